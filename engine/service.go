@@ -1,0 +1,326 @@
+package engine
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"flowctl/dsl/diag"
+)
+
+// Service is what people and programs can ask of a server. The server implements it over its machine and store, the HTTP client over
+// the API, so that a command does not care which it has. Errors are *Error where the caller can do something about them.
+//
+// The JSON form of the types is the API: snake_case names, RFC 3339 instants in UTC, durations in seconds with the suffix
+// _s.
+type Service interface {
+	// Sync follows the repository now and returns the newest revision: active, or rejected with its diagnostics.
+	Sync(ctx context.Context) (*RevisionView, error)
+	Revisions(ctx context.Context, p Page) (*List[RevisionView], error)
+	Flows(ctx context.Context, p Page) (*List[FlowView], error)
+	Flow(ctx context.Context, name string) (*FlowView, error)
+	Tasks(ctx context.Context, flow string, p Page) (*List[TaskView], error) // flow empty = all
+
+	Runs(ctx context.Context, q RunsQuery) (*List[RunView], error)
+	// FindRuns resolves a target to runs: the highest version of each period unless the target names one.
+	FindRuns(ctx context.Context, target string) ([]RunView, error)
+	Run(ctx context.Context, id RunID) (*RunDetail, error)
+	Attempts(ctx context.Context, q AttemptsQuery) (*List[AttemptView], error)
+	// Explain says why each task run of the target stands where it stands.
+	Explain(ctx context.Context, target string) (*Explanation, error)
+	// Logs copies the log of an attempt to w, from offset; with follow it goes on until the attempt ends.
+	Logs(ctx context.Context, id AttemptID, offset int64, follow bool, w io.Writer) error
+
+	StartRun(ctx context.Context, r StartRun) (*RunView, error)
+	Rerun(ctx context.Context, r RerunRequest) ([]RunView, error)
+	Kill(ctx context.Context, target string) ([]TaskRunView, error)
+	Succeed(ctx context.Context, r SucceedRequest) ([]TaskRunView, error)
+	// WatchRun calls f with the run now and after every change of its state or of its task runs' states, until it
+	// settles, f returns an error, or ctx ends.
+	WatchRun(ctx context.Context, id RunID, f func(RunDetail) error) error
+
+	StartBackfill(ctx context.Context, r BackfillRequest) (*BackfillView, error)
+	PreviewBackfill(ctx context.Context, r BackfillRequest) (*BackfillPreview, error)
+	Backfills(ctx context.Context, p Page) (*List[BackfillView], error)
+	Backfill(ctx context.Context, id BackfillID) (*BackfillView, error)
+	// ControlBackfill does verb: pause, resume or cancel.
+	ControlBackfill(ctx context.Context, id BackfillID, verb string) (*BackfillView, error)
+	// WatchBackfill is WatchRun for backfills; it ends when the backfill is done or cancelled.
+	WatchBackfill(ctx context.Context, id BackfillID, f func(BackfillView) error) error
+
+	Agents(ctx context.Context, p Page) (*List[AgentView], error)
+	// AgentToken makes a one-time token with which one agent can join within ttl.
+	AgentToken(ctx context.Context, ttl time.Duration) (*AgentToken, error)
+	Operations(ctx context.Context, p Page) (*List[OperationView], error)
+}
+
+// Page asks for a part of a list.
+type Page struct {
+	Cursor string
+	Limit  int // 0 = 100, at most 1000
+}
+
+// List is a part of a list; Next is empty at its end.
+type List[T any] struct {
+	Items []T    `json:"items" nullable:"false"`
+	Next  string `json:"next"`
+}
+
+// RevisionView is a compiled or rejected commit.
+type RevisionView struct {
+	ID          RevisionID        `json:"id"`
+	Commit      string            `json:"commit"`
+	Author      string            `json:"author"`
+	Subject     string            `json:"subject"`
+	CommittedAt time.Time         `json:"committed_at"`
+	SeenAt      time.Time         `json:"seen_at"`
+	State       string            `json:"state" enum:"active,superseded,rejected"`
+	Flows       int               `json:"flows"`
+	Diagnostics []diag.Diagnostic `json:"diagnostics" nullable:"false"`
+}
+
+// FlowView is a flow of the active revision.
+type FlowView struct {
+	Name        string            `json:"name"`
+	Description string            `json:"description,omitempty"`
+	Team        string            `json:"team"`
+	Owner       string            `json:"owner,omitempty"`
+	Group       string            `json:"group,omitempty"`
+	Folder      string            `json:"folder"`
+	Labels      map[string]string `json:"labels,omitempty"`
+	Priority    int               `json:"priority"`
+	Enabled     bool              `json:"enabled"`
+	Schedule    string            `json:"schedule"` // for people: "day at 00:01 Asia/Shanghai", "on demand"
+	Kind        string            `json:"kind" enum:"demand,hour,day,week,month,cron,once"`
+	NextAt      *time.Time        `json:"next_at,omitempty"` // when the next run is created
+	Tasks       []string          `json:"tasks" nullable:"false"`
+	File        string            `json:"file"`
+	Line        int               `json:"line"`
+}
+
+// TaskView is a task of the active revision.
+type TaskView struct {
+	ID       string   `json:"id"` // flow/task
+	Flow     string   `json:"flow"`
+	Name     string   `json:"name"`
+	Runner   string   `json:"runner"`
+	Needs    []string `json:"needs" nullable:"false"` // flow/task, with " (previous)" and the like
+	RetryMax int      `json:"retry_limit"`
+	TimeoutS float64  `json:"timeout_s,omitempty"`
+}
+
+// RunView is a run in a list.
+type RunView struct {
+	ID          RunID             `json:"id"`
+	Name        string            `json:"name"` // warehouse.orders@2026-11-19, with #version from 2 on
+	Flow        string            `json:"flow"`
+	Period      string            `json:"period"` // label
+	PeriodStart time.Time         `json:"period_start"`
+	PeriodEnd   time.Time         `json:"period_end"`
+	Version     int               `json:"version"`
+	Kind        RunKind           `json:"kind" enum:"scheduled,manual,backfill,rerun"`
+	State       RunState          `json:"state" enum:"active,succeeded,failed"`
+	Revision    RevisionID        `json:"revision"`
+	Commit      string            `json:"commit"`
+	Pinned      bool              `json:"pinned"`
+	Backfill    BackfillID        `json:"backfill,omitempty"`
+	Params      map[string]string `json:"params,omitempty"`
+	CreatedAt   time.Time         `json:"created_at"`
+	ScheduledAt time.Time         `json:"scheduled_at"`
+	StartedAt   *time.Time        `json:"started_at,omitempty"`
+	FinishedAt  *time.Time        `json:"finished_at,omitempty"`
+}
+
+// RunDetail is a run with its task runs, in an order in which needs come first.
+type RunDetail struct {
+	RunView
+	Tasks []TaskRunView `json:"tasks" nullable:"false"`
+}
+
+// TaskRunView is one task within a run.
+type TaskRunView struct {
+	Name       string            `json:"name"` // warehouse.orders/load@2026-11-19
+	Task       string            `json:"task"`
+	Run        RunID             `json:"run"`
+	State      State             `json:"state"`
+	Attempts   int               `json:"attempts"`
+	Attempt    AttemptID         `json:"attempt,omitempty"`   // the newest
+	Reference  string            `json:"reference,omitempty"` // the run whose task run this one stands for
+	Code       ErrorCode         `json:"code,omitempty"`
+	Message    string            `json:"message,omitempty"`
+	Outputs    map[string]string `json:"outputs,omitempty"`
+	StartedAt  *time.Time        `json:"started_at,omitempty"`
+	FinishedAt *time.Time        `json:"finished_at,omitempty"`
+}
+
+// AttemptView is one execution.
+type AttemptView struct {
+	ID         AttemptID  `json:"id"`
+	TaskRun    string     `json:"task_run"`
+	Run        RunID      `json:"run"`
+	No         int        `json:"no"`
+	Agent      string     `json:"agent"`
+	State      State      `json:"state"`
+	Code       ErrorCode  `json:"code,omitempty"`
+	Message    string     `json:"message,omitempty"`
+	ExitCode   *int       `json:"exit_code,omitempty"`
+	AssignedAt time.Time  `json:"assigned_at"`
+	StartedAt  *time.Time `json:"started_at,omitempty"`
+	FinishedAt *time.Time `json:"finished_at,omitempty"`
+	MaxRSS     int64      `json:"max_rss_bytes,omitempty"`
+	CPUS       float64    `json:"cpu_s,omitempty"`
+}
+
+// Explanation says why task runs stand where they stand.
+type Explanation struct {
+	Target string          `json:"target"`
+	Tasks  []ExplainedTask `json:"tasks" nullable:"false"`
+}
+
+// ExplainedTask is one task run with what blocks it.
+type ExplainedTask struct {
+	TaskRunView
+	Blockers []Blocker `json:"blockers" nullable:"false"`
+}
+
+// BlockerKind says what kind of thing holds a task run back.
+type BlockerKind string
+
+// The kinds of blocker.
+const (
+	BlockNeed       BlockerKind = "need"            // Ref is the upstream task run, State its state
+	BlockAbsent     BlockerKind = "upstream_absent" // Ref is the upstream task run that no run exists for; Hint mends it
+	BlockChecking   BlockerKind = "checking"        // the ledger is being asked
+	BlockPath       BlockerKind = "path"            // Ref is the missing input
+	BlockStartAfter BlockerKind = "start_after"     // Until says when
+	BlockRetry      BlockerKind = "retry"           // Until says when
+	BlockFlowLimit  BlockerKind = "flow_limit"      // Holders are the runs that take the slots
+	BlockTaskLimit  BlockerKind = "task_limit"      // Holders are the task runs that take the slots
+	BlockAgent      BlockerKind = "no_agent"        // Message says why each agent cannot take it
+	BlockSlots      BlockerKind = "agents_busy"     // every eligible agent is full
+	BlockBackfill   BlockerKind = "backfill_paused"
+)
+
+// Blocker is one reason why a task run does not move.
+type Blocker struct {
+	Kind    BlockerKind `json:"kind"`
+	Ref     string      `json:"ref,omitempty"`
+	State   State       `json:"state,omitempty"`
+	Until   *time.Time  `json:"until,omitempty"`
+	Holders []string    `json:"holders,omitempty"`
+	Message string      `json:"message"`
+	Hint    string      `json:"hint,omitempty"` // a command that mends it
+}
+
+// RunsQuery selects runs for a list, newest first.
+type RunsQuery struct {
+	Page
+	Target   string // flow[@period[..period]]; empty = all
+	State    RunState
+	Kind     RunKind
+	Backfill BackfillID
+}
+
+// AttemptsQuery selects attempts for a list, newest first.
+type AttemptsQuery struct {
+	Page
+	Target string // flow[/task][@period][#version]; empty = all
+	State  State
+	Agent  string
+}
+
+// StartRun is `flowctl run`.
+type StartRun struct {
+	Target string            `json:"target"` // flow[/task][@period]
+	Params map[string]string `json:"params,omitempty"`
+	Extra  bool              `json:"extra,omitempty"`
+	Force  bool              `json:"force,omitempty"`
+}
+
+// RerunRequest is `flowctl rerun`.
+type RerunRequest struct {
+	Target   string `json:"target"`
+	Failed   bool   `json:"failed,omitempty"`    // only what failed, and what waits for it
+	FromTask string `json:"from_task,omitempty"` // this task and all that follow it in the run
+	At       string `json:"at,omitempty"`        // latest (default), original, or a commit
+	Kill     bool   `json:"kill,omitempty"`
+}
+
+// SucceedRequest is `flowctl succeed`.
+type SucceedRequest struct {
+	Target  string            `json:"target"`
+	Outputs map[string]string `json:"outputs,omitempty"`
+}
+
+// BackfillRequest is `flowctl backfill`.
+type BackfillRequest struct {
+	Flows           []string `json:"flows,omitempty"`
+	Group           string   `json:"group,omitempty"`
+	Every           string   `json:"every,omitempty"` // hour, day, week, month, cron: all enabled flows of the kind
+	All             bool     `json:"all,omitempty"`   // all enabled flows with a schedule
+	From            string   `json:"from"`
+	To              string   `json:"to"`
+	Reprocess       string   `json:"reprocess,omitempty" enum:"missing,failed,all"`
+	MaxActive       int      `json:"max_active,omitempty"`
+	MissingUpstream string   `json:"missing_upstream,omitempty" enum:"wait,ignore"`
+}
+
+// BackfillView is a backfill with its progress.
+type BackfillView struct {
+	ID         BackfillID    `json:"id"`
+	State      BackfillState `json:"state" enum:"running,paused,cancelled,done"`
+	Flows      []string      `json:"flows" nullable:"false"`
+	From       string        `json:"from"`
+	To         string        `json:"to"`
+	Total      int           `json:"total"`
+	Created    int           `json:"created"`
+	Skipped    int           `json:"skipped"`
+	Succeeded  int           `json:"succeeded"`
+	Failed     int           `json:"failed"`
+	MaxActive  int           `json:"max_active"`
+	Revision   RevisionID    `json:"revision"`
+	By         string        `json:"by"`
+	CreatedAt  time.Time     `json:"created_at"`
+	FinishedAt *time.Time    `json:"finished_at,omitempty"`
+}
+
+// BackfillPreview is what `backfill --dry-run` prints.
+type BackfillPreview struct {
+	Total int                `json:"total"` // runs that would be created
+	Items []BackfillDecision `json:"items" nullable:"false"`
+	// Missing are needs on periods outside the backfill that have no run.
+	Missing []string `json:"missing" nullable:"false"`
+}
+
+// BackfillDecision is what becomes of one period of one flow.
+type BackfillDecision struct {
+	Run    string `json:"run"` // flow@period
+	Action string `json:"action" enum:"create,leave"`
+	Reason string `json:"reason"` // missing, failed, succeeded, unfinished
+}
+
+// AgentView is an agent.
+type AgentView struct {
+	Name     string    `json:"name"`
+	State    string    `json:"state" enum:"connected,lost"`
+	Labels   []string  `json:"labels" nullable:"false"`
+	Slots    int       `json:"slots"`
+	Running  int       `json:"running"`
+	Version  string    `json:"version"`
+	LastSeen time.Time `json:"last_seen"`
+}
+
+// AgentToken lets one agent join.
+type AgentToken struct {
+	Token     string    `json:"token"` // holds the fingerprint of the server's CA as well
+	ExpiresAt time.Time `json:"expires_at"`
+}
+
+// OperationView is a line of the operation log.
+type OperationView struct {
+	At     time.Time `json:"at"`
+	By     string    `json:"by"`
+	Verb   string    `json:"verb"`
+	Target string    `json:"target"`
+	Detail string    `json:"detail,omitempty"`
+}

@@ -1,0 +1,153 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"flowctl/dsl/diag"
+	"flowctl/dsl/period"
+)
+
+// ErrFenced is returned by a Store when the caller's term is no longer the newest: somebody else leads.
+var ErrFenced = errors.New("another server leads")
+
+// Store is the truth: what is not in it did not happen. All methods are safe for concurrent use; only the leader writes.
+type Store interface {
+	// Lead makes the caller the leader and returns its term, one more than any before.
+	Lead(ctx context.Context) (term int64, err error)
+	// Commit applies all changes in one durable transaction, or none. It returns ErrFenced when term is not the
+	// newest. After any other error the outcome is unknown: the caller must step down and rebuild.
+	Commit(ctx context.Context, term int64, c *Changes) error
+	// Load returns all that can still move: the rows a leader rebuilds its machine from.
+	Load(ctx context.Context) (*Snapshot, error)
+	// Outcomes answers ledger look-ups; the result has one answer per key, in order.
+	Outcomes(ctx context.Context, keys []LedgerKey) ([]LedgerAnswer, error)
+
+	// Waiting returns the settled runs that have a Wait on one of the keys, by ID.
+	Waiting(ctx context.Context, keys []LedgerKey) ([]RunID, error)
+	// LoadRuns returns the rows of some runs, settled or not, for the machine to take up again: only Runs, TaskRuns and Attempts
+	// (the live ones) are filled.
+	LoadRuns(ctx context.Context, ids []RunID) (*Snapshot, error)
+
+	// PutRevision stores a compiled or rejected commit and its files, and returns its number. A commit whose files are
+	// the same as those of the newest revision still gets one.
+	PutRevision(ctx context.Context, term int64, r *Revision) (RevisionID, error)
+	// Activate makes a revision the one that new runs follow.
+	Activate(ctx context.Context, term int64, id RevisionID, at time.Time) error
+	Revision(ctx context.Context, id RevisionID) (*Revision, error)
+	// Revisions lists newest first, without files.
+	Revisions(ctx context.Context, before RevisionID, limit int) ([]Revision, error)
+	// Files returns the tree of a revision, sorted by path.
+	Files(ctx context.Context, id RevisionID) ([]File, error)
+	// Blob returns the content of a file by its SHA-256 in hex.
+	Blob(ctx context.Context, hash string) ([]byte, error)
+
+	// Agents.
+	PutAgent(ctx context.Context, a *Agent) error
+	Agents(ctx context.Context) ([]Agent, error)
+	// PutToken stores the SHA-256 of a one-time join token; UseToken consumes it.
+	PutToken(ctx context.Context, hash string, expires time.Time) error
+	UseToken(ctx context.Context, hash string, now time.Time) error
+
+	// Reads for people. Lists are ordered newest first unless said otherwise; the cursor is opaque.
+	Runs(ctx context.Context, q RunQuery) ([]Run, string, error)
+	Run(ctx context.Context, id RunID) (*Run, error)
+	// FindRuns returns the runs of a flow whose period starts within [from, to], oldest first, all versions when version
+	// is 0 and all is set, else the highest.
+	FindRuns(ctx context.Context, flow string, from, to period.Instant, version int, all bool) ([]Run, error)
+	// TaskRuns of a run, sorted by name.
+	TaskRuns(ctx context.Context, run RunID) ([]TaskRun, error)
+	Attempts(ctx context.Context, q AttemptQuery) ([]Attempt, string, error)
+	Attempt(ctx context.Context, id AttemptID) (*Attempt, error)
+	Backfills(ctx context.Context) ([]BackfillRow, error)
+	Operations(ctx context.Context, before int64, limit int) ([]Operation, error)
+
+	Close() error
+}
+
+// Snapshot holds the rows from which a machine is rebuilt: active runs with their task runs and live or newest attempts, all flow states,
+// unfinished backfills, and the highest numbers given out.
+type Snapshot struct {
+	Active    RevisionID // 0 = none yet
+	Runs      []Run      // active ones, by ID
+	TaskRuns  []TaskRun  // of those runs, by run and name
+	Attempts  []Attempt  // the live ones (assigned, running, killing), by ID
+	Flows     []FlowState
+	Backfills []BackfillRow // running and paused
+	// The highest numbers given out so far; 0 = none.
+	LastRun      RunID
+	LastAttempt  AttemptID
+	LastBackfill BackfillID
+}
+
+// LedgerKey asks how a task ended for a period, or with Latest for its newest success.
+type LedgerKey struct {
+	Flow   string
+	Task   string
+	Start  period.Instant
+	Latest bool // the newest success with a period that ends at or before Start
+}
+
+// LedgerAnswer is the outcome of the highest version. Found is false when no run of the period exists.
+type LedgerAnswer struct {
+	Found   bool
+	Outcome Outcome
+}
+
+// Revision is one compiled commit.
+type Revision struct {
+	ID          RevisionID
+	Commit      string // full hash; "worktree-…" for a folder served live
+	Author      string
+	Subject     string // first line of the commit message
+	CommittedAt time.Time
+	SeenAt      time.Time
+	Rejected    bool // it has errors and was not activated
+	Active      bool
+	Diagnostics []diag.Diagnostic
+	Hash        string // of the compiled project; empty when rejected
+	Files       []File // the flows root at the commit; only given to PutRevision
+}
+
+// File is one file of a revision.
+type File struct {
+	Path string // slash-separated, relative to the flows root
+	Mode uint32 // 0644, 0755, or 0120000 for a symbolic link
+	Hash string // SHA-256 of the content, hex
+	Size int64
+	Data []byte // given to PutRevision; nil when listed
+}
+
+// Agent is what the server knows of an agent.
+type Agent struct {
+	Name        string
+	Fingerprint string // SHA-256 of its certificate's public key, hex
+	Labels      []string
+	Slots       int
+	Version     string
+	BootID      string
+	JoinedAt    time.Time
+	LastSeen    time.Time
+}
+
+// RunQuery selects runs. Zero fields do not restrict.
+type RunQuery struct {
+	Flow     string
+	State    RunState
+	Kind     RunKind
+	Backfill BackfillID
+	From, To period.Instant // of the period's start, inclusive
+	Cursor   string
+	Limit    int // 0 = 100
+}
+
+// AttemptQuery selects attempts. Zero fields do not restrict.
+type AttemptQuery struct {
+	Run    RunID
+	Task   string
+	Agent  string
+	State  State
+	Cursor string
+	Limit  int // 0 = 100
+}
