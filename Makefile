@@ -1,0 +1,59 @@
+# Everything a contributor runs. A fresh machine needs Go, gcc, git, make and python3 for build, test and demo.
+
+GO          ?= go
+VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LINT_VERSION = v2.15.0
+FUZZTIME    ?= 10s
+BENCHTIME   ?= 1s
+CRASH_KILLS ?= 60
+PKGS        ?= ./...
+
+# The machine's golangci-lint when it has the pinned version, else one of our own, built through the module proxy.
+LINT := $(shell golangci-lint version 2>/dev/null | grep -q 'version $(LINT_VERSION:v%=%) ' && command -v golangci-lint || echo bin/golangci-lint-$(LINT_VERSION))
+
+.PHONY: build test race lint vet fmt generated bench fuzz crash demo clean help
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
+
+build: ## build bin/flowctl
+	$(GO) build -trimpath -ldflags "-X flowctl/cmd/flowctl/cli.version=$(VERSION)" -o bin/flowctl ./cmd/flowctl
+
+test: ## all tests; ends with a list of what was skipped
+	$(GO) run ./scripts/gotest $(PKGS)
+
+race: ## all tests under the race detector
+	$(GO) run ./scripts/gotest -race $(PKGS)
+
+lint: fmt vet generated $(filter bin/%,$(LINT)) ## formatting, vet, golangci-lint, shell scripts, generated files
+	$(LINT) run $(PKGS)
+	./scripts/shell-check
+
+vet:
+	$(GO) vet $(PKGS)
+
+fmt:
+	@bad=$$(git ls-files '*.go' | xargs gofmt -l -s); if [ -n "$$bad" ]; then echo "not gofmt -s formatted:" $$bad; exit 1; fi
+
+generated: ## fail when a committed generated file differs from what its source gives
+	./scripts/generated
+
+bin/golangci-lint-$(LINT_VERSION):
+	@mkdir -p bin
+	GOBIN=$(CURDIR)/bin $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
+	mv bin/golangci-lint $@
+
+bench: ## all benchmarks; they report ratios to a baseline measured in the same run
+	$(GO) test -run '^$$' -bench . -benchtime $(BENCHTIME) $(PKGS) | grep -v 'no test files'
+
+fuzz: ## every fuzz target for FUZZTIME
+	./scripts/fuzz $(FUZZTIME)
+
+crash: ## kill -9 server, agent and plugins CRASH_KILLS times at random instants
+	FLOWCTL_CRASH_KILLS=$(CRASH_KILLS) $(GO) run ./scripts/gotest -v -count=1 -timeout 15m -run TestCrash ./cmd/flowctl/...
+
+demo: build ## a server on flows/ with one backfilled week; DEMO_EXIT=1 ends instead of serving
+	./scripts/demo
+
+clean:
+	rm -rf bin .flowctl-demo
