@@ -67,7 +67,8 @@ type Attempt struct {
 	Task     string
 	No       int // from 1 within the task run
 	Agent    string
-	State    State // Assigned, Running, Killing, Succeeded, Failed, Killed
+	Boot     string // the boot id of the agent's machine when it was assigned
+	State    State  // Assigned, Running, Killing, Succeeded, Failed, Killed
 	Code     ErrorCode
 	Message  string
 	ExitCode int // meaningful when the process ended by itself; -1 otherwise

@@ -24,6 +24,8 @@ type Store interface {
 	// Outcomes answers ledger look-ups; the result has one answer per key, in order.
 	Outcomes(ctx context.Context, keys []LedgerKey) ([]LedgerAnswer, error)
 
+	// Existing tells which runs there are; the result has one entry per key, in order.
+	Existing(ctx context.Context, keys []RunKey) ([]Existing, error)
 	// Waiting returns the settled runs that have a Wait on one of the keys, by ID.
 	Waiting(ctx context.Context, keys []LedgerKey) ([]RunID, error)
 	// LoadRuns returns the rows of some runs, settled or not, for the machine to take up again: only Runs, TaskRuns and Attempts
@@ -75,6 +77,9 @@ type Snapshot struct {
 	Attempts  []Attempt  // the live ones (assigned, running, killing), by ID
 	Flows     []FlowState
 	Backfills []BackfillRow // running and paused
+	// Ahead names the runs, extra ones aside, whose period ends after the cursor of their flow: they were made before
+	// their time, and generation must not make them again.
+	Ahead []RunKey
 	// The highest numbers given out so far; 0 = none.
 	LastRun      RunID
 	LastAttempt  AttemptID
@@ -89,10 +94,25 @@ type LedgerKey struct {
 	Latest bool // the newest success with a period that ends at or before Start
 }
 
-// LedgerAnswer is the outcome of the highest version. Found is false when no run of the period exists.
+// LedgerAnswer is the outcome of the highest version, extra runs aside.
 type LedgerAnswer struct {
-	Found   bool
+	Found   bool // the task has an outcome for the period
+	NoTask  bool // not Found, although a run of the flow exists for the period: its revision has no such task
 	Outcome Outcome
+	Outputs map[string]string // of the task run that the outcome tells of
+}
+
+// RunKey names all versions of one flow for one period.
+type RunKey struct {
+	Flow  string
+	Start period.Instant
+}
+
+// Existing tells what runs a period has: the highest version, extra runs included, and the highest version that is no extra run.
+type Existing struct {
+	Version int      // 0 = the period has no run at all
+	Run     RunID    // of the highest version that is no extra run; 0 = none
+	State   RunState // of Run
 }
 
 // Revision is one compiled commit.
