@@ -25,9 +25,9 @@ test: ## all tests; ends with a list of what was skipped
 race: ## all tests under the race detector
 	$(GO) run ./scripts/gotest -race $(PKGS)
 
-lint: fmt vet generated $(filter bin/%,$(LINT)) ## formatting, vet, golangci-lint, shell scripts, generated files
+lint: fmt vet generated $(filter bin/%,$(LINT)) ## formatting, vet, golangci-lint, scripts, generated files
 	$(LINT) run $(PKGS)
-	./scripts/shell-check
+	./scripts/check-scripts
 
 vet:
 	$(GO) vet $(PKGS)
