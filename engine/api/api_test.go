@@ -1,0 +1,346 @@
+package api_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"flowctl/engine"
+	"flowctl/engine/api"
+)
+
+var update = flag.Bool("update", false, "write docs/openapi.json")
+
+const token = "t0ken"
+
+// dial starts a server over svc and returns a client of it.
+func dial(t testing.TB, svc engine.Service, o api.Options) (engine.Service, *httptest.Server) {
+	t.Helper()
+	o.Service, o.Token = svc, token
+	srv := httptest.NewServer(api.NewServer(o))
+	t.Cleanup(srv.Close)
+	return connect(t, api.ClientOptions{BaseURL: srv.URL, Token: token}), srv
+}
+
+func connect(t testing.TB, o api.ClientOptions) engine.Service {
+	t.Helper()
+	c, err := api.NewClient(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// calls are all calls of the Service but the streams, with arguments in which no field is empty.
+var calls = map[string]func(context.Context, engine.Service) (any, error){
+	"Sync":      func(ctx context.Context, s engine.Service) (any, error) { return s.Sync(ctx) },
+	"Revisions": func(ctx context.Context, s engine.Service) (any, error) { return s.Revisions(ctx, page) },
+	"Flows":     func(ctx context.Context, s engine.Service) (any, error) { return s.Flows(ctx, page) },
+	"Flow":      func(ctx context.Context, s engine.Service) (any, error) { return s.Flow(ctx, "warehouse.orders") },
+	"Tasks":     func(ctx context.Context, s engine.Service) (any, error) { return s.Tasks(ctx, "f", page) },
+	"Runs":      func(ctx context.Context, s engine.Service) (any, error) { return s.Runs(ctx, runsQuery) },
+	"FindRuns":  func(ctx context.Context, s engine.Service) (any, error) { return s.FindRuns(ctx, someTarget) },
+	"Run":       func(ctx context.Context, s engine.Service) (any, error) { return s.Run(ctx, 7) },
+	"Attempts":  func(ctx context.Context, s engine.Service) (any, error) { return s.Attempts(ctx, attemptsQuery) },
+	"Explain":   func(ctx context.Context, s engine.Service) (any, error) { return s.Explain(ctx, someTarget) },
+	"StartRun":  func(ctx context.Context, s engine.Service) (any, error) { return s.StartRun(ctx, startRun) },
+	"Rerun": func(ctx context.Context, s engine.Service) (any, error) {
+		return s.Rerun(ctx, filled[engine.RerunRequest]())
+	},
+	"Kill": func(ctx context.Context, s engine.Service) (any, error) { return s.Kill(ctx, someTarget) },
+	"Succeed": func(ctx context.Context, s engine.Service) (any, error) {
+		return s.Succeed(ctx, filled[engine.SucceedRequest]())
+	},
+	"Backfills":  func(ctx context.Context, s engine.Service) (any, error) { return s.Backfills(ctx, page) },
+	"Backfill":   func(ctx context.Context, s engine.Service) (any, error) { return s.Backfill(ctx, 7) },
+	"Agents":     func(ctx context.Context, s engine.Service) (any, error) { return s.Agents(ctx, page) },
+	"AgentToken": func(ctx context.Context, s engine.Service) (any, error) { return s.AgentToken(ctx, 90*time.Second) },
+	"Operations": func(ctx context.Context, s engine.Service) (any, error) { return s.Operations(ctx, page) },
+	"StartBackfill": func(ctx context.Context, s engine.Service) (any, error) {
+		return s.StartBackfill(ctx, backfill)
+	},
+	"PreviewBackfill": func(ctx context.Context, s engine.Service) (any, error) {
+		return s.PreviewBackfill(ctx, backfill)
+	},
+	"ControlBackfill": func(ctx context.Context, s engine.Service) (any, error) {
+		return s.ControlBackfill(ctx, 7, "pause")
+	},
+}
+
+const someTarget = "f/load:eu@2026-10-25T02:15+02:00..2026-10-25T03:00#2"
+
+var (
+	page          = engine.Page{Cursor: "a/b c", Limit: 12}
+	runsQuery     = engine.RunsQuery{Page: page, Target: someTarget, State: engine.RunFailed, Kind: engine.Rerun, Backfill: 3}
+	attemptsQuery = engine.AttemptsQuery{Page: page, Target: someTarget, State: engine.Killing, Agent: "local"}
+	startRun      = engine.StartRun{Target: someTarget, Params: map[string]string{"table": "a'b\n"}, Extra: true, Force: true}
+	backfill      = engine.BackfillRequest{
+		Flows: []string{"a", "b"}, Group: "g", Every: "day", All: true, From: "2026-11-01", To: "2026-11-07",
+		Reprocess: "failed", MaxActive: 4, MissingUpstream: "ignore",
+	}
+)
+
+func TestEveryCallTravelsThereAndBack(t *testing.T) {
+	t.Parallel()
+	for name, do := range calls {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			direct, remote := &fake{}, &fake{}
+			want, err := do(api.WithCaller(t.Context(), "admin"), direct)
+			if err != nil {
+				t.Fatal(err)
+			}
+			client, _ := dial(t, remote, api.Options{})
+			got, err := do(t.Context(), client)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !reflect.DeepEqual(got, want) {
+				t.Errorf("answer over HTTP\n%+v\nwant\n%+v", got, want)
+			}
+			if !reflect.DeepEqual(remote.last(), direct.last()) {
+				t.Errorf("the service was asked\n%+v\nwant\n%+v", remote.last(), direct.last())
+			}
+		})
+	}
+	streams := 3 // WatchRun, WatchBackfill, Logs
+	if n := reflect.TypeFor[engine.Service]().NumMethod(); n != len(calls)+streams {
+		t.Errorf("%d calls are tested, the service has %d", len(calls)+streams, n)
+	}
+}
+
+func TestEveryErrorTravelsBack(t *testing.T) {
+	t.Parallel()
+	for _, want := range []*engine.Error{
+		{Code: engine.Invalid, Field: "target", Message: "no such thing as that"},
+		{Code: engine.NotFound, Message: "no flow x; did you mean y?"},
+		{Code: engine.Conflict, Message: "f@2026-11-19 runs; give --kill"},
+		{Code: engine.Unauthorized, Message: "not yours"},
+		{Code: engine.Unavailable, Message: "no leader"},
+	} {
+		svc := &fake{err: want}
+		svc.watchRun = func(context.Context, func(engine.RunDetail) error) error { return nil }
+		client, _ := dial(t, svc, api.Options{})
+		for name, do := range calls {
+			_, err := do(t.Context(), client)
+			var got *engine.Error
+			if !errors.As(err, &got) || *got != *want {
+				t.Errorf("%s: %#v, want %#v", name, err, want)
+			}
+		}
+		if want.Code == engine.Unavailable {
+			continue // streams try again
+		}
+		watch := client.WatchRun(t.Context(), 1, func(engine.RunDetail) error { return nil })
+		logs := client.Logs(t.Context(), 1, 0, true, io.Discard)
+		for name, err := range map[string]error{"WatchRun": watch, "Logs": logs} {
+			var got *engine.Error
+			if !errors.As(err, &got) || *got != *want {
+				t.Errorf("%s: %#v, want %#v", name, err, want)
+			}
+		}
+	}
+}
+
+func TestInternalErrorsStayInTheLog(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	client, _ := dial(t, &fake{err: errors.New("disk is full")}, api.Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
+	_, err := client.Sync(t.Context())
+	var e *engine.Error
+	if err == nil || errors.As(err, &e) || strings.Contains(err.Error(), "disk") {
+		t.Fatalf("error %v; want an internal one that hides its cause", err)
+	}
+	_, id, _ := strings.Cut(err.Error(), "of request ")
+	if id == "" || !strings.Contains(log.String(), id) || !strings.Contains(log.String(), "disk is full") {
+		t.Errorf("the log %q does not tell of request %q", log.String(), id)
+	}
+}
+
+func TestInvalidRequestsNameThePlace(t *testing.T) {
+	t.Parallel()
+	client, srv := dial(t, &fake{}, api.Options{})
+	_, err := client.StartBackfill(t.Context(), engine.BackfillRequest{From: "a", To: "b", Reprocess: "some"})
+	var e *engine.Error
+	if !errors.As(err, &e) || e.Code != engine.Invalid || e.Field != "reprocess" || !strings.Contains(e.Message, "missing, failed, all") {
+		t.Errorf("error %#v", err)
+	}
+	for path, want := range map[string]struct {
+		body     string
+		status   int
+		location string
+	}{
+		"POST /api/v1/runs":                {`{"target":"f","typo":1}`, 422, "body.typo"},
+		"POST /api/v1/backfills":           {`{"from":"2026"}`, 422, "body"},
+		"POST /api/v1/kills":               {`{`, 400, "body"},
+		"POST /api/v1/reruns":              {`{"target":"` + strings.Repeat("x", 2<<20) + `"}`, 413, ""},
+		"GET /api/v1/runs?limit=5000":      {"", 422, "query.limit"},
+		"GET /api/v1/runs?sate=active":     {"", 422, "query.sate"},
+		"GET /api/v1/runs/x":               {"", 422, "path.id"},
+		"GET /api/v1/nothing":              {"", 404, ""},
+		"DELETE /api/v1/runs":              {"", 404, ""},
+		"POST /api/v1/backfills/1/explode": {"", 422, "path.verb"},
+		"GET /api/v1/explanations":         {"", 422, "query.target"},
+	} {
+		method, path, _ := strings.Cut(path, " ")
+		req, _ := http.NewRequestWithContext(t.Context(), method, srv.URL+path, strings.NewReader(want.body))
+		req.Header.Set("Authorization", "Bearer "+token)
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, _ := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		var p struct {
+			Errors []struct{ Location string }
+		}
+		if err := json.Unmarshal(b, &p); err != nil {
+			t.Errorf("%s %s: %v in %s", method, path, err, b)
+		}
+		got := ""
+		if len(p.Errors) > 0 {
+			got = p.Errors[0].Location
+		}
+		if resp.StatusCode != want.status || got != want.location {
+			t.Errorf("%s %s: %d at %q, want %d at %q: %s", method, path, resp.StatusCode, got, want.status, want.location, b)
+		}
+	}
+}
+
+func TestTokens(t *testing.T) {
+	t.Parallel()
+	_, srv := dial(t, &fake{}, api.Options{})
+	for given, hint := range map[string]string{"": "FLOWCTL_TOKEN", "wrong": "admin-token"} {
+		_, err := connect(t, api.ClientOptions{BaseURL: srv.URL, Token: given}).Flow(t.Context(), "f")
+		var e *engine.Error
+		if !errors.As(err, &e) || e.Code != engine.Unauthorized || !strings.Contains(e.Message, hint) {
+			t.Errorf("token %q: %#v, want a hint at %s", given, err, hint)
+		}
+	}
+	open := httptest.NewServer(api.NewServer(api.Options{Service: &fake{}}))
+	defer open.Close()
+	req, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, open.URL+"/api/v1/flows", nil)
+	req.Header.Set("Authorization", "Bearer ")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	if resp.StatusCode != http.StatusUnauthorized {
+		t.Errorf("a server without token answered %s", resp.Status)
+	}
+}
+
+func TestUnreachableServer(t *testing.T) {
+	t.Parallel()
+	_, srv := dial(t, &fake{}, api.Options{})
+	srv.Close()
+	_, err := connect(t, api.ClientOptions{BaseURL: srv.URL}).Sync(t.Context())
+	var e *engine.Error
+	if !errors.As(err, &e) || e.Code != engine.Unavailable || !strings.Contains(e.Message, srv.URL) || !strings.Contains(e.Message, "--server") {
+		t.Errorf("error %#v", err)
+	}
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "hello", http.StatusNotFound) }))
+	defer other.Close()
+	_, err = connect(t, api.ClientOptions{BaseURL: other.URL}).Sync(t.Context())
+	if !errors.As(err, &e) || e.Code != engine.Unavailable || !strings.Contains(e.Message, "not as a flowctl server") {
+		t.Errorf("another server: %#v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := connect(t, api.ClientOptions{BaseURL: srv.URL}).Sync(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
+	}
+	for _, address := range []string{"", "ftp://x", "http://", ":"} {
+		if _, err := api.NewClient(api.ClientOptions{BaseURL: address}); !errors.As(err, &e) || e.Code != engine.Invalid {
+			t.Errorf("NewClient(%q): %v", address, err)
+		}
+	}
+}
+
+func TestHealth(t *testing.T) {
+	t.Parallel()
+	notReady := errors.New("no revision is active yet")
+	ready := notReady
+	h := api.NewServer(api.Options{Service: &fake{}, Ready: func() error { return ready }})
+	get := func(path string) *httptest.ResponseRecorder {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+		return w
+	}
+	if w := get("/healthz"); w.Code != http.StatusOK || w.Header().Get("X-Request-Id") == "" {
+		t.Errorf("/healthz: %d %v", w.Code, w.Header())
+	}
+	if w := get("/readyz"); w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), notReady.Error()) {
+		t.Errorf("/readyz: %d %s", w.Code, w.Body)
+	}
+	ready = nil
+	if w := get("/readyz"); w.Code != http.StatusOK {
+		t.Errorf("/readyz: %d %s", w.Code, w.Body)
+	}
+	if w := get("/openapi.yaml"); !strings.Contains(w.Body.String(), "openapi: 3.1.0") {
+		t.Errorf("/openapi.yaml: %.200s", w.Body)
+	}
+	if w := get("/openapi.json"); !json.Valid(w.Body.Bytes()) {
+		t.Errorf("/openapi.json: %.200s", w.Body)
+	}
+	if w := get("/"); w.Code != http.StatusNotFound {
+		t.Errorf("/: %d", w.Code)
+	}
+}
+
+func TestPanicsAnswer(t *testing.T) {
+	t.Parallel()
+	client, _ := dial(t, nil, api.Options{}) // a nil Service panics
+	_, err := client.Sync(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "internal error") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestDocumentIsCommitted(t *testing.T) {
+	t.Parallel()
+	const file = "../../docs/openapi.json"
+	got, err := api.Document()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, _ := api.Document(); !bytes.Equal(got, again) {
+		t.Error("the document differs from one time to the next")
+	}
+	if *update {
+		if err := os.WriteFile(file, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil || !bytes.Equal(got, want) {
+		t.Errorf("%s is not what the routes say (%v): go test ./engine/api -run Document -update", file, err)
+	}
+	if bytes.Contains(got, []byte("$schema")) {
+		t.Error("the document speaks of $schema")
+	}
+}
+
+func BenchmarkStartRun(b *testing.B) {
+	client, _ := dial(b, &fake{}, api.Options{Now: time.Now})
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if _, err := client.StartRun(b.Context(), startRun); err != nil {
+				b.Error(err)
+			}
+		}
+	})
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "runs/s")
+}

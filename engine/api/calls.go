@@ -1,0 +1,109 @@
+package api
+
+import (
+	"context"
+	"net/url"
+	"strconv"
+	"time"
+
+	"flowctl/engine"
+)
+
+func (c *client) Sync(ctx context.Context) (*engine.RevisionView, error) {
+	return submit[engine.RevisionView](ctx, c, "/revisions", nil)
+}
+
+func (c *client) Revisions(ctx context.Context, p engine.Page) (*engine.List[engine.RevisionView], error) {
+	return fetch[engine.List[engine.RevisionView]](ctx, c, "/revisions", pageOf(p))
+}
+
+func (c *client) Flows(ctx context.Context, p engine.Page) (*engine.List[engine.FlowView], error) {
+	return fetch[engine.List[engine.FlowView]](ctx, c, "/flows", pageOf(p))
+}
+
+func (c *client) Flow(ctx context.Context, name string) (*engine.FlowView, error) {
+	return fetch[engine.FlowView](ctx, c, "/flows/"+url.PathEscape(name), nil)
+}
+
+func (c *client) Tasks(ctx context.Context, flow string, p engine.Page) (*engine.List[engine.TaskView], error) {
+	return fetch[engine.List[engine.TaskView]](ctx, c, "/tasks", pageOf(p).set("flow", flow))
+}
+
+func (c *client) Runs(ctx context.Context, q engine.RunsQuery) (*engine.List[engine.RunView], error) {
+	p := pageOf(q.Page).set("target", q.Target).set("state", string(q.State)).set("kind", string(q.Kind)).number("backfill", int64(q.Backfill))
+	return fetch[engine.List[engine.RunView]](ctx, c, "/runs", p)
+}
+
+func (c *client) FindRuns(ctx context.Context, target string) ([]engine.RunView, error) {
+	return itemsOf(fetch[engine.List[engine.RunView]](ctx, c, "/runs/find", params{}.set("target", target)))
+}
+
+func (c *client) Run(ctx context.Context, id engine.RunID) (*engine.RunDetail, error) {
+	return fetch[engine.RunDetail](ctx, c, "/runs/"+number(id), nil)
+}
+
+func (c *client) Attempts(ctx context.Context, q engine.AttemptsQuery) (*engine.List[engine.AttemptView], error) {
+	p := pageOf(q.Page).set("target", q.Target).set("state", string(q.State)).set("agent", q.Agent)
+	return fetch[engine.List[engine.AttemptView]](ctx, c, "/attempts", p)
+}
+
+func (c *client) Explain(ctx context.Context, target string) (*engine.Explanation, error) {
+	return fetch[engine.Explanation](ctx, c, "/explanations", params{}.set("target", target))
+}
+
+func (c *client) StartRun(ctx context.Context, r engine.StartRun) (*engine.RunView, error) {
+	return submit[engine.RunView](ctx, c, "/runs", r)
+}
+
+func (c *client) Rerun(ctx context.Context, r engine.RerunRequest) ([]engine.RunView, error) {
+	return itemsOf(submit[engine.List[engine.RunView]](ctx, c, "/reruns", r))
+}
+
+func (c *client) Kill(ctx context.Context, target string) ([]engine.TaskRunView, error) {
+	return itemsOf(submit[engine.List[engine.TaskRunView]](ctx, c, "/kills", targetBody{target}))
+}
+
+func (c *client) Succeed(ctx context.Context, r engine.SucceedRequest) ([]engine.TaskRunView, error) {
+	return itemsOf(submit[engine.List[engine.TaskRunView]](ctx, c, "/successes", r))
+}
+
+func (c *client) StartBackfill(ctx context.Context, r engine.BackfillRequest) (*engine.BackfillView, error) {
+	return submit[engine.BackfillView](ctx, c, "/backfills", r)
+}
+
+func (c *client) PreviewBackfill(ctx context.Context, r engine.BackfillRequest) (*engine.BackfillPreview, error) {
+	return submit[engine.BackfillPreview](ctx, c, "/backfills/preview", r)
+}
+
+func (c *client) Backfills(ctx context.Context, p engine.Page) (*engine.List[engine.BackfillView], error) {
+	return fetch[engine.List[engine.BackfillView]](ctx, c, "/backfills", pageOf(p))
+}
+
+func (c *client) Backfill(ctx context.Context, id engine.BackfillID) (*engine.BackfillView, error) {
+	return fetch[engine.BackfillView](ctx, c, "/backfills/"+number(id), nil)
+}
+
+func (c *client) ControlBackfill(ctx context.Context, id engine.BackfillID, verb string) (*engine.BackfillView, error) {
+	return submit[engine.BackfillView](ctx, c, "/backfills/"+number(id)+"/"+url.PathEscape(verb), nil)
+}
+
+func (c *client) Agents(ctx context.Context, p engine.Page) (*engine.List[engine.AgentView], error) {
+	return fetch[engine.List[engine.AgentView]](ctx, c, "/agents", pageOf(p))
+}
+
+func (c *client) AgentToken(ctx context.Context, ttl time.Duration) (*engine.AgentToken, error) {
+	return submit[engine.AgentToken](ctx, c, "/agents/tokens", tokenBody{ttl.Seconds()})
+}
+
+func (c *client) Operations(ctx context.Context, p engine.Page) (*engine.List[engine.OperationView], error) {
+	return fetch[engine.List[engine.OperationView]](ctx, c, "/operations", pageOf(p))
+}
+
+func number[ID ~int64](id ID) string { return strconv.FormatInt(int64(id), 10) }
+
+func itemsOf[T any](l *engine.List[T], err error) ([]T, error) {
+	if err != nil {
+		return nil, err
+	}
+	return l.Items, nil
+}

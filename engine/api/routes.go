@@ -1,0 +1,216 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"flowctl/engine"
+)
+
+// body is an answer with a JSON body.
+type body[T any] struct{ Body T }
+
+// request is a request with a JSON body.
+type request[T any] struct{ Body T }
+
+// none is a request without parameters.
+type none struct{}
+
+// PageParams are the parameters of lists. It is exported because huma sees no others when they are embedded.
+type PageParams struct {
+	Cursor string `query:"cursor" doc:"next of the former page"`
+	Limit  int    `query:"limit" minimum:"0" maximum:"1000" doc:"items at most; 0 = 100"`
+}
+
+// The parameters of calls. Defaults and limits are those of engine.Page.
+type (
+	runID struct {
+		ID int64 `path:"id" minimum:"1"`
+	}
+	flowName struct {
+		Name string `path:"name"`
+	}
+	target struct {
+		Target string `query:"target" required:"true" doc:"flow[/task][@period[..period]][#version]"`
+	}
+	taskParams struct {
+		PageParams
+		Flow string `query:"flow" doc:"of this flow only"`
+	}
+	runParams struct {
+		PageParams
+		Target   string `query:"target" doc:"flow[@period[..period]][#version]"`
+		State    string `query:"state" enum:"active,succeeded,failed"`
+		Kind     string `query:"kind" enum:"scheduled,manual,backfill,rerun"`
+		Backfill int64  `query:"backfill" minimum:"1"`
+	}
+	attemptParams struct {
+		PageParams
+		Target string `query:"target" doc:"flow[/task][@period[..period]][#version]"`
+		State  string `query:"state" enum:"assigned,running,killing,succeeded,failed,killed"`
+		Agent  string `query:"agent"`
+	}
+	backfillVerb struct {
+		ID   int64  `path:"id" minimum:"1"`
+		Verb string `path:"verb" enum:"pause,resume,cancel"`
+	}
+	targetBody struct {
+		Target string `json:"target" doc:"flow[/task][@period[..period]][#version]"`
+	}
+	tokenBody struct {
+		TTL float64 `json:"ttl_s" exclusiveMinimum:"0" maximum:"604800" doc:"seconds until it expires"`
+	}
+)
+
+func (p PageParams) page() engine.Page { return engine.Page{Cursor: p.Cursor, Limit: p.Limit} }
+
+// routes registers all calls on mux and returns their document.
+func (s *server) routes(mux *http.ServeMux) *huma.OpenAPI {
+	api := newHuma(mux)
+	svc := s.Service
+	s.readRoutes(api, svc)
+	s.runRoutes(api, svc)
+	s.backfillRoutes(api, svc)
+	s.streamRoutes(api, svc)
+	return api.OpenAPI()
+}
+
+func (s *server) readRoutes(api huma.API, svc engine.Service) {
+	get(s, api, "/revisions", "list-revisions", "List compiled and rejected commits, newest first",
+		func(ctx context.Context, in *PageParams) (*engine.List[engine.RevisionView], error) {
+			return list(svc.Revisions(ctx, in.page()))
+		})
+	post(s, api, "/revisions", "sync", http.StatusOK, "Follow the repository now; returns the newest revision, active or rejected",
+		func(ctx context.Context, _ *none) (*engine.RevisionView, error) { return svc.Sync(ctx) })
+	get(s, api, "/flows", "list-flows", "List the flows of the active revision",
+		func(ctx context.Context, in *PageParams) (*engine.List[engine.FlowView], error) {
+			return list(svc.Flows(ctx, in.page()))
+		})
+	get(s, api, "/flows/{name}", "get-flow", "Get a flow",
+		func(ctx context.Context, in *flowName) (*engine.FlowView, error) { return svc.Flow(ctx, in.Name) })
+	get(s, api, "/tasks", "list-tasks", "List the tasks of the active revision",
+		func(ctx context.Context, in *taskParams) (*engine.List[engine.TaskView], error) {
+			return list(svc.Tasks(ctx, in.Flow, in.page()))
+		})
+	get(s, api, "/agents", "list-agents", "List the agents",
+		func(ctx context.Context, in *PageParams) (*engine.List[engine.AgentView], error) {
+			return list(svc.Agents(ctx, in.page()))
+		})
+	post(s, api, "/agents/tokens", "create-agent-token", http.StatusCreated, "Make a one-time token with which one agent can join",
+		func(ctx context.Context, in *request[tokenBody]) (*engine.AgentToken, error) {
+			return svc.AgentToken(ctx, time.Duration(in.Body.TTL*float64(time.Second)))
+		})
+	get(s, api, "/operations", "list-operations", "List what operators did, newest first",
+		func(ctx context.Context, in *PageParams) (*engine.List[engine.OperationView], error) {
+			return list(svc.Operations(ctx, in.page()))
+		})
+}
+
+func (s *server) runRoutes(api huma.API, svc engine.Service) {
+	get(s, api, "/runs", "list-runs", "List runs, newest first",
+		func(ctx context.Context, in *runParams) (*engine.List[engine.RunView], error) {
+			return list(svc.Runs(ctx, engine.RunsQuery{
+				Page: in.page(), Target: in.Target, State: engine.RunState(in.State), Kind: engine.RunKind(in.Kind),
+				Backfill: engine.BackfillID(in.Backfill),
+			}))
+		})
+	get(s, api, "/runs/find", "find-runs", "Find the runs that a target names: of each period the highest version, unless it names one",
+		func(ctx context.Context, in *target) (*engine.List[engine.RunView], error) {
+			return items(svc.FindRuns(ctx, in.Target))
+		})
+	get(s, api, "/runs/{id}", "get-run", "Get a run with its task runs",
+		func(ctx context.Context, in *runID) (*engine.RunDetail, error) {
+			return svc.Run(ctx, engine.RunID(in.ID))
+		})
+	post(s, api, "/runs", "start-run", http.StatusCreated, "Start a run",
+		func(ctx context.Context, in *request[engine.StartRun]) (*engine.RunView, error) {
+			return svc.StartRun(ctx, in.Body)
+		})
+	post(s, api, "/reruns", "rerun", http.StatusCreated, "Run again: creates the next version of each run of the target",
+		func(ctx context.Context, in *request[engine.RerunRequest]) (*engine.List[engine.RunView], error) {
+			return items(svc.Rerun(ctx, in.Body))
+		})
+	post(s, api, "/kills", "kill", http.StatusOK, "Kill what runs of the target",
+		func(ctx context.Context, in *request[targetBody]) (*engine.List[engine.TaskRunView], error) {
+			return items(svc.Kill(ctx, in.Body.Target))
+		})
+	post(s, api, "/successes", "succeed", http.StatusOK, "Declare the target's task runs succeeded without running them",
+		func(ctx context.Context, in *request[engine.SucceedRequest]) (*engine.List[engine.TaskRunView], error) {
+			return items(svc.Succeed(ctx, in.Body))
+		})
+	get(s, api, "/attempts", "list-attempts", "List attempts, newest first",
+		func(ctx context.Context, in *attemptParams) (*engine.List[engine.AttemptView], error) {
+			return list(svc.Attempts(ctx, engine.AttemptsQuery{
+				Page: in.page(), Target: in.Target, State: engine.State(in.State), Agent: in.Agent,
+			}))
+		})
+	get(s, api, "/explanations", "explain", "Say why each task run of the target stands where it stands",
+		func(ctx context.Context, in *target) (*engine.Explanation, error) { return svc.Explain(ctx, in.Target) })
+}
+
+func (s *server) backfillRoutes(api huma.API, svc engine.Service) {
+	get(s, api, "/backfills", "list-backfills", "List backfills, newest first",
+		func(ctx context.Context, in *PageParams) (*engine.List[engine.BackfillView], error) {
+			return list(svc.Backfills(ctx, in.page()))
+		})
+	get(s, api, "/backfills/{id}", "get-backfill", "Get a backfill",
+		func(ctx context.Context, in *runID) (*engine.BackfillView, error) {
+			return svc.Backfill(ctx, engine.BackfillID(in.ID))
+		})
+	post(s, api, "/backfills", "start-backfill", http.StatusCreated, "Start a backfill; returns once it is stored",
+		func(ctx context.Context, in *request[engine.BackfillRequest]) (*engine.BackfillView, error) {
+			return svc.StartBackfill(ctx, in.Body)
+		})
+	post(s, api, "/backfills/preview", "preview-backfill", http.StatusOK, "Say what a backfill would do, and do nothing",
+		func(ctx context.Context, in *request[engine.BackfillRequest]) (*engine.BackfillPreview, error) {
+			return svc.PreviewBackfill(ctx, in.Body)
+		})
+	post(s, api, "/backfills/{id}/{verb}", "control-backfill", http.StatusOK, "Pause, resume or cancel a backfill",
+		func(ctx context.Context, in *backfillVerb) (*engine.BackfillView, error) {
+			return svc.ControlBackfill(ctx, engine.BackfillID(in.ID), in.Verb)
+		})
+}
+
+// operation describes a call below /api/v1 and its errors.
+func operation(method, path, id, summary string, status int) huma.Operation {
+	return huma.Operation{
+		Method: method, Path: "/api/v1" + path, OperationID: id, Summary: summary, DefaultStatus: status,
+		Errors: []int{http.StatusUnauthorized, http.StatusNotFound, http.StatusConflict, http.StatusServiceUnavailable},
+	}
+}
+
+func get[I, O any](s *server, api huma.API, path, id, summary string, call func(context.Context, *I) (*O, error)) {
+	register(s, api, operation(http.MethodGet, path, id, summary, http.StatusOK), "query", call)
+}
+
+func post[I, O any](s *server, api huma.API, path, id string, status int, summary string, call func(context.Context, *I) (*O, error)) {
+	register(s, api, operation(http.MethodPost, path, id, summary, status), "body", call)
+}
+
+func register[I, O any](s *server, api huma.API, op huma.Operation, in string, call func(context.Context, *I) (*O, error)) {
+	huma.Register(api, op, func(ctx context.Context, i *I) (*body[O], error) {
+		out, err := call(ctx, i)
+		if err != nil {
+			return nil, s.problem(ctx, in, err)
+		}
+		return &body[O]{*out}, nil
+	})
+}
+
+// list makes an absent list an empty one: the wire has no null lists.
+func list[T any](l *engine.List[T], err error) (*engine.List[T], error) {
+	if err == nil && l.Items == nil {
+		l.Items = []T{}
+	}
+	return l, err
+}
+
+func items[T any](all []T, err error) (*engine.List[T], error) {
+	if err != nil {
+		return nil, err
+	}
+	return list(&engine.List[T]{Items: all}, nil)
+}
