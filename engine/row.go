@@ -135,6 +135,7 @@ type BackfillRow struct {
 
 // Operation is one line of the operation log.
 type Operation struct {
+	ID     int64 // given by the store, from 1
 	At     period.Instant
 	By     string
 	Verb   string

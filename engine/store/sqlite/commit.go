@@ -1,0 +1,152 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+
+	"flowctl/engine"
+)
+
+// Commit applies all changes in one durable transaction, or none.
+func (s *Store) Commit(ctx context.Context, term int64, c *engine.Changes) error {
+	err := s.fenced(ctx, term, func(w *writer) error { return w.apply(c) })
+	if err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	return nil
+}
+
+// apply writes the rows in the order that doc.go promises.
+func (w *writer) apply(c *engine.Changes) error {
+	for _, step := range []func(*engine.Changes) error{
+		w.putBackfills, w.putRuns, w.deleteTaskRuns, w.putTaskRuns, w.putAttempts, w.deleteWaits, w.putWaits, w.putOutcomes, w.putFlows,
+		w.addOperations,
+	} {
+		if err := step(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+const putBackfill = `INSERT INTO backfills (id, revision, flows, from_period, to_period, max_active, missing_upstream, reprocess, state,
+	total, created, skipped, succeeded, failed, cursor, by_whom, created_at, finished_at)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)
+ON CONFLICT (id) DO UPDATE SET revision = ?2, flows = ?3, from_period = ?4, to_period = ?5, max_active = ?6, missing_upstream = ?7,
+	reprocess = ?8, state = ?9, total = ?10, created = ?11, skipped = ?12, succeeded = ?13, failed = ?14, cursor = ?15, finished_at = ?18`
+
+func (w *writer) putBackfills(c *engine.Changes) error {
+	for i := range c.Backfills {
+		b := &c.Backfills[i]
+		flows, err := listText(b.Flows)
+		if err != nil {
+			return err
+		}
+		_, err = w.exec(putBackfill, int64(b.ID), int64(b.Revision), flows, b.From, b.To, int64(b.MaxActive), b.MissingUpstream, b.Reprocess,
+			string(b.State), int64(b.Total), int64(b.Created), int64(b.Skipped), int64(b.Succeeded), int64(b.Failed), b.Cursor, b.By,
+			int64(b.CreatedAt), int64(b.FinishedAt))
+		if err != nil {
+			return fmt.Errorf("backfill %d: %w", b.ID, err)
+		}
+	}
+	return nil
+}
+
+const putRun = `INSERT INTO runs (id, flow, period_kind, period_start, period_end, zone, label, version, kind, state, revision, pinned, params,
+	backfill, partial, extra, force, created, due, started, finished)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)
+ON CONFLICT (id) DO UPDATE SET zone = ?6, label = ?7, kind = ?9, state = ?10, revision = ?11, pinned = ?12, params = ?13, partial = ?15,
+	extra = ?16, force = ?17, created = ?18, due = ?19, started = ?20, finished = ?21`
+
+func (w *writer) putRuns(c *engine.Changes) error {
+	for i := range c.Runs {
+		r := &c.Runs[i]
+		params, err := mapText(r.Params)
+		if err != nil {
+			return err
+		}
+		var backfill any
+		if r.Backfill != 0 {
+			backfill = int64(r.Backfill)
+		}
+		_, err = w.exec(putRun, int64(r.ID), r.Flow, int64(r.Period.Kind), int64(r.Period.Start), int64(r.Period.End), r.Zone, r.Label,
+			int64(r.Version), string(r.Kind), string(r.State), int64(r.Revision), r.Pinned, params, backfill, r.Partial, r.Extra, r.Force,
+			int64(r.Created), int64(r.Due), int64(r.Started), int64(r.Finished))
+		if err != nil {
+			return fmt.Errorf("run %d (%s@%s#%d): %w", r.ID, r.Flow, r.Label, r.Version, err)
+		}
+	}
+	return nil
+}
+
+func (w *writer) deleteTaskRuns(c *engine.Changes) error {
+	for _, k := range c.NoTaskRuns {
+		if _, err := w.exec(`DELETE FROM task_runs WHERE run = ?1 AND task = ?2`, int64(k.Run), k.Task); err != nil {
+			return fmt.Errorf("remove task run %d/%s: %w", k.Run, k.Task, err)
+		}
+	}
+	return nil
+}
+
+const putTaskRun = `INSERT INTO task_runs (run, task, state, attempts, attempt, from_run, next_at, code, message, outputs, started, finished)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+ON CONFLICT (run, task) DO UPDATE SET state = ?3, attempts = ?4, attempt = ?5, from_run = ?6, next_at = ?7, code = ?8, message = ?9,
+	outputs = ?10, started = ?11, finished = ?12`
+
+func (w *writer) putTaskRuns(c *engine.Changes) error {
+	for i := range c.TaskRuns {
+		t := &c.TaskRuns[i]
+		outputs, err := mapText(t.Outputs)
+		if err != nil {
+			return err
+		}
+		_, err = w.exec(putTaskRun, int64(t.Run), t.Task, string(t.State), int64(t.Attempts), int64(t.Attempt), int64(t.From), int64(t.NextAt),
+			string(t.Code), t.Message, outputs, int64(t.Started), int64(t.Finished))
+		if err != nil {
+			return fmt.Errorf("task run %d/%s: %w", t.Run, t.Task, err)
+		}
+	}
+	return nil
+}
+
+const putAttempt = `INSERT INTO attempts (id, run, task, no, agent, boot, state, code, message, exit_code, assigned, started, finished, max_rss, cpu)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
+ON CONFLICT (id) DO UPDATE SET agent = ?5, boot = ?6, state = ?7, code = ?8, message = ?9, exit_code = ?10, assigned = ?11, started = ?12,
+	finished = ?13, max_rss = ?14, cpu = ?15`
+
+func (w *writer) putAttempts(c *engine.Changes) error {
+	for i := range c.Attempts {
+		a := &c.Attempts[i]
+		_, err := w.exec(putAttempt, int64(a.ID), int64(a.Run), a.Task, int64(a.No), a.Agent, a.Boot, string(a.State), string(a.Code), a.Message,
+			int64(a.ExitCode), int64(a.Assigned), int64(a.Started), int64(a.Finished), a.MaxRSS, a.CPU)
+		if err != nil {
+			return fmt.Errorf("attempt %d of %d/%s: %w", a.ID, a.Run, a.Task, err)
+		}
+	}
+	return nil
+}
+
+const putFlow = `INSERT INTO flows (flow, era, schedule, cursor, removed) VALUES (?1, ?2, ?3, ?4, ?5)
+ON CONFLICT (flow) DO UPDATE SET era = ?2, schedule = ?3, cursor = ?4, removed = ?5`
+
+func (w *writer) putFlows(c *engine.Changes) error {
+	for i := range c.Flows {
+		f := &c.Flows[i]
+		if _, err := w.exec(putFlow, f.Flow, int64(f.Era), f.Schedule, int64(f.Cursor), f.Removed); err != nil {
+			return fmt.Errorf("flow %s: %w", f.Flow, err)
+		}
+	}
+	return nil
+}
+
+func (w *writer) addOperations(c *engine.Changes) error {
+	for i := range c.Operations {
+		o := &c.Operations[i]
+		_, err := w.exec(`INSERT INTO operations (at, by_whom, verb, target, detail) VALUES (?1, ?2, ?3, ?4, ?5)`,
+			int64(o.At), o.By, o.Verb, o.Target, o.Detail)
+		if err != nil {
+			return fmt.Errorf("operation %s %s: %w", o.Verb, o.Target, err)
+		}
+	}
+	return nil
+}

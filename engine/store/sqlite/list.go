@@ -1,0 +1,225 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"flowctl/dsl/period"
+	"flowctl/engine"
+)
+
+// all returns every row of a result.
+func all[T any](ctx context.Context, s *Store, scan func(*row) (T, error), text string, args ...any) ([]T, error) {
+	var list []T
+	err := s.read(ctx, func(c *conn) error { return c.query(ctx, text, into(&list, scan), args...) })
+	if err != nil {
+		return nil, fmt.Errorf("read the store: %w", err)
+	}
+	return list, nil
+}
+
+// one returns the only row of a result, *engine.Error NotFound that speaks of what when there is none.
+func one[T any](ctx context.Context, s *Store, scan func(*row) (T, error), what, text string, args ...any) (*T, error) {
+	list, err := all(ctx, s, scan, text, args...)
+	if err != nil {
+		return nil, err
+	}
+	if len(list) == 0 {
+		return nil, engine.Errorf(engine.NotFound, "there is no %s", what)
+	}
+	return &list[0], nil
+}
+
+func pageSize(limit int) int64 {
+	if limit <= 0 {
+		return 100
+	}
+	return int64(limit)
+}
+
+// list builds the statement of a list. Statements are kept by their text, so values that vary are arguments.
+type list struct {
+	where []string
+	args  []any
+}
+
+// and adds a condition, in which each ? stands for the next of its arguments.
+func (l *list) and(condition string, args ...any) {
+	for _, a := range args {
+		l.args = append(l.args, a)
+		condition = strings.Replace(condition, "?", "$"+strconv.Itoa(len(l.args)), 1)
+	}
+	l.where = append(l.where, strings.ReplaceAll(condition, "$", "?"))
+}
+
+func (l *list) text(columns, from, order string, limit int64) (string, []any) {
+	where := ""
+	if len(l.where) > 0 {
+		where = " WHERE " + strings.Join(l.where, " AND ")
+	}
+	args := append(l.args, limit)
+	return fmt.Sprintf("SELECT %s FROM %s%s ORDER BY %s LIMIT ?%d", columns, from, where, order, len(args)), args
+}
+
+// Runs lists runs newest first: those of one flow by period and version, others by number.
+func (s *Store) Runs(ctx context.Context, q engine.RunQuery) ([]engine.Run, string, error) {
+	var l list
+	from, order, at := "runs r", "r.id DESC", func(r engine.Run) string { return formatCursor(int64(r.ID)) }
+	switch {
+	case q.Flow != "":
+		order = "r.period_start DESC, r.version DESC"
+		at = func(r engine.Run) string { return formatCursor(int64(r.Period.Start), int64(r.Version)) }
+		l.and("r.flow = ?", q.Flow)
+	case q.Backfill != 0:
+		from += " INDEXED BY runs_backfill"
+	case q.State == engine.RunActive:
+		from += " INDEXED BY runs_active"
+	case q.State == engine.RunFailed:
+		from += " INDEXED BY runs_failed"
+	}
+	switch q.State {
+	case "":
+	case engine.RunActive, engine.RunSucceeded, engine.RunFailed:
+		// Literal, because a partial index is only used for a condition that is known when the statement is prepared.
+		l.and("r.state = '" + string(q.State) + "'")
+	default:
+		return nil, "", engine.Errorf(engine.Invalid, "%q is no state of a run", q.State)
+	}
+	if q.Backfill != 0 {
+		l.and("r.backfill = ?", int64(q.Backfill))
+	}
+	if q.Kind != "" {
+		l.and("r.kind = ?", string(q.Kind))
+	}
+	if q.From != 0 {
+		l.and("r.period_start >= ?", int64(q.From))
+	}
+	if q.To != 0 {
+		l.and("r.period_start <= ?", int64(q.To))
+	}
+	if q.Cursor != "" {
+		if q.Flow != "" {
+			c, err := parseCursor(q.Cursor, 2)
+			if err != nil {
+				return nil, "", err
+			}
+			l.and("(r.period_start, r.version) < (?, ?)", c[0], c[1])
+		} else {
+			c, err := parseCursor(q.Cursor, 1)
+			if err != nil {
+				return nil, "", err
+			}
+			l.and("r.id < ?", c[0])
+		}
+	}
+	return page(ctx, s, &l, scanRun, runColumns, from, order, q.Limit, at)
+}
+
+// Attempts lists attempts by number, newest first.
+func (s *Store) Attempts(ctx context.Context, q engine.AttemptQuery) ([]engine.Attempt, string, error) {
+	var l list
+	order := "a.id DESC"
+	if q.Run != 0 {
+		l.and("a.run = ?", int64(q.Run))
+		order = "+a.id DESC" // the few attempts of the run are found by its index, then sorted
+	}
+	if q.Task != "" {
+		l.and("a.task = ?", q.Task)
+	}
+	if q.Agent != "" {
+		l.and("a.agent = ?", q.Agent)
+	}
+	if q.State != "" {
+		l.and("a.state = ?", string(q.State))
+	}
+	if q.Cursor != "" {
+		c, err := parseCursor(q.Cursor, 1)
+		if err != nil {
+			return nil, "", err
+		}
+		l.and(strings.TrimSuffix(order, " DESC")+" < ?", c[0])
+	}
+	return page(ctx, s, &l, scanAttempt, attemptColumns, "attempts a", order, q.Limit, func(a engine.Attempt) string { return formatCursor(int64(a.ID)) })
+}
+
+// page runs a list and returns the cursor of what follows, empty at the end.
+func page[T any](ctx context.Context, s *Store, l *list, scan func(*row) (T, error), columns, from, order string, limit int,
+	at func(T) string,
+) ([]T, string, error) {
+	n := pageSize(limit)
+	text, args := l.text(columns, from, order, n+1)
+	rows, err := all(ctx, s, scan, text, args...)
+	if err != nil {
+		return nil, "", err
+	}
+	if int64(len(rows)) <= n {
+		return rows, "", nil
+	}
+	rows = rows[:n]
+	return rows, at(rows[n-1]), nil
+}
+
+// A cursor is the place of the last row of a page: its sort keys.
+func formatCursor(keys ...int64) string {
+	parts := make([]string, len(keys))
+	for i, k := range keys {
+		parts[i] = strconv.FormatInt(k, 36)
+	}
+	return strings.Join(parts, ".")
+}
+
+func parseCursor(cursor string, n int) ([]int64, error) {
+	parts := strings.Split(cursor, ".")
+	keys := make([]int64, len(parts))
+	for i, p := range parts {
+		k, err := strconv.ParseInt(p, 36, 64)
+		if err != nil || len(parts) != n {
+			return nil, engine.Errorf(engine.Invalid, "%q is not a cursor of this list: take the one that the page before returned", cursor)
+		}
+		keys[i] = k
+	}
+	return keys, nil
+}
+
+// Run returns one run, *engine.Error NotFound when there is none of that number.
+func (s *Store) Run(ctx context.Context, id engine.RunID) (*engine.Run, error) {
+	return one(ctx, s, scanRun, fmt.Sprintf("run %d", id), `SELECT `+runColumns+` FROM runs r WHERE r.id = ?1`, int64(id))
+}
+
+// FindRuns returns the runs of a flow whose period starts within [from, to], by period and version.
+func (s *Store) FindRuns(ctx context.Context, flow string, from, to period.Instant, version int, every bool) ([]engine.Run, error) {
+	const text = `SELECT ` + runColumns + ` FROM runs r WHERE r.flow = ?1 AND r.period_start BETWEEN ?2 AND ?3 AND (CASE
+	WHEN ?4 <> 0 THEN r.version = ?4
+	WHEN ?5 THEN 1
+	ELSE NOT EXISTS (SELECT 1 FROM runs h WHERE h.flow = r.flow AND h.period_start = r.period_start AND h.version > r.version) END)
+ORDER BY r.period_start, r.version`
+	return all(ctx, s, scanRun, text, flow, int64(from), int64(to), int64(version), every)
+}
+
+// TaskRuns returns the task runs of a run by name.
+func (s *Store) TaskRuns(ctx context.Context, run engine.RunID) ([]engine.TaskRun, error) {
+	return all(ctx, s, scanTaskRun, `SELECT `+taskRunColumns+` FROM task_runs t WHERE t.run = ?1 ORDER BY t.task`, int64(run))
+}
+
+// Attempt returns one attempt, *engine.Error NotFound when there is none of that number.
+func (s *Store) Attempt(ctx context.Context, id engine.AttemptID) (*engine.Attempt, error) {
+	return one(ctx, s, scanAttempt, fmt.Sprintf("attempt %d", id), `SELECT `+attemptColumns+` FROM attempts a WHERE a.id = ?1`, int64(id))
+}
+
+// Backfills returns all backfills, newest first.
+func (s *Store) Backfills(ctx context.Context) ([]engine.BackfillRow, error) {
+	return all(ctx, s, scanBackfill, `SELECT `+backfillColumns+` FROM backfills ORDER BY id DESC`)
+}
+
+// Operations returns the operation log newest first, from before on; 0 = from the newest.
+func (s *Store) Operations(ctx context.Context, before int64, limit int) ([]engine.Operation, error) {
+	scan := func(r *row) (o engine.Operation, _ error) {
+		o.ID, o.At = r.int(), period.Instant(r.int())
+		o.By, o.Verb, o.Target, o.Detail = r.text(), r.text(), r.text(), r.text()
+		return o, nil
+	}
+	return all(ctx, s, scan, `SELECT id, at, by_whom, verb, target, detail FROM operations WHERE ?1 = 0 OR id < ?1 ORDER BY id DESC LIMIT ?2`,
+		before, pageSize(limit))
+}

@@ -1,0 +1,86 @@
+package sqlite
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"flowctl/dsl/period"
+	"flowctl/engine"
+)
+
+// CROSS JOIN fixes the order of the loops: from the few active runs to their task runs.
+const (
+	activeRuns     = `SELECT ` + runColumns + ` FROM runs r INDEXED BY runs_active WHERE r.state = 'active' ORDER BY r.id`
+	activeTaskRuns = `SELECT ` + taskRunColumns + ` FROM runs r INDEXED BY runs_active CROSS JOIN task_runs t ON t.run = r.id
+WHERE r.state = 'active' ORDER BY r.id, t.task`
+	liveAttempts = `SELECT ` + attemptColumns + ` FROM attempts a INDEXED BY attempts_live
+WHERE a.state IN ('assigned', 'running', 'killing') ORDER BY a.id`
+	aheadRuns = `SELECT DISTINCT r.flow, r.period_start FROM flows f CROSS JOIN runs r INDEXED BY runs_end
+ON r.flow = f.flow AND r.period_end > f.cursor WHERE r.period_kind <> 0 AND NOT r.extra ORDER BY r.flow, r.period_start`
+	highest = `SELECT (SELECT active FROM server), (SELECT max(id) FROM runs), (SELECT max(id) FROM attempts), (SELECT max(id) FROM backfills)`
+
+	someRuns     = `SELECT ` + runColumns + ` FROM runs r WHERE r.id IN (SELECT value FROM json_each(?1)) ORDER BY r.id`
+	someTaskRuns = `SELECT ` + taskRunColumns + ` FROM task_runs t WHERE t.run IN (SELECT value FROM json_each(?1)) ORDER BY t.run, t.task`
+	someAttempts = `SELECT ` + attemptColumns + ` FROM attempts a WHERE a.run IN (SELECT value FROM json_each(?1))
+AND a.state IN ('assigned', 'running', 'killing') ORDER BY +a.id`
+)
+
+// Load returns all that can still move. Its cost grows with what is active, not with history.
+func (s *Store) Load(ctx context.Context) (*engine.Snapshot, error) {
+	var n engine.Snapshot
+	err := s.read(ctx, func(c *conn) error {
+		numbers := func(r *row) error {
+			n.Active, n.LastRun = engine.RevisionID(r.int()), engine.RunID(r.int())
+			n.LastAttempt, n.LastBackfill = engine.AttemptID(r.int()), engine.BackfillID(r.int())
+			return nil
+		}
+		for _, q := range []struct {
+			text string
+			take func(*row) error
+		}{
+			{activeRuns, into(&n.Runs, scanRun)},
+			{activeTaskRuns, into(&n.TaskRuns, scanTaskRun)},
+			{liveAttempts, into(&n.Attempts, scanAttempt)},
+			{`SELECT flow, era, schedule, cursor, removed FROM flows ORDER BY flow`, into(&n.Flows, scanFlow)},
+			{`SELECT ` + backfillColumns + ` FROM backfills WHERE state IN ('running', 'paused') ORDER BY id`, into(&n.Backfills, scanBackfill)},
+			{aheadRuns, into(&n.Ahead, scanRunKey)},
+			{highest, numbers},
+		} {
+			if err := c.query(ctx, q.text, q.take); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("load the state: %w", err)
+	}
+	return &n, nil
+}
+
+func scanRunKey(r *row) (engine.RunKey, error) {
+	return engine.RunKey{Flow: r.text(), Start: period.Instant(r.int())}, nil
+}
+
+// LoadRuns returns the rows of some runs; those that do not exist are left out.
+func (s *Store) LoadRuns(ctx context.Context, ids []engine.RunID) (*engine.Snapshot, error) {
+	list, err := json.Marshal(ids)
+	if err != nil {
+		return nil, err
+	}
+	var n engine.Snapshot
+	err = s.read(ctx, func(c *conn) error {
+		if err := c.query(ctx, someRuns, into(&n.Runs, scanRun), string(list)); err != nil {
+			return err
+		}
+		if err := c.query(ctx, someTaskRuns, into(&n.TaskRuns, scanTaskRun), string(list)); err != nil {
+			return err
+		}
+		return c.query(ctx, someAttempts, into(&n.Attempts, scanAttempt), string(list))
+	})
+	if err != nil {
+		return nil, fmt.Errorf("load %d runs: %w", len(ids), err)
+	}
+	return &n, nil
+}

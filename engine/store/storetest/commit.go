@@ -1,0 +1,263 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"flowctl/dsl/period"
+	"flowctl/engine"
+)
+
+func testEmpty(w *world) {
+	w.equal("snapshot", w.load(), &engine.Snapshot{Active: w.revision})
+	w.commit(engine.Changes{})
+}
+
+// everything holds one row of each kind with all fields set.
+func (w *world) everything() engine.Changes {
+	return engine.Changes{
+		Backfills: []engine.BackfillRow{{
+			ID: 3, Revision: w.revision, Flows: []string{"f", "g"}, From: "2026-11-01", To: "2026-11-07", MaxActive: 4, MissingUpstream: "wait",
+			Reprocess: "failed", State: engine.BackfillPaused, Total: 9, Created: 8, Skipped: 7, Succeeded: 6, Failed: 5, Cursor: "there",
+			By: "alice", CreatedAt: at(1), FinishedAt: at(2),
+		}},
+		Runs: []engine.Run{{
+			ID: 7, Flow: "f", Period: period.Period{Kind: period.Day, Start: at(0), End: at(24)}, Zone: "Asia/Shanghai", Label: "2026-11-20",
+			Version: 2, Kind: engine.Backfill, State: engine.RunActive, Revision: w.revision, Pinned: true,
+			Params: map[string]string{"table": "orders", "quote": `"'`}, Backfill: 3, Partial: true, Extra: true, Force: true,
+			Created: at(25), Due: at(26), Started: at(27), Finished: at(28),
+		}},
+		TaskRuns: []engine.TaskRun{{
+			Run: 7, Task: "load", State: engine.Retrying, Attempts: 2, Attempt: 11, From: 5, NextAt: at(29), Code: engine.CodeExit,
+			Message: "exit 1 – 出错", Outputs: map[string]string{"rows": "12"}, Started: at(27), Finished: at(28),
+		}},
+		Attempts: []engine.Attempt{{
+			ID: 11, Run: 7, Task: "load", No: 2, Agent: "host", Boot: "b1", State: engine.Killing, Code: engine.CodeTimeout, Message: "too long",
+			ExitCode: 137, Assigned: at(27), Started: at(28), Finished: at(29), MaxRSS: 1 << 33, CPU: 123456,
+		}},
+		Waits:      []engine.Wait{{Run: 7, Flow: "u", Task: "t", Start: at(-24)}},
+		Outcomes:   []engine.Outcome{{Flow: "f", Task: "load", Start: at(0), End: at(24), Version: 2, Run: 99, State: engine.UpstreamFailed}},
+		Flows:      []engine.FlowState{{Flow: "f", Era: at(-100), Schedule: "fingerprint", Cursor: at(48), Removed: true}},
+		Operations: []engine.Operation{{At: at(30), By: "alice", Verb: "kill", Target: "f@2026-11-20", Detail: "why"}},
+	}
+}
+
+func testRoundTrip(w *world) {
+	c := w.everything()
+	w.commit(c)
+	w.restart()
+	n := w.load()
+	w.equal("snapshot", n, &engine.Snapshot{
+		Active: w.revision, Runs: c.Runs, TaskRuns: c.TaskRuns, Attempts: c.Attempts, Flows: c.Flows, Backfills: c.Backfills,
+		LastRun: 7, LastAttempt: 11, LastBackfill: 3,
+	})
+	answers, err := w.Outcomes(w.ctx, []engine.LedgerKey{{Flow: "f", Task: "load", Start: at(0)}})
+	w.must(err)
+	w.equal("outcomes", answers, []engine.LedgerAnswer{{Found: true, Outcome: c.Outcomes[0]}})
+	waiting, err := w.Waiting(w.ctx, []engine.LedgerKey{{Flow: "u", Task: "t", Start: at(-24)}})
+	w.must(err)
+	w.equal("waiting", waiting, []engine.RunID{7})
+	ops, err := w.Operations(w.ctx, 0, 10)
+	w.must(err)
+	c.Operations[0].ID = 1
+	w.equal("operations", ops, c.Operations)
+
+	run, err := w.Store.Run(w.ctx, 7)
+	w.must(err)
+	w.equal("run", *run, c.Runs[0])
+	tasks, err := w.TaskRuns(w.ctx, 7)
+	w.must(err)
+	w.equal("task runs", tasks, c.TaskRuns)
+	a, err := w.Attempt(w.ctx, 11)
+	w.must(err)
+	w.equal("attempt", *a, c.Attempts[0])
+	backfills, err := w.Backfills(w.ctx)
+	w.must(err)
+	w.equal("backfills", backfills, c.Backfills)
+}
+
+func testReplace(w *world) {
+	c := w.everything()
+	w.commit(c)
+	r, t, a, b, f := &c.Runs[0], &c.TaskRuns[0], &c.Attempts[0], &c.Backfills[0], &c.Flows[0]
+	r.Zone, r.Label, r.Kind, r.Pinned, r.Params, r.Partial, r.Extra, r.Force = "UTC", "l", engine.Manual, false, map[string]string{}, false, false, false
+	r.Created, r.Due, r.Started, r.Finished = 0, 0, 0, 0
+	*t = engine.TaskRun{Run: 7, Task: "load", State: engine.Ready}
+	a.Agent, a.Boot, a.State, a.Code, a.Message, a.ExitCode = "other", "b2", engine.Running, "", "", 0
+	a.Assigned, a.Started, a.Finished, a.MaxRSS, a.CPU = 1, 0, 0, 0, 0
+	b.Flows, b.State, b.Total, b.Created, b.Skipped, b.Succeeded, b.Failed, b.Cursor = nil, engine.BackfillRunning, 0, 1, 2, 3, 4, ""
+	*f = engine.FlowState{Flow: "f", Cursor: at(100)}
+	c.Outcomes[0].State, c.Outcomes[0].Run = engine.Succeeded, 98
+	w.commit(c)
+	w.equal("snapshot", w.load(), &engine.Snapshot{
+		Active: w.revision, Runs: c.Runs, TaskRuns: c.TaskRuns, Attempts: c.Attempts, Flows: c.Flows, Backfills: c.Backfills,
+		LastRun: 7, LastAttempt: 11, LastBackfill: 3,
+	})
+	answers, err := w.Outcomes(w.ctx, []engine.LedgerKey{{Flow: "f", Task: "load", Start: at(0)}})
+	w.must(err)
+	w.equal("outcomes", answers, []engine.LedgerAnswer{{Found: true, Outcome: c.Outcomes[0]}})
+}
+
+func testLastCounts(w *world) {
+	r1, r2 := w.run(1), w.run(1)
+	r2.Pinned = true
+	t1, t2 := taskRun(1, "a"), taskRun(1, "a")
+	t2.State = engine.Ready
+	a1, a2 := attempt(1, 1, "a", 1), attempt(1, 1, "a", 1)
+	a2.State = engine.Running
+	w.commit(engine.Changes{
+		Runs: []engine.Run{r1, r2}, TaskRuns: []engine.TaskRun{t1, t2}, Attempts: []engine.Attempt{a1, a2},
+		Flows: []engine.FlowState{{Flow: "f", Cursor: at(10)}, {Flow: "f", Cursor: at(20)}},
+	})
+	w.equal("snapshot", w.load(), &engine.Snapshot{
+		Active: w.revision, Runs: []engine.Run{r2}, TaskRuns: []engine.TaskRun{t2}, Attempts: []engine.Attempt{a2},
+		Flows: []engine.FlowState{{Flow: "f", Cursor: at(20)}}, LastRun: 1, LastAttempt: 1,
+	})
+}
+
+func testNoTaskRuns(w *world) {
+	w.commit(engine.Changes{Runs: []engine.Run{w.run(1)}, TaskRuns: []engine.TaskRun{taskRun(1, "a"), taskRun(1, "b"), taskRun(1, "c")}})
+	w.commit(engine.Changes{
+		NoTaskRuns: []engine.TaskRunKey{{Run: 1, Task: "a"}, {Run: 1, Task: "absent"}}, TaskRuns: []engine.TaskRun{taskRun(1, "d")},
+	})
+	w.equal("task runs", w.load().TaskRuns, []engine.TaskRun{taskRun(1, "b"), taskRun(1, "c"), taskRun(1, "d")})
+}
+
+// testRepeat: a leader that does not know whether its commit arrived may find everything or nothing of it, and then repeats.
+func testRepeat(w *world) {
+	c := w.everything()
+	w.commit(c)
+	before := w.load()
+	c.Operations = nil
+	w.commit(c)
+	w.equal("snapshot", w.load(), before)
+}
+
+func testFence(w *world) {
+	w.commit(engine.Changes{Runs: []engine.Run{w.run(1)}})
+	stale := w.term
+	newer, err := w.Lead(w.ctx)
+	w.must(err)
+	if newer <= stale {
+		w.Fatalf("term %d follows %d", newer, stale)
+	}
+	_, put := w.PutRevision(w.ctx, stale, &engine.Revision{Commit: "stale"})
+	for what, err := range map[string]error{
+		"commit":       w.Commit(w.ctx, stale, &engine.Changes{Runs: []engine.Run{w.run(2)}}),
+		"empty commit": w.Commit(w.ctx, stale, &engine.Changes{}),
+		"future term":  w.Commit(w.ctx, newer+1, &engine.Changes{}),
+		"put revision": put,
+		"activate":     w.Activate(w.ctx, stale, w.revision, noon),
+	} {
+		if !errors.Is(err, engine.ErrFenced) {
+			w.Errorf("%s: got error %v, want ErrFenced", what, err)
+		}
+	}
+	w.equal("last run", w.load().LastRun, engine.RunID(1))
+	w.must(w.Commit(w.ctx, newer, &engine.Changes{Runs: []engine.Run{w.run(2)}}))
+	w.restart()
+	again, err := w.Lead(w.ctx)
+	w.must(err)
+	if again <= newer {
+		w.Errorf("term %d after a restart, %d before", again, newer)
+	}
+}
+
+func testAtomic(w *world) {
+	w.commit(engine.Changes{Runs: []engine.Run{w.run(1)}, Flows: []engine.FlowState{{Flow: "f"}}})
+	before := w.load()
+	twin := w.run(3)
+	twin.Period = w.run(1).Period // the same flow, period and version as run 1
+	good := engine.Changes{Runs: []engine.Run{w.run(2)}, Outcomes: []engine.Outcome{{Flow: "x", Task: "y", Version: 1, State: engine.Failed}}}
+	for what, bad := range map[string]engine.Changes{
+		"two runs of one version": {Runs: []engine.Run{w.run(2), twin}, Outcomes: good.Outcomes},
+		"bad state of a task run": {Runs: good.Runs, TaskRuns: []engine.TaskRun{{Run: 2, Task: "a", State: "odd"}}},
+		"bad state of a run":      {Runs: []engine.Run{w.run(2), {ID: 4, Flow: "g", Version: 1, Kind: engine.Manual, State: "odd", Revision: w.revision}}},
+		"bad outcome": {
+			Runs:     good.Runs,
+			Outcomes: append([]engine.Outcome{{Flow: "x", Task: "z", Version: 1, State: engine.Failed}}, engine.Outcome{Flow: "x", Task: "y", Version: 1, State: engine.Running}),
+		},
+		"task run without a run": {Runs: good.Runs, TaskRuns: []engine.TaskRun{taskRun(77, "a")}},
+	} {
+		if err := w.Commit(w.ctx, w.term, &bad); err == nil || errors.Is(err, engine.ErrFenced) {
+			w.Errorf("%s: got error %v", what, err)
+		}
+		w.equal(what+": snapshot", w.load(), before)
+	}
+	// The store is in order after all that; also for the names that a failed commit brought.
+	w.commit(good)
+	answers, err := w.Outcomes(w.ctx, []engine.LedgerKey{{Flow: "x", Task: "y"}, {Flow: "x", Task: "z"}})
+	w.must(err)
+	w.equal("found", []bool{answers[0].Found, answers[1].Found}, []bool{true, false})
+}
+
+func testCancel(w *world) {
+	ctx, cancel := context.WithCancel(w.ctx)
+	cancel()
+	if err := w.Commit(ctx, w.term, &engine.Changes{Runs: []engine.Run{w.run(1)}}); !errors.Is(err, context.Canceled) {
+		w.Errorf("cancelled before: got error %v", err)
+	}
+	w.equal("runs", w.load().LastRun, engine.RunID(0))
+
+	// Cancelled at some instant during the commit: all rows or none, whatever it returns.
+	const rows = 200
+	for i := range 20 {
+		c := engine.Changes{Runs: []engine.Run{w.run(engine.RunID(i + 1))}}
+		for j := range rows {
+			c.TaskRuns = append(c.TaskRuns, taskRun(engine.RunID(i+1), string(rune('a'+j%26))+string(rune('a'+j/26))))
+		}
+		ctx, cancel := context.WithCancel(w.ctx)
+		var wg sync.WaitGroup
+		wg.Go(cancel)
+		err := w.Commit(ctx, w.term, &c)
+		wg.Wait()
+		got, loadErr := w.TaskRuns(w.ctx, engine.RunID(i+1))
+		w.must(loadErr)
+		if len(got) != rows && (len(got) != 0 || err == nil) {
+			w.Fatalf("commit returned %v, %d of %d rows are there", err, len(got), rows)
+		}
+	}
+}
+
+func testReaders(w *world) {
+	const rounds = 50
+	ctx, stop := context.WithCancel(w.ctx)
+	var wg sync.WaitGroup
+	for range 3 {
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				n, err := w.Load(ctx)
+				if err != nil {
+					if ctx.Err() == nil {
+						w.Errorf("read: %v", err)
+					}
+					return
+				}
+				if len(n.TaskRuns) != 2*len(n.Runs) || len(n.Runs) != int(n.LastRun) {
+					w.Errorf("read %d runs with %d task runs, the last is %d", len(n.Runs), len(n.TaskRuns), n.LastRun)
+				}
+			}
+		})
+	}
+	for i := range rounds {
+		id := engine.RunID(i + 1)
+		w.commit(engine.Changes{Runs: []engine.Run{w.run(id)}, TaskRuns: []engine.TaskRun{taskRun(id, "a"), taskRun(id, "b")}})
+		w.equal("own write", w.load().LastRun, id)
+	}
+	stop()
+	wg.Wait()
+}
+
+func testClosed(w *world) {
+	w.must(w.Store.Close())
+	if err := w.Commit(w.ctx, w.term, &engine.Changes{}); err == nil {
+		w.Error("commit to a closed store succeeded")
+	}
+	if _, err := w.Load(w.ctx); err == nil {
+		w.Error("load from a closed store succeeded")
+	}
+	if err := w.Store.Close(); err != nil {
+		w.Errorf("close again: %v", err)
+	}
+}

@@ -1,0 +1,73 @@
+package storetest
+
+import (
+	"flowctl/dsl/period"
+	"flowctl/engine"
+)
+
+func testLoad(w *world) {
+	settled, live := w.run(1), w.run(2)
+	settled.State = engine.RunSucceeded
+	failed := w.run(3)
+	failed.State = engine.RunFailed
+	over := attempt(1, 2, "a", 1)
+	over.State = engine.Failed
+	w.commit(engine.Changes{
+		Runs:     []engine.Run{w.run(10), live, settled, failed},
+		TaskRuns: []engine.TaskRun{taskRun(10, "z"), taskRun(10, "b"), taskRun(2, "a"), taskRun(1, "a"), taskRun(3, "a")},
+		Attempts: []engine.Attempt{attempt(3, 10, "b", 1), over, attempt(2, 2, "a", 2)},
+		Backfills: []engine.BackfillRow{
+			{ID: 1, Revision: w.revision, State: engine.BackfillDone}, {ID: 2, Revision: w.revision, State: engine.BackfillRunning},
+			{ID: 3, Revision: w.revision, State: engine.BackfillPaused}, {ID: 4, Revision: w.revision, State: engine.BackfillCancelled},
+		},
+	})
+	w.restart()
+	n := w.load()
+	w.equal("runs", ids(n.Runs), []engine.RunID{2, 10})
+	w.equal("task runs", n.TaskRuns, []engine.TaskRun{taskRun(2, "a"), taskRun(10, "b"), taskRun(10, "z")})
+	w.equal("attempts", n.Attempts, []engine.Attempt{attempt(2, 2, "a", 2), attempt(3, 10, "b", 1)})
+	w.equal("backfills", []engine.BackfillID{n.Backfills[0].ID, n.Backfills[1].ID}, []engine.BackfillID{2, 3})
+	w.equal("numbers", []int64{int64(n.LastRun), int64(n.LastAttempt), int64(n.LastBackfill)}, []int64{10, 3, 4})
+
+	// A run that settles leaves, one that is taken up again returns.
+	live.State, settled.State = engine.RunSucceeded, engine.RunActive
+	w.commit(engine.Changes{Runs: []engine.Run{live, settled}})
+	w.equal("runs", ids(w.load().Runs), []engine.RunID{1, 10})
+}
+
+func testAhead(w *world) {
+	demand := w.run(9)
+	demand.Flow, demand.Period = "d", period.Period{Kind: period.Demand, Start: at(50), End: at(50)}
+	extra := w.run(6)
+	extra.Extra = true
+	again := w.run(15)
+	again.Period, again.Version = w.run(5).Period, 2
+	other := w.run(8)
+	other.Flow = "without-cursor"
+	w.commit(engine.Changes{
+		Runs:  []engine.Run{w.run(3), w.run(4), w.run(5), extra, w.run(7), demand, again, other},
+		Flows: []engine.FlowState{{Flow: "f", Cursor: at(5)}, {Flow: "d"}},
+	})
+	w.equal("ahead", w.load().Ahead, []engine.RunKey{{Flow: "f", Start: at(5)}, {Flow: "f", Start: at(7)}})
+}
+
+func testLoadRuns(w *world) {
+	settled := w.run(1)
+	settled.State = engine.RunFailed
+	over := attempt(1, 1, "a", 1)
+	over.State = engine.Succeeded
+	w.commit(engine.Changes{
+		Runs:     []engine.Run{settled, w.run(2), w.run(3)},
+		TaskRuns: []engine.TaskRun{taskRun(1, "b"), taskRun(1, "a"), taskRun(2, "a"), taskRun(3, "a")},
+		Attempts: []engine.Attempt{over, attempt(2, 2, "a", 1), attempt(3, 3, "a", 1)},
+	})
+	n, err := w.LoadRuns(w.ctx, []engine.RunID{3, 1, 99})
+	w.must(err)
+	w.equal("snapshot", n, &engine.Snapshot{
+		Runs: []engine.Run{settled, w.run(3)}, TaskRuns: []engine.TaskRun{taskRun(1, "a"), taskRun(1, "b"), taskRun(3, "a")},
+		Attempts: []engine.Attempt{attempt(3, 3, "a", 1)},
+	})
+	n, err = w.LoadRuns(w.ctx, nil)
+	w.must(err)
+	w.equal("none", n, &engine.Snapshot{})
+}
