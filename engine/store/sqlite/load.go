@@ -15,7 +15,7 @@ const (
 	activeTaskRuns = `SELECT ` + taskRunColumns + ` FROM runs r INDEXED BY runs_active CROSS JOIN task_runs t ON t.run = r.id
 WHERE r.state = 'active' ORDER BY r.id, t.task`
 	liveAttempts = `SELECT ` + attemptColumns + ` FROM attempts a INDEXED BY attempts_live
-WHERE a.state IN ('assigned', 'running', 'killing') ORDER BY a.id`
+WHERE a.state = 'assigned' OR a.state = 'running' OR a.state = 'killing' ORDER BY a.id`
 	aheadRuns = `SELECT DISTINCT r.flow, r.period_start FROM flows f CROSS JOIN runs r INDEXED BY runs_end
 ON r.flow = f.flow AND r.period_end > f.cursor WHERE r.period_kind <> 0 AND NOT r.extra ORDER BY r.flow, r.period_start`
 	highest = `SELECT (SELECT active FROM server), (SELECT max(id) FROM runs), (SELECT max(id) FROM attempts), (SELECT max(id) FROM backfills)`

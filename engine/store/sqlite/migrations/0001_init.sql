@@ -1,3 +1,5 @@
+-- Conditions on the hot path are chains of OR, the likeliest first: for IN with more than two values SQLite builds a table each time.
+
 -- The one row of a server: the newest term of a leader, and the revision that new runs follow.
 CREATE TABLE server (
     id     INTEGER PRIMARY KEY CHECK (id = 1),
@@ -64,8 +66,8 @@ CREATE TABLE runs (
     zone         TEXT    NOT NULL,
     label        TEXT    NOT NULL,
     version      INTEGER NOT NULL CHECK (version >= 1),
-    kind         TEXT    NOT NULL CHECK (kind IN ('scheduled', 'manual', 'backfill', 'rerun')),
-    state        TEXT    NOT NULL CHECK (state IN ('active', 'succeeded', 'failed')),
+    kind         TEXT    NOT NULL CHECK (kind = 'scheduled' OR kind = 'backfill' OR kind = 'manual' OR kind = 'rerun'),
+    state        TEXT    NOT NULL CHECK (state = 'active' OR state = 'succeeded' OR state = 'failed'),
     revision     INTEGER NOT NULL REFERENCES revisions (id),
     pinned       INTEGER NOT NULL,
     params       TEXT,
@@ -87,8 +89,9 @@ CREATE INDEX runs_backfill ON runs (backfill) WHERE backfill IS NOT NULL;
 CREATE TABLE task_runs (
     run      INTEGER NOT NULL REFERENCES runs (id),
     task     TEXT    NOT NULL,
-    state    TEXT    NOT NULL CHECK (state IN ('waiting', 'ready', 'assigned', 'running', 'killing', 'retrying', 'succeeded',
-                                               'failed', 'killed', 'skipped', 'expired', 'upstream_failed')),
+    state    TEXT    NOT NULL CHECK (state = 'waiting' OR state = 'ready' OR state = 'assigned' OR state = 'running' OR state = 'succeeded'
+                                     OR state = 'killing' OR state = 'retrying' OR state = 'failed' OR state = 'killed'
+                                     OR state = 'skipped' OR state = 'expired' OR state = 'upstream_failed'),
     attempts INTEGER NOT NULL,
     attempt  INTEGER NOT NULL,
     from_run INTEGER NOT NULL,
@@ -108,7 +111,8 @@ CREATE TABLE attempts (
     no        INTEGER NOT NULL CHECK (no >= 1),
     agent     TEXT    NOT NULL,
     boot      TEXT    NOT NULL,
-    state     TEXT    NOT NULL CHECK (state IN ('assigned', 'running', 'killing', 'succeeded', 'failed', 'killed')),
+    state     TEXT    NOT NULL CHECK (state = 'assigned' OR state = 'running' OR state = 'succeeded' OR state = 'killing'
+                                      OR state = 'failed' OR state = 'killed'),
     code      TEXT    NOT NULL,
     message   TEXT    NOT NULL,
     exit_code INTEGER NOT NULL,
@@ -119,7 +123,7 @@ CREATE TABLE attempts (
     cpu       INTEGER NOT NULL,
     UNIQUE (run, task, no)
 ) STRICT;
-CREATE INDEX attempts_live ON attempts (id) WHERE state IN ('assigned', 'running', 'killing');
+CREATE INDEX attempts_live ON attempts (id) WHERE state = 'assigned' OR state = 'running' OR state = 'killing';
 
 -- Tasks that the ledger or a wait speaks of, numbered.
 CREATE TABLE tasks (
