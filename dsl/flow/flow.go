@@ -188,6 +188,9 @@ func (p *Project) Index() {
 	p.byName = make(map[string]*Flow, len(p.Flows))
 	for _, f := range p.Flows {
 		p.byName[f.Name] = f
+		if f.byName != nil { // of an earlier project, which others may be reading
+			continue
+		}
 		f.byName = make(map[string]*Task, len(f.Tasks))
 		for _, t := range f.Tasks {
 			f.byName[t.Name] = t

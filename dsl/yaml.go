@@ -1,0 +1,487 @@
+package dsl
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/lexer"
+	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
+)
+
+// Limits of one YAML file. They bound time and memory for whatever a repository holds; honest flows stay far below.
+const (
+	maxFileSize = 4 << 20 // bytes
+	maxDepth    = 64      // nested mappings and lists
+	maxKeys     = 20_000  // of one mapping: the parser is quadratic in them
+	maxNodes    = 250_000 // of one file, aliases expanded
+)
+
+// kind is what a node of a document is.
+type kind uint8
+
+const (
+	scalarNode kind = iota
+	mappingNode
+	listNode
+)
+
+// scalarType is what YAML takes a scalar for.
+type scalarType uint8
+
+const (
+	textScalar scalarType = iota
+	nullScalar
+	boolScalar
+	intScalar
+	floatScalar
+)
+
+// style is how a scalar is written, which decides where its characters stand in the file.
+type style uint8
+
+const (
+	plainStyle style = iota
+	singleStyle
+	doubleStyle
+	blockStyle // literal or folded
+)
+
+// node is one value of a document with its place in the file. Aliases point to the node of their anchor.
+type node struct {
+	kind  kind
+	typ   scalarType
+	style style
+	line  int32
+	col   int32
+	size  int32  // nodes of the subtree, aliases expanded
+	text  string // of a scalar: quoted and block scalars resolved, others as written (0123 stays 0123)
+	pairs []pair
+	items []*node
+}
+
+// pair is an entry of a mapping.
+type pair struct{ key, value *node }
+
+// syntaxError is a problem with the text of a file as YAML.
+type syntaxError struct {
+	line, col int
+	msg, hint string
+}
+
+func (e *syntaxError) Error() string { return fmt.Sprintf("%d:%d: %s", e.line, e.col, e.msg) }
+
+// parseYAML returns the documents of a file, without the empty ones. Text is expected as normalize returns it.
+// Whatever the text, it returns in bounded time, memory and stack.
+func parseYAML(text string) (docs []*node, problem *syntaxError) {
+	defer func() {
+		if r := recover(); r != nil { // the parser's, on input it did not foresee
+			docs, problem = nil, &syntaxError{1, 1, fmt.Sprintf("not readable as YAML: %v", r), ""}
+		}
+	}()
+	tokens := lexer.Tokenize(text)
+	if problem := checkTokens(tokens); problem != nil {
+		return nil, problem
+	}
+	for _, tokens := range splitDocuments(tokens) {
+		file, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
+		if err != nil {
+			return nil, parserError(err)
+		}
+		c := converter{}
+		for _, doc := range file.Docs {
+			if _, directive := doc.Body.(*ast.DirectiveNode); directive || doc.Body == nil {
+				continue // %YAML and %TAG change nothing in what is accepted
+			}
+			n := c.node(doc.Body, 0)
+			if c.problem != nil {
+				return nil, c.problem
+			}
+			if n.kind != scalarNode || n.typ != nullScalar {
+				docs = append(docs, n)
+			}
+		}
+	}
+	return docs, nil
+}
+
+// splitDocuments cuts a file's tokens before each `---` and after each `...`. The parser would do it, but it forgets
+// what follows an empty document.
+func splitDocuments(tokens token.Tokens) (docs []token.Tokens) {
+	start := 0
+	for i, t := range tokens {
+		end := i
+		switch t.Type {
+		case token.DocumentHeaderType:
+		case token.DocumentEndType:
+			end = i + 1
+		default:
+			continue
+		}
+		if end > start {
+			docs = append(docs, tokens[start:end])
+		}
+		start = end
+	}
+	if start < len(tokens) {
+		docs = append(docs, tokens[start:])
+	}
+	return docs
+}
+
+// normalize makes text of a file's bytes: no byte order mark, lines end with \n. It refuses what no YAML file holds.
+func normalize(data []byte) (string, *syntaxError) {
+	if len(data) > maxFileSize {
+		return "", &syntaxError{0, 0, fmt.Sprintf("the file is larger than %d MiB", maxFileSize>>20), "split it into several files"}
+	}
+	text := strings.TrimPrefix(string(data), "\ufeff")
+	if !utf8.ValidString(text) {
+		line, col := 1, 1
+		for i, r := range text {
+			if r == utf8.RuneError {
+				if _, size := utf8.DecodeRuneInString(text[i:]); size == 1 {
+					break
+				}
+			}
+			line, col = advance(line, col, r)
+		}
+		return "", &syntaxError{line, col, "not UTF-8 text", "save the file as UTF-8"}
+	}
+	if i := strings.IndexByte(text, 0); i >= 0 {
+		line, col := 1, 1
+		for _, r := range text[:i] {
+			line, col = advance(line, col, r)
+		}
+		return "", &syntaxError{line, col, "the file holds a NUL character", "is it a binary file? Name it in .flowctlignore"}
+	}
+	if strings.IndexByte(text, '\r') >= 0 {
+		text = strings.ReplaceAll(strings.ReplaceAll(text, "\r\n", "\n"), "\r", "\n")
+	}
+	return text, nil
+}
+
+func advance(line, col int, r rune) (int, int) {
+	if r == '\n' {
+		return line + 1, 1
+	}
+	return line, col + 1
+}
+
+// checkTokens refuses nesting that would exhaust the parser's stack, before the parser sees it.
+func checkTokens(tokens token.Tokens) *syntaxError {
+	var columns []int // of the open block collections
+	flowDepth, props := 0, 0
+	line := 0
+	for _, t := range tokens {
+		first := t.Position.Line != line
+		line = t.Position.Line
+		switch t.Type {
+		case token.MappingStartType, token.SequenceStartType:
+			flowDepth++
+		case token.MappingEndType, token.SequenceEndType:
+			flowDepth--
+		case token.TagType, token.AnchorType:
+			props++
+		}
+		if t.Type != token.TagType && t.Type != token.AnchorType && t.PreviousType() != token.AnchorType {
+			props = 0
+		}
+		if flowDepth <= 0 && (first || t.Type == token.SequenceEntryType || t.Type == token.MappingKeyType) && t.Position.Column > 0 {
+			for len(columns) > 0 && columns[len(columns)-1] >= t.Position.Column {
+				columns = columns[:len(columns)-1]
+			}
+			columns = append(columns, t.Position.Column)
+		}
+		if flowDepth+len(columns) > maxDepth || props > maxDepth {
+			return &syntaxError{max(line, 1), max(t.Position.Column, 1), fmt.Sprintf("nested deeper than %d levels", maxDepth), ""}
+		}
+	}
+	return nil
+}
+
+// parserError gives the parser's message and place, without its annotated source.
+func parserError(err error) *syntaxError {
+	var syntax *yaml.SyntaxError
+	if !errors.As(err, &syntax) {
+		return &syntaxError{1, 1, firstLine(err.Error()), ""}
+	}
+	p := &syntaxError{1, 1, firstLine(syntax.GetMessage()), ""}
+	if t := syntax.GetToken(); t != nil && t.Position != nil {
+		p.line, p.col = max(t.Position.Line, 1), max(t.Position.Column, 1)
+		if strings.Contains(t.Origin, "\t") || strings.Contains(p.msg, "tab") {
+			p.hint = "YAML is indented with spaces, never with tabs"
+		}
+	}
+	return p
+}
+
+func firstLine(s string) string {
+	s, _, _ = strings.Cut(s, "\n")
+	return s
+}
+
+// converter turns the parser's tree into nodes, so that nothing holds on to its tokens.
+type converter struct {
+	anchors map[string]*node
+	slab    []node
+	total   int32
+	problem *syntaxError
+}
+
+func (c *converter) fail(t *token.Token, format string, args ...any) *node {
+	if c.problem == nil {
+		c.problem = &syntaxError{1, 1, fmt.Sprintf(format, args...), ""}
+		if t != nil && t.Position != nil {
+			c.problem.line, c.problem.col = max(t.Position.Line, 1), max(t.Position.Column, 1)
+		}
+	}
+	return nil
+}
+
+func (c *converter) new(t *token.Token, k kind) *node {
+	if len(c.slab) == 0 {
+		c.slab = make([]node, 128)
+	}
+	n := &c.slab[0]
+	c.slab = c.slab[1:]
+	n.kind, n.size = k, 1
+	if t != nil && t.Position != nil {
+		n.line, n.col = int32(max(t.Position.Line, 1)), int32(max(t.Position.Column, 1))
+	} else {
+		n.line, n.col = 1, 1
+	}
+	return n
+}
+
+func (c *converter) scalar(t *token.Token, typ scalarType, s style) *node {
+	n := c.new(t, scalarNode)
+	n.typ, n.style = typ, s
+	if typ != nullScalar && t != nil {
+		n.text = t.Value
+	}
+	return n
+}
+
+// node converts a tree. It returns nil exactly when it recorded a problem.
+func (c *converter) node(a ast.Node, depth int) *node {
+	if c.problem != nil {
+		return nil
+	}
+	if depth > 2*maxDepth {
+		return c.fail(a.GetToken(), "nested deeper than %d levels", maxDepth)
+	}
+	switch a := a.(type) {
+	case *ast.StringNode:
+		switch a.Token.Type {
+		case token.SingleQuoteType:
+			return c.scalar(a.Token, textScalar, singleStyle)
+		case token.DoubleQuoteType:
+			return c.scalar(a.Token, textScalar, doubleStyle)
+		}
+		return c.scalar(a.Token, textScalar, plainStyle)
+	case *ast.LiteralNode:
+		n := c.scalar(a.Start, textScalar, blockStyle)
+		n.text = ""
+		if a.Value != nil {
+			n.text = a.Value.Value
+		}
+		return n
+	case *ast.IntegerNode:
+		return c.scalar(a.Token, intScalar, plainStyle)
+	case *ast.FloatNode:
+		return c.scalar(a.Token, floatScalar, plainStyle)
+	case *ast.InfinityNode:
+		return c.scalar(a.Token, floatScalar, plainStyle)
+	case *ast.NanNode:
+		return c.scalar(a.Token, floatScalar, plainStyle)
+	case *ast.BoolNode:
+		return c.scalar(a.Token, boolScalar, plainStyle)
+	case *ast.NullNode:
+		return c.scalar(a.Token, nullScalar, plainStyle)
+	case *ast.MappingNode:
+		return c.mapping(a, depth)
+	case *ast.MappingValueNode:
+		return c.mapping(&ast.MappingNode{Values: []*ast.MappingValueNode{a}}, depth)
+	case *ast.MappingKeyNode:
+		return c.node(a.Value, depth+1)
+	case *ast.SequenceNode:
+		return c.list(a, depth)
+	case *ast.AnchorNode:
+		return c.anchor(a, depth)
+	case *ast.AliasNode:
+		return c.alias(a)
+	case *ast.TagNode:
+		return c.tagged(a, depth)
+	case nil:
+		return c.scalar(nil, nullScalar, plainStyle)
+	}
+	return c.fail(a.GetToken(), "%s is not supported here", strings.ToLower(a.Type().String()))
+}
+
+func (c *converter) count(n *node, t *token.Token) bool {
+	if n.size > maxNodes {
+		c.fail(t, "the document grows beyond %d values when its aliases are expanded", maxNodes)
+		return false
+	}
+	return true
+}
+
+func (c *converter) mapping(a *ast.MappingNode, depth int) *node {
+	if len(a.Values) > maxKeys {
+		return c.fail(a.GetToken(), "a mapping of more than %d keys", maxKeys)
+	}
+	n := c.new(a.Start, mappingNode)
+	if !a.IsFlowStyle && len(a.Values) > 0 { // its start token is the first colon
+		if t := a.Values[0].Key.GetToken(); t != nil && t.Position != nil {
+			n.line, n.col = int32(max(t.Position.Line, 1)), int32(max(t.Position.Column, 1))
+		}
+	}
+	n.pairs = make([]pair, 0, len(a.Values))
+	var merges []*node
+	for _, v := range a.Values {
+		if v.Key.IsMergeKey() {
+			m := c.node(v.Value, depth+1)
+			if m == nil {
+				return nil
+			}
+			merges = append(merges, m)
+			continue
+		}
+		key := c.node(v.Key, depth+1)
+		if key == nil {
+			return nil
+		}
+		if key.kind != scalarNode {
+			return c.fail(v.Key.GetToken(), "a key must be a plain name")
+		}
+		value := c.node(v.Value, depth+1)
+		if value == nil {
+			return nil
+		}
+		n.pairs = append(n.pairs, pair{key, value})
+		n.size += 1 + value.size
+		if !c.count(n, v.Key.GetToken()) {
+			return nil
+		}
+	}
+	for _, m := range merges {
+		if !c.merge(n, m) {
+			return nil
+		}
+	}
+	return n
+}
+
+// merge adds the pairs of a `<<` that the mapping does not have itself.
+func (c *converter) merge(n, from *node) bool {
+	if from.kind == listNode {
+		for _, item := range from.items {
+			if !c.merge(n, item) {
+				return false
+			}
+		}
+		return true
+	}
+	if from.kind != mappingNode {
+		if c.problem == nil {
+			c.problem = &syntaxError{int(from.line), int(from.col), "`<<` takes a mapping or a list of mappings", ""}
+		}
+		return false
+	}
+	have := make(map[string]bool, len(n.pairs))
+	for _, p := range n.pairs {
+		have[p.key.text] = true
+	}
+	for _, p := range from.pairs {
+		if !have[p.key.text] {
+			n.pairs = append(n.pairs, p)
+			n.size += 1 + p.value.size
+		}
+	}
+	if n.size > maxNodes {
+		c.fail(nil, "the document grows beyond %d values when its aliases are expanded", maxNodes)
+		c.problem.line, c.problem.col = int(n.line), int(n.col)
+		return false
+	}
+	return true
+}
+
+func (c *converter) list(a *ast.SequenceNode, depth int) *node {
+	n := c.new(a.Start, listNode)
+	n.items = make([]*node, 0, len(a.Values))
+	for _, v := range a.Values {
+		item := c.node(v, depth+1)
+		if item == nil {
+			return nil
+		}
+		n.items = append(n.items, item)
+		n.size += item.size
+		if !c.count(n, a.Start) {
+			return nil
+		}
+	}
+	return n
+}
+
+func (c *converter) anchor(a *ast.AnchorNode, depth int) *node {
+	n := c.node(a.Value, depth+1)
+	if n == nil {
+		return nil
+	}
+	if a.Name == nil || a.Name.GetToken() == nil {
+		return c.fail(a.Start, "an anchor needs a name")
+	}
+	if c.anchors == nil {
+		c.anchors = make(map[string]*node)
+	}
+	c.anchors[a.Name.GetToken().Value] = n
+	return n
+}
+
+func (c *converter) alias(a *ast.AliasNode) *node {
+	if a.Value == nil || a.Value.GetToken() == nil {
+		return c.fail(a.Start, "an alias needs a name")
+	}
+	name := a.Value.GetToken().Value
+	n := c.anchors[name]
+	if n == nil {
+		return c.fail(a.Start, "no anchor &%s before this alias", name)
+	}
+	return n
+}
+
+// tagged accepts !!str on a scalar; other tags would give a value a meaning that nothing here knows.
+func (c *converter) tagged(a *ast.TagNode, depth int) *node {
+	if a.Start == nil || a.Start.Value != "!!str" {
+		return c.fail(a.Start, "the tag %s is not supported", tagName(a))
+	}
+	n := c.node(a.Value, depth+1)
+	if n == nil {
+		return nil
+	}
+	if n.kind != scalarNode {
+		return c.fail(a.Start, "!!str marks a scalar")
+	}
+	n.typ = textScalar
+	return n
+}
+
+func tagName(a *ast.TagNode) string {
+	if a.Start == nil {
+		return "here"
+	}
+	return a.Start.Value
+}
+
+// EncodeYAML writes v as YAML, two spaces a level, for views of data; field names follow the `yaml` or `json` struct tags.
+func EncodeYAML(v any) ([]byte, error) {
+	out, err := yaml.MarshalWithOptions(v, yaml.Indent(2), yaml.UseJSONMarshaler())
+	if err != nil {
+		return nil, fmt.Errorf("write YAML: %w", err)
+	}
+	return out, nil
+}
