@@ -90,20 +90,76 @@ func exitCode(err error) int {
 // usage marks an error as the caller's mistake in writing the command line.
 func usage(err error) error { return &exitError{exitUsage, err} }
 
+// usagef is usage with a message.
+func usagef(format string, args ...any) error { return usage(fmt.Errorf(format, args...)) }
+
+// argsAs checks the arguments as cobra does; the usage line tells what belongs there.
+func argsAs(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if err := check(cmd, args); err != nil {
+			return usagef("%v; usage: %s", err, cmd.UseLine())
+		}
+		return nil
+	}
+}
+
+// verbsOnly makes a command that only holds others: alone it prints its help, and a word that is none of its verbs is a mistake.
+func verbsOnly(cmd *cobra.Command) *cobra.Command {
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return nil
+		}
+		hint := ""
+		cmd.SuggestionsMinimumDistance = 2
+		if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+			hint = fmt.Sprintf("; did you mean %q?", near[0])
+		}
+		return usagef("%q is no verb of %s%s; %s --help lists them", args[0], cmd.CommandPath(), hint, cmd.CommandPath())
+	}
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	return cmd
+}
+
 func newRoot(s streams) *cobra.Command {
-	root := &cobra.Command{
+	root := verbsOnly(&cobra.Command{
 		Use:           "flowctl",
 		Short:         "Run batch data pipelines that are declared in a git repository",
+		Long:          rootHelp,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-	}
+	})
 	root.SetIn(s.in)
 	root.SetOut(s.out)
 	root.SetErr(s.err)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
+	g := newGlobals(s)
+	g.flags(root)
 	root.AddCommand(
-	// one line for each verb, alphabetically
+		// one line for each verb, alphabetically
+		newAgents(g),
+		newBackfill(g),
+		newDescribe(g),
+		newExplain(g),
+		newGet(g),
+		newKill(g),
+		newLogs(g),
+		newRerun(g),
+		newRevisions(g),
+		newRun(g),
+		newSucceed(g),
+		newSync(g),
+		newVersion(g),
 	)
 	return root
 }
+
+const rootHelp = `flowctl runs batch data pipelines that are declared in a git repository.
+
+TARGET names things in one grammar: flow[/task][@period[..period]][#version]. A period is a label, such as 2026-11-19T13, 2026-W47
+or 2026-11, or a date, which means every period that begins on it.
+
+Verbs that ask a server find it by --server or FLOWCTL_SERVER, and show it --token, FLOWCTL_TOKEN, the content of FLOWCTL_TOKEN_FILE, or
+the admin token in --data DIR or FLOWCTL_DATA; without any of these, the one in ./.flowctl.
+
+Exit codes: 0 ok, 1 problems found or a run failed, 4 not authorised, 5 server unreachable or internal error, 8 pending or timed
+out, 64 usage, 130 interrupted.`

@@ -1,0 +1,47 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"flowctl/engine"
+)
+
+func newAgents(g *globals) *cobra.Command {
+	cmd := verbsOnly(&cobra.Command{
+		Use:     "agents",
+		Short:   "Look after the agents of a server",
+		Example: "  flowctl agents token --ttl 10m",
+	})
+	cmd.AddCommand(agentsToken(g))
+	return cmd
+}
+
+func agentsToken(g *globals) *cobra.Command {
+	var ttl time.Duration
+	cmd := &cobra.Command{
+		Use:   "token",
+		Short: "Make a one-time token with which one agent can join",
+		Long:  "Prints a token for `flowctl agent --token`. It works once, until it expires.",
+		Args:  argsAs(cobra.NoArgs),
+		RunE: withClient(g, func(ctx context.Context, svc engine.Service, _ []string) error {
+			if ttl <= 0 {
+				return usagef("--ttl %s: give a positive duration", ttl)
+			}
+			t, err := svc.AgentToken(ctx, ttl)
+			if err != nil {
+				return err
+			}
+			if err := g.show(t, func(v *view) { v.line("%s", t.Token) }); err != nil || g.output != formTable {
+				return err
+			}
+			fmt.Fprintf(g.err, "it works once, until %s\n", t.ExpiresAt.In(g.zone).Format("2006-01-02 15:04:05"))
+			return nil
+		}),
+	}
+	cmd.Flags().DurationVar(&ttl, "ttl", time.Hour, "how long it can be used")
+	return cmd
+}

@@ -1,0 +1,165 @@
+package cli
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"flowctl/dsl/diag"
+	"flowctl/engine"
+)
+
+// The views of lists: one table for each kind of thing.
+
+func flowsTable(v *view, flows []engine.FlowView) {
+	rows := make([][]string, 0, len(flows))
+	for _, f := range flows {
+		next := v.instant(f.NextAt)
+		if !f.Enabled {
+			next = "disabled"
+		}
+		rows = append(rows, []string{f.Name, f.Group, f.Team, f.Schedule, next, strconv.Itoa(len(f.Tasks))})
+	}
+	v.table([]string{"FLOW", "GROUP", "TEAM", "SCHEDULE", "NEXT", "TASKS"}, rows)
+}
+
+func tasksTable(v *view, tasks []engine.TaskView) {
+	rows := make([][]string, 0, len(tasks))
+	for _, t := range tasks {
+		timeout := ""
+		if t.TimeoutS > 0 {
+			timeout = seconds(t.TimeoutS)
+		}
+		rows = append(rows, []string{t.ID, t.Runner, strconv.Itoa(t.RetryMax), timeout, strings.Join(t.Needs, ", ")})
+	}
+	v.table([]string{"TASK", "RUNNER", "RETRIES", "TIMEOUT", "NEEDS"}, rows)
+}
+
+func runsTable(v *view, runs []engine.RunView) {
+	rows := make([][]string, 0, len(runs))
+	for _, r := range runs {
+		rows = append(rows, []string{
+			r.Name, string(r.State), string(r.Kind), v.at(r.CreatedAt), v.instant(r.StartedAt), v.took(r.StartedAt, r.FinishedAt),
+		})
+	}
+	v.table([]string{"RUN", "STATE", "KIND", "CREATED", "STARTED", "TOOK"}, rows)
+}
+
+func taskRunsTable(v *view, tasks []engine.TaskRunView) {
+	rows := make([][]string, 0, len(tasks))
+	for _, t := range tasks {
+		rows = append(rows, []string{
+			t.Name, string(t.State), strconv.Itoa(t.Attempts), v.instant(t.StartedAt), v.took(t.StartedAt, t.FinishedAt), note(t),
+		})
+	}
+	v.table([]string{"TASK", "STATE", "ATTEMPTS", "STARTED", "TOOK", "NOTE"}, rows)
+}
+
+// note is what there is to say of a task run besides its state.
+func note(t engine.TaskRunView) string {
+	var parts []string
+	if t.Reference != "" {
+		parts = append(parts, "as in "+t.Reference)
+	}
+	if w := why(t.Code, t.Message); w != "" {
+		parts = append(parts, w)
+	}
+	if len(t.Outputs) > 0 {
+		parts = append(parts, pairs(t.Outputs))
+	}
+	return strings.Join(parts, "; ")
+}
+
+func attemptsTable(v *view, attempts []engine.AttemptView) {
+	rows := make([][]string, 0, len(attempts))
+	for _, a := range attempts {
+		rows = append(rows, []string{
+			a.TaskRun, strconv.Itoa(a.No), string(a.State), a.Agent, v.at(a.AssignedAt), v.took(a.StartedAt, a.FinishedAt), why(a.Code, a.Message),
+		})
+	}
+	v.table([]string{"TASK RUN", "NO", "STATE", "AGENT", "ASSIGNED", "TOOK", "NOTE"}, rows)
+}
+
+func agentsTable(v *view, agents []engine.AgentView) {
+	rows := make([][]string, 0, len(agents))
+	for _, a := range agents {
+		rows = append(rows, []string{
+			a.Name, a.State, fmt.Sprintf("%d/%d", a.Running, a.Slots), strings.Join(a.Labels, ","), a.Version, v.at(a.LastSeen),
+		})
+	}
+	v.table([]string{"AGENT", "STATE", "RUNNING", "LABELS", "VERSION", "SEEN"}, rows)
+}
+
+func backfillsTable(v *view, backfills []engine.BackfillView) {
+	rows := make([][]string, 0, len(backfills))
+	for _, b := range backfills {
+		rows = append(rows, []string{
+			number(b.ID), string(b.State), b.From + ".." + b.To, progress(b), strconv.Itoa(b.Failed), some(b.Flows), b.By, v.at(b.CreatedAt),
+		})
+	}
+	v.table([]string{"ID", "STATE", "PERIODS", "ENDED", "FAILED", "FLOWS", "BY", "CREATED"}, rows)
+}
+
+func revisionsTable(v *view, revisions []engine.RevisionView) {
+	rows := make([][]string, 0, len(revisions))
+	for _, r := range revisions {
+		rows = append(rows, []string{
+			number(r.ID), r.State, commit(r.Commit), strconv.Itoa(r.Flows), v.at(r.SeenAt), r.Author, r.Subject,
+		})
+	}
+	v.table([]string{"REVISION", "STATE", "COMMIT", "FLOWS", "SEEN", "AUTHOR", "SUBJECT"}, rows)
+}
+
+func operationsTable(v *view, operations []engine.OperationView) {
+	rows := make([][]string, 0, len(operations))
+	for _, o := range operations {
+		rows = append(rows, []string{v.at(o.At), o.By, o.Verb, o.Target, o.Detail})
+	}
+	v.table([]string{"AT", "BY", "VERB", "TARGET", "DETAIL"}, rows)
+}
+
+// findings shows diagnostics as `flowctl validate` does, without the snippets: the server has the files, not this host.
+func findings(v *view, all []diag.Diagnostic) {
+	for _, d := range all {
+		severity := "error"
+		if d.Severity == diag.Warning {
+			severity = "warning"
+		}
+		v.line("%s:%d:%d: %s: %s [%s]", d.File, d.Line, d.Col, severity, d.Message, d.Rule)
+		if d.Related != nil {
+			v.line("  %s:%d:%d: %s", d.Related.File, d.Related.Line, d.Related.Col, d.Related.Message)
+		}
+		if d.Hint != "" {
+			v.line("  hint: %s", d.Hint)
+		}
+	}
+}
+
+// progress is how many of a backfill's runs ended.
+func progress(b engine.BackfillView) string {
+	return fmt.Sprintf("%d/%d", b.Succeeded+b.Failed, b.Total)
+}
+
+// some names the first of many.
+func some(names []string) string {
+	const most = 3
+	if len(names) <= most {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+}
+
+func pairs(m map[string]string) string {
+	var b strings.Builder
+	for i, k := range slices.Sorted(maps.Keys(m)) {
+		if i > 0 {
+			b.WriteByte(' ')
+		}
+		b.WriteString(k + "=" + m[k])
+	}
+	return b.String()
+}
+
+func number[ID ~int64](id ID) string { return strconv.FormatInt(int64(id), 10) }
