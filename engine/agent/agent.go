@@ -1,0 +1,151 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"flowctl/engine"
+	"flowctl/plugins/sdk"
+)
+
+// Plugins is where an agent gets its runners and sensors. A plugin may be asked for often; it is launched once. After one
+// answered sdk.ErrGone, asking again gives a new one.
+type Plugins interface {
+	Runner(ctx context.Context, name string) (sdk.Runner, error)
+	Sensor(ctx context.Context, name string) (sdk.Sensor, error)
+}
+
+// Options are what an Agent is made of.
+type Options struct {
+	Name    string // empty: the name it joined with
+	Dir     string // the data folder; one agent at a time
+	Server  string // host:port of the server's port for agents
+	Token   string // for joining; may be empty when the agent has joined before
+	Labels  []string
+	Slots   int // how many attempts it offers to execute at once
+	Version string
+	Plugins Plugins
+	Log     *slog.Logger
+	Now     func() time.Time
+}
+
+// ErrRefused is wrapped by the error of Run when the server does not accept this agent, so that trying again is useless.
+var ErrRefused = errors.New("the server refused this agent")
+
+// Agent executes attempts. See the package comment.
+type Agent struct {
+	opts   Options
+	bootID string
+	env    []string // what every attempt sees
+	trees  *trees
+	trash  *trash
+
+	ctx  context.Context // of Run
+	work sync.WaitGroup  // attempts, kills and probes in progress
+
+	mu        sync.Mutex
+	attempts  map[engine.AttemptID]*attempt
+	session   *session      // nil: not connected
+	connected chan struct{} // closed when session is set, then replaced
+}
+
+// New prepares the data folder.
+func New(o Options) (*Agent, error) {
+	dir, err := filepath.Abs(o.Dir)
+	if err != nil {
+		return nil, err
+	}
+	o.Dir = dir
+	for _, sub := range []string{"work", "trees", "blobs", "workspace"} {
+		if err := os.MkdirAll(filepath.Join(o.Dir, sub), 0o700); err != nil {
+			return nil, fmt.Errorf("prepare the agent's data folder: %w", err)
+		}
+	}
+	boot, err := bootID()
+	if err != nil {
+		return nil, fmt.Errorf("find out when the machine was started: %w", err)
+	}
+	return &Agent{
+		opts:      o,
+		bootID:    boot,
+		env:       baseEnv(os.Environ(), filepath.Join(o.Dir, "workspace")),
+		trash:     newTrash(),
+		attempts:  map[engine.AttemptID]*attempt{},
+		connected: make(chan struct{}),
+	}, nil
+}
+
+// Run joins when the agent has not yet, connects, and executes attempts until ctx ends, connecting again whenever the
+// stream breaks. Attempts that run when it returns go on, and are found again by the next Run on the same folder. It returns
+// nil when ctx ended, else why going on is useless; see ErrRefused.
+func (a *Agent) Run(ctx context.Context) error {
+	lock, err := lockFolder(a.opts.Dir)
+	if err != nil {
+		return err
+	}
+	defer lock.Close() //nolint:errcheck // it only releases the lock
+	if a.trees, err = openTrees(a.opts.Dir, a.bootID); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	a.ctx = ctx
+	defer a.work.Wait()
+	defer cancel()
+	a.work.Go(func() { a.trash.empty(ctx, a.opts.Log) })
+	if err := a.recoverAll(); err != nil {
+		return err
+	}
+	return a.stayConnected(ctx)
+}
+
+// The pauses between attempts to connect: none after a loss, then growing to maxPause.
+const (
+	minPause = 100 * time.Millisecond
+	maxPause = 10 * time.Second
+)
+
+func (a *Agent) stayConnected(ctx context.Context) error {
+	pause := time.Duration(0)
+	for {
+		greeted, err := a.connect(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if errors.Is(err, ErrRefused) {
+			return err
+		}
+		if greeted {
+			pause = 0
+		}
+		a.opts.Log.Warn("not connected to the server", "server", a.opts.Server, "reason", err, "retry_in", pause)
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return nil
+		}
+		pause = min(max(2*pause, minPause), maxPause)
+		pause = pause/2 + rand.N(pause/2+1) // so that a fleet does not come back all at once
+	}
+}
+
+// lockFolder makes sure that no two agents work in one folder. Closing the file releases the lock, as does the end of
+// the process.
+func lockFolder(dir string) (*os.File, error) {
+	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock the agent's data folder: %w", err)
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		return nil, errors.Join(fmt.Errorf("another agent works in %s: give this one a data folder of its own", dir), f.Close())
+	}
+	return f, nil
+}

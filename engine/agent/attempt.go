@@ -1,0 +1,250 @@
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"flowctl/engine"
+	"flowctl/engine/wire"
+	"flowctl/plugins/sdk"
+)
+
+// phase tells how far an attempt is. See the package comment.
+type phase uint8
+
+const (
+	preparing phase = iota + 1
+	started
+	finished
+)
+
+// attempt is one attempt that the agent holds. Fields below phase are guarded by Agent.mu.
+type attempt struct {
+	id     engine.AttemptID
+	folder string
+	wire   *wire.Assignment
+
+	phase  phase
+	killed bool // an operator asked for its end
+	runs   bool // the runner has it: it can be signalled
+	result engine.Result
+	own    bool // the result is the agent's, the runner knows nothing of it
+	// sent is how much of the log was given to the session's outbox, or is at the server. A rewind sets it back; waits
+	// counts them, so that a Wait that began before one knows.
+	sent   int64
+	waits  int
+	cancel context.CancelFunc // of the present Wait; nil = none
+}
+
+// report tells the server where the attempt stands. It is finished only when the server has all of its log.
+func (at *attempt) report() engine.Report {
+	if at.phase == finished {
+		return engine.Report{Attempt: at.id, Kind: engine.ReportFinished, Result: at.result}
+	}
+	return engine.Report{Attempt: at.id, Kind: engine.ReportStarted}
+}
+
+// rewind makes an attempt send its log again from size, because what was sent after it was lost, or because the agent
+// is new and the server has it already. The caller holds mu.
+func (a *Agent) rewind(at *attempt, size int64) {
+	at.sent = size
+	if at.own {
+		return // there is nobody to ask for more
+	}
+	at.waits++
+	if at.cancel != nil {
+		at.cancel()
+	}
+	if at.phase == finished {
+		at.phase = started
+		a.work.Go(func() { a.await(at, false) })
+	}
+}
+
+// assign takes on an attempt, unless it is known.
+func (a *Agent) assign(s *session, w *wire.Assignment) {
+	id := engine.AttemptID(w.Attempt)
+	at := &attempt{id: id, folder: a.folder(id), wire: w, phase: preparing}
+	a.mu.Lock()
+	_, known := a.attempts[id]
+	if !known {
+		a.attempts[id] = at
+	}
+	a.mu.Unlock()
+	if !known {
+		a.work.Go(func() { a.execute(s, at) })
+	}
+}
+
+// execute prepares, starts and awaits an attempt.
+func (a *Agent) execute(s *session, at *attempt) {
+	tree, err := a.trees.use(s.ctx, s.client, at.wire)
+	if err != nil {
+		a.refuse(s, at, engine.Report{Message: err.Error()})
+		return
+	}
+	defer a.trees.release(at.wire.Tree)
+	if len(at.wire.Inputs) > 0 {
+		if r, ok := a.checkInputs(s, at); !ok {
+			a.refuse(s, at, r)
+			return
+		}
+	}
+	if !a.commit(s, at) {
+		return
+	}
+	if res, ok := a.start(s, at, tree); !ok {
+		if a.ctx.Err() == nil { // else the agent is ending, and finds out when it is back
+			a.conclude(at, res)
+		}
+		return
+	}
+	if a.running(at) {
+		a.signal(at)
+	}
+	a.await(at, false)
+}
+
+// checkInputs looks at the inputs once more. When ok is false the report says what is wrong.
+func (a *Agent) checkInputs(s *session, at *attempt) (r engine.Report, ok bool) {
+	for _, p := range a.look(s.ctx, at.wire.Inputs) {
+		if p.Error != "" {
+			r.Message = fmt.Sprintf("input %s could not be checked: %s", p.Path, p.Error)
+			return r, false
+		}
+		if !p.Exists {
+			r.Missing = append(r.Missing, p.Path)
+		}
+	}
+	return r, len(r.Missing) == 0
+}
+
+// refuse gives an attempt back that was not started and never will be by this assignment. When the session is gone there is
+// nobody to tell; the server finds out from the next hello.
+func (a *Agent) refuse(s *session, at *attempt, r engine.Report) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.attempts[at.id] != at {
+		return
+	}
+	delete(a.attempts, at.id)
+	r.Attempt, r.Kind = at.id, engine.ReportRefused
+	s.out.report(r)
+}
+
+// commit is the point of no return: from here on the agent answers for the attempt. It is false when the attempt must not
+// start, because its session is gone or it was killed.
+func (a *Agent) commit(s *session, at *attempt) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.attempts[at.id] != at {
+		return false
+	}
+	if a.session != s {
+		delete(a.attempts, at.id)
+		return false
+	}
+	if at.killed {
+		at.phase, at.own = finished, true
+		at.result = engine.Result{State: engine.Killed, Code: engine.CodeKilled, ExitCode: -1, Message: "killed before it started"}
+		s.out.report(at.report())
+		return false
+	}
+	at.phase = started
+	return true
+}
+
+// startTries bounds how often a start is tried again that certainly did not happen.
+const startTries = 3
+
+// start puts the attempt on disk and into the runner's hands. When ok is false it never ran, and the result says why.
+func (a *Agent) start(s *session, at *attempt, tree string) (res engine.Result, ok bool) {
+	spec := at.spec(tree, attemptEnv(a.env, at.wire, at.folder, s.url))
+	var err error
+	for range startTries {
+		if err = makeFolder(at.folder, at.wire); err != nil {
+			return notStarted(engine.CodeStart, "make the attempt's folder", err), false
+		}
+		var runner sdk.Runner
+		if runner, err = a.opts.Plugins.Runner(a.ctx, at.wire.Runner); err != nil {
+			return notStarted(engine.CodePlugin, "launch runner "+at.wire.Runner, err), false
+		}
+		if err = runner.Start(a.ctx, spec); err == nil {
+			return engine.Result{}, true
+		}
+		if errors.Is(err, sdk.ErrInvalid) {
+			return notStarted(engine.CodeStart, "runner "+at.wire.Runner, err), false
+		}
+		if found, rerr := a.recover(at); rerr != nil || found != sdk.NotStarted {
+			return engine.Result{}, true // it runs, or nobody can tell yet: await finds out
+		}
+	}
+	return notStarted(engine.CodePlugin, "runner "+at.wire.Runner, err), false
+}
+
+func notStarted(code engine.ErrorCode, doing string, err error) engine.Result {
+	return engine.Result{State: engine.Failed, Code: code, ExitCode: -1, Message: fmt.Sprintf("%s: %v", doing, err)}
+}
+
+// spec is what the runner executes.
+func (at *attempt) spec(tree string, env []string) sdk.Spec {
+	w := at.wire
+	spec := sdk.Spec{
+		Attempt: strconv.FormatInt(w.Attempt, 10), Work: at.folder, Dir: filepath.Join(tree, filepath.FromSlash(w.Folder)),
+		Text: w.Text, With: json.RawMessage(w.With), Env: env, Timeout: time.Duration(w.Timeout) * time.Microsecond,
+	}
+	if w.File != "" {
+		spec.File = filepath.Join(tree, filepath.FromSlash(w.File))
+	}
+	for _, arg := range w.Args {
+		spec.Args = append(spec.Args, sdk.Arg{Name: arg.Name, Value: arg.Value})
+	}
+	return spec
+}
+
+// running tells the server that the attempt runs, and the caller whether somebody wanted it killed meanwhile.
+func (a *Agent) running(at *attempt) (killed bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	at.runs = true
+	if a.session != nil {
+		a.session.out.report(engine.Report{Attempt: at.id, Kind: engine.ReportStarted})
+	}
+	return at.killed
+}
+
+// forget drops attempts whose ends are stored at the server.
+func (a *Agent) forget(ids []int64) {
+	if len(ids) == 0 {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, id := range wire.AttemptIDs(ids) {
+		if at := a.attempts[id]; at != nil && at.phase == finished {
+			delete(a.attempts, id)
+			a.trash.add(at.folder)
+		}
+	}
+}
+
+// kill asks for the end of an attempt.
+func (a *Agent) kill(s *session, id engine.AttemptID) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	at := a.attempts[id]
+	switch {
+	case at == nil:
+		s.out.report(engine.Report{Attempt: id, Kind: engine.ReportUnknown})
+	case at.runs && !at.killed && at.phase == started:
+		at.killed = true
+		a.work.Go(func() { a.signal(at) })
+	default:
+		at.killed = true // seen before the start or right after it; or it is over
+	}
+}

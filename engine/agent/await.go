@@ -1,0 +1,263 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"flowctl/engine"
+	"flowctl/engine/wire"
+	"flowctl/plugins/sdk"
+)
+
+// errRewound ends a Wait whose log position is no longer the one that the server wants.
+var errRewound = errors.New("the server wants the log from another position")
+
+// pluginPause is the pause before asking again for a runner that cannot be launched, while its attempt may be running.
+const pluginPause = time.Second
+
+// await carries the log of a started attempt to the server until the attempt is over, and reports that. lost says that the
+// runner must be asked first whether it knows the attempt.
+func (a *Agent) await(at *attempt, lost bool) {
+	for {
+		if lost {
+			found, err := a.recover(at)
+			if err != nil {
+				a.opts.Log.Warn("the runner cannot be asked about an attempt", "attempt", at.id, "runner", at.wire.Runner, "error", err)
+				if !sleep(a.ctx, pluginPause) {
+					return
+				}
+				continue
+			}
+			if found == sdk.NotStarted {
+				a.conclude(at, lostResult("the runner has no record of it"))
+				return
+			}
+			lost = false
+		}
+		res, err := a.wait(at)
+		switch {
+		case err == nil:
+			if a.finish(at, res) {
+				return
+			}
+		case a.ctx.Err() != nil:
+			return
+		case errors.Is(err, sdk.ErrUnknown):
+			a.conclude(at, lostResult("the runner has no record of it"))
+			return
+		case errors.Is(err, errRewound) || errors.Is(err, errDisconnected) || errors.Is(err, context.Canceled):
+		default:
+			a.opts.Log.Warn("the runner is asked again about an attempt", "attempt", at.id, "runner", at.wire.Runner, "reason", err)
+			lost = true
+			if !errors.Is(err, sdk.ErrGone) && !sleep(a.ctx, pluginPause) {
+				return
+			}
+		}
+	}
+}
+
+// ended is what a Wait found: the result, and the wait that found it.
+type ended struct {
+	result sdk.Result
+	wait   int
+}
+
+// wait waits for a session and then for the end of the attempt, sending its log meanwhile.
+func (a *Agent) wait(at *attempt) (ended, error) {
+	ctx, cancel := context.WithCancel(a.ctx)
+	defer cancel()
+	s, offset, no, err := a.beginWait(at, cancel)
+	if err != nil {
+		return ended{}, err
+	}
+	runner, err := a.opts.Plugins.Runner(ctx, at.wire.Runner)
+	if err != nil {
+		return ended{}, fmt.Errorf("launch runner %s: %w", at.wire.Runner, err)
+	}
+	res, err := runner.Wait(ctx, at.folder, offset, func(offset int64, data []byte) error {
+		if err := s.out.log(at.id, offset, data); err != nil {
+			return err
+		}
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		if at.waits != no || a.session != s {
+			return errRewound // what was queued may be lost with the old session
+		}
+		at.sent = offset + int64(len(data))
+		return nil
+	})
+	return ended{res, no}, err
+}
+
+// beginWait returns the session, the log position from which it wants the log, and the number of this wait, as soon as there
+// is a session.
+func (a *Agent) beginWait(at *attempt, cancel context.CancelFunc) (s *session, offset int64, no int, err error) {
+	a.mu.Lock()
+	for a.session == nil {
+		connected := a.connected
+		a.mu.Unlock()
+		select {
+		case <-connected:
+		case <-a.ctx.Done():
+			return nil, 0, 0, a.ctx.Err()
+		}
+		a.mu.Lock()
+	}
+	defer a.mu.Unlock()
+	at.cancel = cancel
+	return a.session, at.sent, at.waits, nil
+}
+
+// finish concludes an attempt with the runner's result. It is false when the server wants some of the log again first.
+func (a *Agent) finish(at *attempt, e ended) bool {
+	res := engine.Result{
+		State: engine.State(e.result.State), Code: engine.ErrorCode(e.result.Code), Message: e.result.Message,
+		ExitCode: e.result.ExitCode, MaxRSS: e.result.MaxRSS, CPU: e.result.CPU.Microseconds(),
+	}
+	if res.State == engine.Succeeded {
+		outputs, err := readOutputs(filepath.Join(at.folder, outputFile))
+		if err != nil {
+			res.State, res.Code, res.Message = engine.Failed, engine.CodeOutput, err.Error()
+		}
+		res.Outputs = outputs
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if at.waits != e.wait {
+		return false
+	}
+	a.reportEnd(at, res)
+	return true
+}
+
+// conclude ends an attempt with a result that the runner does not have, and so must be on disk.
+func (a *Agent) conclude(at *attempt, res engine.Result) {
+	if err := writeMessage(filepath.Join(at.folder, resultFile), wire.FromResult(res)); err != nil {
+		a.opts.Log.Warn("the result of an attempt was not stored", "attempt", at.id, "error", err)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	at.own = true
+	a.reportEnd(at, res)
+}
+
+// reportEnd is called with mu held.
+func (a *Agent) reportEnd(at *attempt, res engine.Result) {
+	at.phase, at.result, at.cancel = finished, res, nil
+	if a.session != nil {
+		a.session.out.report(at.report())
+	}
+}
+
+func lostResult(why string) engine.Result {
+	return engine.Result{State: engine.Failed, Code: engine.CodeLost, ExitCode: -1, Message: "how it ended is not known: " + why}
+}
+
+// recover asks a new plugin process about an attempt that another one was given.
+func (a *Agent) recover(at *attempt) (sdk.Recovered, error) {
+	var err error
+	for range startTries {
+		var runner sdk.Runner
+		if runner, err = a.opts.Plugins.Runner(a.ctx, at.wire.Runner); err != nil {
+			continue
+		}
+		var found sdk.Recovered
+		if found, err = runner.Recover(a.ctx, at.folder); err == nil {
+			return found, nil
+		}
+	}
+	return sdk.NotStarted, err
+}
+
+// signal asks the runner for the end of an attempt. Wait tells when it has come.
+func (a *Agent) signal(at *attempt) {
+	var err error
+	for range startTries {
+		var runner sdk.Runner
+		if runner, err = a.opts.Plugins.Runner(a.ctx, at.wire.Runner); err == nil {
+			err = runner.Signal(a.ctx, at.folder, sdk.Terminate)
+		}
+		if !errors.Is(err, sdk.ErrGone) {
+			break
+		}
+		if _, err := a.recover(at); err != nil {
+			break
+		}
+	}
+	if err != nil && a.ctx.Err() == nil {
+		a.opts.Log.Warn("an attempt could not be signalled", "attempt", at.id, "error", err)
+		a.mu.Lock()
+		at.killed = false // so that asking again tries again
+		a.mu.Unlock()
+	}
+}
+
+// recoverAll takes up the attempts that a past life of the agent left in their folders.
+func (a *Agent) recoverAll() error {
+	work := filepath.Join(a.opts.Dir, "work")
+	entries, err := os.ReadDir(work)
+	if err != nil {
+		return fmt.Errorf("look for attempts: %w", err)
+	}
+	for _, e := range entries {
+		id, err := strconv.ParseInt(e.Name(), 10, 64)
+		if err == nil {
+			err = a.takeUp(engine.AttemptID(id))
+		} else {
+			err = os.RemoveAll(filepath.Join(work, e.Name()))
+		}
+		if err != nil {
+			return fmt.Errorf("take up attempt %s: %w", e.Name(), err)
+		}
+	}
+	return nil
+}
+
+// takeUp finds out what became of one attempt. A folder of an attempt that was not started is removed before the server can
+// send the attempt again.
+func (a *Agent) takeUp(id engine.AttemptID) error {
+	at := &attempt{id: id, folder: a.folder(id), phase: started, runs: true}
+	var whole bool
+	if at.wire, whole = readFolder(at.folder, id); !whole {
+		return os.RemoveAll(at.folder)
+	}
+	if at.result, whole = readResult(at.folder); whole {
+		at.phase, at.own = finished, true
+		a.hold(at)
+		return nil
+	}
+	found, err := a.recover(at)
+	if err == nil && found == sdk.NotStarted {
+		return os.RemoveAll(at.folder) // and never will be; the server sends it again
+	}
+	a.hold(at)
+	a.trees.keep(at.wire.Tree)
+	a.work.Go(func() {
+		defer a.trees.release(at.wire.Tree)
+		a.await(at, err != nil)
+	})
+	return nil
+}
+
+func (a *Agent) hold(at *attempt) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.attempts[at.id] = at
+}
+
+// sleep is false when ctx ended first.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

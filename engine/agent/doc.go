@@ -1,0 +1,33 @@
+// Package agent is the process that executes attempts on a host. It keeps one stream to the server (package wire tells how
+// it proceeds), and executes through plugins: runners start and watch attempts, sensors look at paths.
+//
+// # What lies in the data folder
+//
+//	identity.pem   certificate, key and the server's authority, from joining
+//	work/ID/       one attempt (FLOWCTL_WORK): its assignment, what the runner keeps there, its result when the runner
+//	               has none, and what the task leaves
+//	trees/HASH     the files of a revision; blobs/HASH their contents, shared between revisions
+//	workspace/     FLOWCTL_WORKSPACE: what tasks leave for one another; relative input paths resolve against it
+//
+// # The life of an attempt
+//
+//	preparing   files are fetched, inputs are looked at. Nothing is on disk. When the stream breaks, the attempt is forgotten
+//	            and the server sends it again
+//	started     the assignment was written to its folder, then the runner was called. From here on the attempt outlives
+//	            streams, the agent and the plugin, because the folder tells of it
+//	finished    the result is known. It is reported, again with each new stream, until the server acknowledges that it is
+//	            stored; then the folder is removed
+//
+// Each attempt has one goroutine, which spends its life in the runner's Wait. Logs come out of Wait and go into the outbox
+// of the stream, which blocks when the server is slower than the task. Nothing of a log is kept in memory or copied to disk:
+// the runner has it, and Wait begins anywhere. So after a lost stream Wait is called again from what the server
+// has.
+//
+// A folder whose assignment cannot be read was not started: the assignment is complete before the runner is called.
+//
+// # Messages
+//
+// Everything for the server goes through the outbox and is sent in batches as large as what gathered while the last batch was
+// on its way. The report of a start lingers for some milliseconds: a short task is over by then, and start and end
+// travel, and are stored, together.
+package agent

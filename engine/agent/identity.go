@@ -1,0 +1,175 @@
+package agent
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/status"
+
+	"flowctl/engine/wire"
+)
+
+// identity is what an agent has from joining.
+type identity struct {
+	name string
+	cert tls.Certificate // followed by the authority's certificate
+	ca   *x509.Certificate
+}
+
+// Joined tells whether an agent joined with this data folder, so that Options.Token may be empty.
+func Joined(dir string) bool {
+	_, err := os.Stat(identityPath(dir))
+	return err == nil
+}
+
+func identityPath(dir string) string { return filepath.Join(dir, "identity.pem") }
+
+// identify returns the identity in the data folder, after joining when there is none or when the token is from another
+// server than the one it joined.
+func (a *Agent) identify(ctx context.Context) (*identity, error) {
+	id, err := readIdentity(a.opts.Dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w: %w", ErrRefused, err)
+	}
+	if a.opts.Token != "" {
+		token, err := wire.ParseToken(a.opts.Token)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrRefused, err)
+		}
+		if id == nil || wire.Fingerprint(id.ca.Raw) != token.Fingerprint {
+			return a.join(ctx, token)
+		}
+	}
+	if id == nil {
+		return nil, fmt.Errorf("%w: it has not joined yet and has no token: make one on the server", ErrRefused)
+	}
+	if a.opts.Name != "" && a.opts.Name != id.name {
+		return nil, fmt.Errorf("%w: %s belongs to agent %q, not %q", ErrRefused, a.opts.Dir, id.name, a.opts.Name)
+	}
+	return id, nil
+}
+
+func readIdentity(dir string) (*identity, error) {
+	path := identityPath(dir)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	pair, err := tls.X509KeyPair(data, data)
+	if err != nil || len(pair.Certificate) != 2 {
+		return nil, fmt.Errorf("%s is damaged (%v): remove it and join again with a new token", path, err)
+	}
+	ca, err := x509.ParseCertificate(pair.Certificate[1])
+	if err != nil {
+		return nil, fmt.Errorf("%s is damaged (%w): remove it and join again with a new token", path, err)
+	}
+	return &identity{name: pair.Leaf.Subject.CommonName, cert: pair, ca: ca}, nil
+}
+
+// join exchanges the token for a certificate and stores it.
+func (a *Agent) join(ctx context.Context, token wire.Token) (*identity, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	csr, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{}, key)
+	if err != nil {
+		return nil, err
+	}
+	pin := &pinned{fingerprint: token.Fingerprint, now: a.opts.Now}
+	conn, err := grpc.NewClient("passthrough:///"+a.opts.Server, grpc.WithTransportCredentials(credentials.NewTLS(pin.tls())))
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close() //nolint:errcheck // the one call on it is over
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	reply, err := wire.NewAgentsClient(conn).Join(ctx, &wire.JoinRequest{Token: token.Secret, Name: a.opts.Name, Csr: csr})
+	switch code := status.Code(err); {
+	case pin.mismatch.Load():
+		return nil, fmt.Errorf("%w: the server at %s is not the one that made the token", ErrRefused, a.opts.Server)
+	case code == codes.Unauthenticated || code == codes.InvalidArgument:
+		return nil, fmt.Errorf("%w: %s", ErrRefused, status.Convert(err).Message())
+	case err != nil:
+		return nil, fmt.Errorf("join the server at %s: %w", a.opts.Server, err)
+	}
+	if err := storeIdentity(a.opts.Dir, key, reply); err != nil {
+		return nil, fmt.Errorf("%w: store the certificate: %w", ErrRefused, err)
+	}
+	a.opts.Log.Info("joined", "server", a.opts.Server, "agent", a.opts.Name)
+	return readIdentity(a.opts.Dir)
+}
+
+func storeIdentity(dir string, key *ecdsa.PrivateKey, r *wire.JoinReply) error {
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return err
+	}
+	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: r.Certificate})
+	text = append(text, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: r.Ca})...)
+	text = append(text, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})...)
+	f, err := os.OpenFile(identityPath(dir)+".new", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), identityPath(dir))
+}
+
+// tls is the configuration of every connection after joining.
+func (id *identity) tls(now func() time.Time) *tls.Config {
+	roots := x509.NewCertPool()
+	roots.AddCert(id.ca)
+	return &tls.Config{
+		MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{id.cert}, RootCAs: roots, ServerName: wire.ServerName, Time: now,
+	}
+}
+
+// pinned trusts the server whose authority has a fingerprint. It stands in for the authority's certificate, which a joining
+// agent does not have yet; the server presents it.
+type pinned struct {
+	fingerprint string
+	now         func() time.Time
+	mismatch    atomic.Bool
+}
+
+func (p *pinned) tls() *tls.Config {
+	return &tls.Config{
+		MinVersion:         tls.VersionTLS13,
+		ServerName:         wire.ServerName,
+		InsecureSkipVerify: true, // VerifyConnection does it, against the pinned authority
+		VerifyConnection:   p.verify,
+	}
+}
+
+func (p *pinned) verify(s tls.ConnectionState) error {
+	roots := x509.NewCertPool()
+	for _, cert := range s.PeerCertificates[1:] {
+		if wire.Fingerprint(cert.Raw) == p.fingerprint {
+			roots.AddCert(cert)
+		}
+	}
+	_, err := s.PeerCertificates[0].Verify(x509.VerifyOptions{Roots: roots, DNSName: wire.ServerName, CurrentTime: p.now()})
+	if err != nil {
+		p.mismatch.Store(true)
+	}
+	return err
+}

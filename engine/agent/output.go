@@ -1,0 +1,67 @@
+package agent
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+	"unicode/utf8"
+)
+
+// maxOutput bounds $FLOWCTL_OUTPUT, in bytes: outputs are facts for later tasks and for people, not data.
+const maxOutput = 64 << 10
+
+// readOutputs reads the key=value lines that an attempt wrote. No file is no outputs. The error is the task's mistake.
+func readOutputs(path string) (map[string]string, error) {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("$FLOWCTL_OUTPUT cannot be read: %w", err)
+	}
+	defer f.Close() //nolint:errcheck // opened for reading
+	data, err := io.ReadAll(io.LimitReader(f, maxOutput+1))
+	if err != nil {
+		return nil, fmt.Errorf("$FLOWCTL_OUTPUT cannot be read: %w", err)
+	}
+	return parseOutputs(data)
+}
+
+// parseOutputs reads key=value lines. Blank lines are skipped, the last line of a key counts, and everything after the first
+// '=' is the value.
+func parseOutputs(data []byte) (map[string]string, error) {
+	if len(data) > maxOutput {
+		return nil, fmt.Errorf("$FLOWCTL_OUTPUT is larger than %d bytes: write data to a file and its path here", maxOutput)
+	}
+	outputs := map[string]string{}
+	no := 0
+	for line := range bytes.Lines(data) {
+		no++
+		text := strings.TrimRight(string(line), "\r\n")
+		if strings.TrimSpace(text) == "" {
+			continue
+		}
+		key, value, ok := strings.Cut(text, "=")
+		key = strings.TrimSpace(key)
+		switch {
+		case !utf8.ValidString(text):
+			return nil, fmt.Errorf("$FLOWCTL_OUTPUT line %d is not UTF-8", no)
+		case !ok || key == "":
+			return nil, fmt.Errorf("$FLOWCTL_OUTPUT line %d is %q: write key=value", no, clip(text))
+		}
+		outputs[key] = value
+	}
+	return outputs, nil
+}
+
+// clip shortens text for a message.
+func clip(s string) string {
+	if len(s) > 80 {
+		return strings.ToValidUTF8(s[:80], "") + "…"
+	}
+	return s
+}

@@ -1,0 +1,175 @@
+package agent
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"flowctl/engine"
+)
+
+func TestUnacknowledgedEndIsSaidAgain(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.connected("one")
+	r.hub.Assign("one", []*engine.Assignment{assignment(1), assignment(2)})
+	p := r.started()
+	q := r.started()
+	if p.spec.Attempt != "1" {
+		p, q = q, p
+	}
+	p.print("all of it")
+	next[engine.Report](t, r.events) // both starts
+	next[engine.Report](t, r.events)
+	p.exit(success)
+	nextReport(t, r.events, 1, engine.ReportFinished)
+
+	r.close()
+	next[lost](t, r.events)
+	q.print("while away")
+	r.serve(r.addr)
+	kinds := map[engine.AttemptID]engine.ReportKind{}
+	for _, a := range next[joined](t, r.events).hello.Attempts {
+		kinds[a.Attempt] = a.Kind
+	}
+	if len(kinds) != 2 || kinds[1] != engine.ReportFinished || kinds[2] != engine.ReportStarted {
+		t.Errorf("hello %v", kinds)
+	}
+	q.exit(success)
+	nextReport(t, r.events, 2, engine.ReportFinished)
+	if got := r.log(2); got != "while away" {
+		t.Errorf("log %q", got)
+	}
+	r.hub.Ack("one", []engine.AttemptID{1, 2})
+	r.hub.Kill("one", []engine.AttemptID{1})
+	nextReport(t, r.events, 1, engine.ReportUnknown)
+}
+
+func TestLogLostAtTheServerIsSentBeforeTheEnd(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.connected("one")
+	r.hub.Assign("one", []*engine.Assignment{assignment(1)})
+	p := r.started()
+	p.print("some output")
+	nextReport(t, r.events, 1, engine.ReportStarted)
+	p.exit(success)
+	nextReport(t, r.events, 1, engine.ReportFinished)
+
+	r.close()
+	next[lost](t, r.events)
+	_ = r.logs.Close()
+	if err := os.Truncate(filepath.Join(r.dir, "logs", "0", "1.log"), 4); err != nil { // a power loss
+		t.Fatal(err)
+	}
+	r.openLogs()
+	r.serve(r.addr)
+	if got := next[joined](t, r.events).hello.Attempts; len(got) != 1 || got[0].Kind != engine.ReportStarted {
+		t.Errorf("the agent said %+v although the server lacked a part of the log", got)
+	}
+	nextReport(t, r.events, 1, engine.ReportFinished)
+	if got := r.log(1); got != "some output" {
+		t.Errorf("log %q", got)
+	}
+}
+
+func TestRestartedAgentAdoptsAttempts(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	_, stop := r.connected("one")
+	r.hub.Assign("one", []*engine.Assignment{assignment(1), assignment(2)})
+	p := r.started()
+	q := r.started()
+	next[engine.Report](t, r.events)
+	next[engine.Report](t, r.events)
+	p.print("first ")
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	next[lost](t, r.events)
+	p.print("second")
+	p.exit(success)
+
+	r.connected("one")
+	first := next[engine.Report](t, r.events)
+	if first.Kind != engine.ReportFinished || first.Result.State != engine.Succeeded {
+		t.Errorf("report %+v", first)
+	}
+	if got := r.log(first.Attempt); got != "first second" {
+		t.Errorf("log %q", got)
+	}
+	r.hub.Kill("one", []engine.AttemptID{3 - first.Attempt})
+	<-q.signals
+	q.exit(success)
+	nextReport(t, r.events, 3-first.Attempt, engine.ReportFinished)
+	select {
+	case again := <-r.plugin.starts:
+		t.Errorf("attempt %s was started again", again.spec.Attempt)
+	default:
+	}
+}
+
+func TestFoldersOfAttemptsThatWereNotStarted(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	a, stop := r.connected("one")
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	next[lost](t, r.events)
+	for id, content := range map[engine.AttemptID]string{1: "", 2: "\x08", 3: strings.Repeat("x", 100)} {
+		if err := os.Mkdir(a.folder(id), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(a.folder(id), assignmentFile), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, stop = r.run(r.options("one"))
+	if got := next[joined](t, r.events).hello.Attempts; len(got) != 0 {
+		t.Errorf("hello %+v", got)
+	}
+	if _, err := os.Stat(a.folder(3)); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the folder is left: %v", err)
+	}
+	r.hub.Assign("one", []*engine.Assignment{assignment(1)})
+	r.started()
+	_ = stop()
+}
+
+func TestOneAgentPerFolder(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.connected("one")
+	a, err := New(r.options("one"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "another agent works in") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestSecondStreamReplacesTheFirst(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	_, stop := r.connected("one")
+	o := r.options("one")
+	o.Dir += "-copy"
+	if err := os.Mkdir(o.Dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(identityPath(filepath.Join(r.dir, "one")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(identityPath(o.Dir), data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r.run(o)
+	next[lost](t, r.events) // of the first, before the second joins
+	next[joined](t, r.events)
+	_ = stop()
+}

@@ -1,0 +1,278 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"sync"
+
+	"golang.org/x/sync/singleflight"
+	"google.golang.org/protobuf/proto"
+
+	"flowctl/engine/wire"
+)
+
+// keepTrees is how many trees that no attempt uses stay for the next one.
+const keepTrees = 5
+
+// The parts of a tree's folder.
+const (
+	treeRoot     = "root"     // what attempts see
+	treeManifest = "manifest" // wire.TreePart; tells which blobs the tree is made of
+)
+
+// validTree is what a tree may be called, since it names a folder.
+var validTree = regexp.MustCompile(`^[A-Za-z0-9_-]{1,128}$`)
+
+// trees holds the files of revisions. A tree appears whole, by a rename, and is never changed by the agent after it.
+type trees struct {
+	dir    string // of the trees
+	blobs  *blobs
+	flight singleflight.Group
+	making sync.Mutex // one tree at a time: a sweep must not remove the blobs of the next
+
+	mu    sync.Mutex
+	uses  uint64
+	known map[string]*tree
+}
+
+// tree is one that is on disk, or that an attempt has claimed.
+type tree struct {
+	users   int
+	lastUse uint64 // counts uses, so that the oldest can go
+	ready   bool
+}
+
+// openTrees finds the trees in the agent's folder. Trees of another boot are removed: nothing is synced when one is made,
+// so a power loss may have emptied some of their files. (Blobs are checked by their hash whenever they are read.)
+func openTrees(dir, boot string) (*trees, error) {
+	t := &trees{dir: filepath.Join(dir, "trees"), blobs: &blobs{filepath.Join(dir, "blobs")}, known: map[string]*tree{}}
+	bootFile := filepath.Join(dir, "boot")
+	if last, err := os.ReadFile(bootFile); err != nil || string(last) != boot {
+		if err := errors.Join(os.RemoveAll(t.dir), os.MkdirAll(t.dir, 0o700), os.WriteFile(bootFile, []byte(boot), 0o600)); err != nil {
+			return nil, fmt.Errorf("remove the trees of another boot: %w", err)
+		}
+	}
+	entries, err := os.ReadDir(t.dir)
+	if err != nil {
+		return nil, fmt.Errorf("look for trees: %w", err)
+	}
+	for _, e := range entries {
+		if validTree.MatchString(e.Name()) {
+			t.known[e.Name()] = &tree{ready: true}
+		} else if err := os.RemoveAll(filepath.Join(t.dir, e.Name())); err != nil { // half made or half removed
+			return nil, fmt.Errorf("remove what is left of a tree: %w", err)
+		}
+	}
+	return t, nil
+}
+
+// use returns the folder of an assignment's tree, which it fetches when it is not there. The tree stays until release.
+func (t *trees) use(ctx context.Context, client wire.AgentsClient, w *wire.Assignment) (string, error) {
+	if !validTree.MatchString(w.Tree) {
+		return "", fmt.Errorf("%q cannot be a tree", w.Tree)
+	}
+	root := filepath.Join(t.dir, w.Tree, treeRoot)
+	if t.keep(w.Tree) {
+		return root, nil
+	}
+	// One fetch for all that want the tree over the same stream; a fetch ends with its stream.
+	key := w.Tree + " " + fmt.Sprintf("%p", client)
+	_, err, _ := t.flight.Do(key, func() (any, error) { return nil, t.make(ctx, client, w.Revision, w.Tree) })
+	if err != nil {
+		t.release(w.Tree)
+		return "", fmt.Errorf("get the files of revision %d: %w", w.Revision, err)
+	}
+	return root, nil
+}
+
+// keep claims a tree until release, and tells whether it is there.
+func (t *trees) keep(name string) (ready bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	k := t.known[name]
+	if k == nil {
+		k = &tree{}
+		t.known[name] = k
+	}
+	t.uses++
+	k.users++
+	k.lastUse = t.uses
+	return k.ready
+}
+
+// release gives up one claim.
+func (t *trees) release(name string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	k := t.known[name]
+	k.users--
+	if k.users == 0 && !k.ready {
+		delete(t.known, name)
+	}
+}
+
+// make fetches a tree, puts it in place, and removes those that are of no more use.
+func (t *trees) make(ctx context.Context, client wire.AgentsClient, revision int64, name string) error {
+	t.making.Lock()
+	defer t.making.Unlock()
+	t.mu.Lock()
+	ready := t.known[name].ready
+	t.mu.Unlock()
+	if ready { // made between the caller's look and its flight
+		return nil
+	}
+	manifest, err := fetchManifest(ctx, client, revision)
+	if err != nil {
+		return err
+	}
+	tmp, err := os.MkdirTemp(t.dir, ".new-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(tmp) //nolint:errcheck // nothing is left of it when all went well
+	if err := t.blobs.fetch(ctx, client, manifest); err != nil {
+		return err
+	}
+	if err := t.materialise(tmp, manifest); err != nil {
+		return err
+	}
+	if err := os.Rename(tmp, filepath.Join(t.dir, name)); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	t.mu.Lock()
+	t.known[name].ready = true
+	t.mu.Unlock()
+	return t.sweep()
+}
+
+func fetchManifest(ctx context.Context, client wire.AgentsClient, revision int64) (*wire.TreePart, error) {
+	stream, err := client.Tree(ctx, &wire.TreeRequest{Revision: revision})
+	if err != nil {
+		return nil, err
+	}
+	all := new(wire.TreePart)
+	for {
+		part, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			return all, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		all.Files = append(all.Files, part.Files...)
+	}
+}
+
+// materialise writes the files below dir/root. Paths and links cannot lead out of it: os.Root refuses.
+func (t *trees) materialise(dir string, manifest *wire.TreePart) error {
+	if err := os.Mkdir(filepath.Join(dir, treeRoot), 0o755); err != nil {
+		return err
+	}
+	root, err := os.OpenRoot(filepath.Join(dir, treeRoot))
+	if err != nil {
+		return err
+	}
+	defer root.Close() //nolint:errcheck // it only holds the folder
+	for _, f := range manifest.Files {
+		if err := t.place(root, f); err != nil {
+			return fmt.Errorf("%s: %w", f.Path, err)
+		}
+	}
+	for _, f := range manifest.Files {
+		if f.Mode != modeLink {
+			continue
+		}
+		if _, err := root.Stat(f.Path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("%s is a link that leads out of the flows root: %w", f.Path, err)
+		}
+	}
+	data, err := proto.Marshal(manifest)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, treeManifest), data, 0o600)
+}
+
+// modeLink marks a symbolic link, as git writes it.
+const modeLink = 0o120000
+
+func (t *trees) place(root *os.Root, f *wire.File) error {
+	path := filepath.FromSlash(f.Path)
+	if err := root.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	data, err := t.blobs.read(f.Hash)
+	if err != nil {
+		return err
+	}
+	if f.Mode == modeLink {
+		target := string(data)
+		if filepath.IsAbs(target) || !filepath.IsLocal(filepath.Join(filepath.Dir(path), target)) {
+			return fmt.Errorf("the link leads out of the flows root, to %s", strconv.Quote(clip(target)))
+		}
+		return root.Symlink(target, path)
+	}
+	mode := fs.FileMode(0o644)
+	if f.Mode&0o111 != 0 {
+		mode = 0o755
+	}
+	if err := root.WriteFile(path, data, mode); err != nil {
+		return err
+	}
+	return root.Chmod(path, mode) // whatever the umask
+}
+
+// sweep removes the trees that are of no more use, and the blobs that only they had. A removed tree is renamed first, so that a
+// crash leaves none that looks whole.
+func (t *trees) sweep() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var idle []string
+	for name, k := range t.known {
+		if k.ready && k.users == 0 {
+			idle = append(idle, name)
+		}
+	}
+	if len(idle) <= keepTrees {
+		return nil
+	}
+	slices.SortFunc(idle, func(x, y string) int { return int(t.known[y].lastUse) - int(t.known[x].lastUse) })
+	for _, name := range idle[keepTrees:] {
+		gone := filepath.Join(t.dir, ".gone-"+name)
+		if err := errors.Join(os.Rename(filepath.Join(t.dir, name), gone), os.RemoveAll(gone)); err != nil {
+			return fmt.Errorf("remove an old tree: %w", err)
+		}
+		delete(t.known, name)
+	}
+	used, err := t.usedBlobs()
+	if err != nil {
+		return err
+	}
+	return t.blobs.retain(used)
+}
+
+// usedBlobs is called with mu held.
+func (t *trees) usedBlobs() (map[string]bool, error) {
+	used := map[string]bool{}
+	for name, k := range t.known {
+		if !k.ready {
+			continue
+		}
+		manifest := new(wire.TreePart)
+		if err := readMessage(filepath.Join(t.dir, name, treeManifest), manifest); err != nil {
+			return nil, err
+		}
+		for _, f := range manifest.Files {
+			used[f.Hash] = true
+		}
+	}
+	return used, nil
+}

@@ -1,0 +1,105 @@
+package hub
+
+import (
+	"sync"
+
+	"flowctl/engine"
+	"flowctl/engine/wire"
+)
+
+// queue is what waits to be sent to one agent.
+type queue struct {
+	ready chan struct{} // holds at most one message: there may be something to take
+
+	mu      sync.Mutex
+	assigns []*engine.Assignment
+	kills   []engine.AttemptID
+	probes  []string
+	acks    []engine.AttemptID
+}
+
+func newQueue() *queue { return &queue{ready: make(chan struct{}, 1)} }
+
+// add lets f append to the queue and wakes the writer.
+func (q *queue) add(f func(*queue)) {
+	q.mu.Lock()
+	f(q)
+	q.mu.Unlock()
+	q.wake()
+}
+
+func (q *queue) wake() {
+	select {
+	case q.ready <- struct{}{}:
+	default:
+	}
+}
+
+// take removes all that is queued as one message, or nil when nothing is. When the assignments are large, some stay for
+// the next message.
+func (q *queue) take() *wire.ServerMessage {
+	q.mu.Lock()
+	n, size := 0, 0
+	for n < len(q.assigns) && size < wire.BatchSize {
+		a := q.assigns[n]
+		size += 500 + len(a.Text) + len(a.With) // the rest is short
+		n++
+	}
+	assigns := q.assigns[:n]
+	kills, probes, acks := q.kills, q.probes, q.acks
+	q.assigns, q.kills, q.probes, q.acks = q.assigns[n:], nil, nil, nil
+	more := len(q.assigns) > 0
+	q.mu.Unlock()
+
+	if more {
+		q.wake()
+	}
+	if n+len(kills)+len(probes)+len(acks) == 0 {
+		return nil
+	}
+	m := &wire.ServerMessage{Kills: wire.FromAttemptIDs(kills), Probes: probes, Acks: wire.FromAttemptIDs(acks)}
+	for _, a := range assigns {
+		m.Assigns = append(m.Assigns, wire.FromAssignment(a))
+	}
+	return m
+}
+
+// live returns the queue of an agent, or nil when it is not connected.
+func (h *Hub) live(agent string) *queue {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	s := h.streams[agent]
+	if s == nil || !s.live {
+		return nil
+	}
+	return s.out
+}
+
+// Assign implements engine.Fleet.
+func (h *Hub) Assign(agent string, as []*engine.Assignment) {
+	if q := h.live(agent); q != nil {
+		q.add(func(q *queue) { q.assigns = append(q.assigns, as...) })
+	}
+}
+
+// Kill implements engine.Fleet.
+func (h *Hub) Kill(agent string, ids []engine.AttemptID) {
+	if q := h.live(agent); q != nil {
+		q.add(func(q *queue) { q.kills = append(q.kills, ids...) })
+	}
+}
+
+// Probe implements engine.Fleet.
+func (h *Hub) Probe(agent string, paths []string) {
+	if q := h.live(agent); q != nil {
+		q.add(func(q *queue) { q.probes = append(q.probes, paths...) })
+	}
+}
+
+// Ack implements engine.Fleet. The ends are stored, so it ends those that follow the logs too.
+func (h *Hub) Ack(agent string, ids []engine.AttemptID) {
+	h.opts.Logs.End(ids...)
+	if q := h.live(agent); q != nil {
+		q.add(func(q *queue) { q.acks = append(q.acks, ids...) })
+	}
+}
