@@ -1,0 +1,53 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"flowctl/plugins/keeper"
+	"flowctl/plugins/sdk"
+	"flowctl/plugins/sdk/process"
+	"flowctl/plugins/sensor/file"
+	"flowctl/runners/python"
+	"flowctl/runners/shell"
+)
+
+// newPlugin returns the verbs with which flowctl starts itself as a plugin process and as its keeper. They are no part of the
+// command-line contract.
+func newPlugin() *cobra.Command {
+	plugin := &cobra.Command{Use: "plugin", Short: "Serve a built-in plugin", Hidden: true, Args: cobra.NoArgs}
+	var kind string
+	serve := &cobra.Command{
+		Use: "serve NAME", Short: "Serve a built-in plugin to the process that started this one", Args: cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error { return servePlugin(kind, args[0]) },
+	}
+	serve.Flags().StringVar(&kind, "kind", sdk.KindRunner, "runner or sensor")
+	keep := &cobra.Command{
+		Use: "keep DIR -- COMMAND...", Short: "Be the parent of a plugin process", Args: cobra.MinimumNArgs(2),
+		// The real stdout: its end tells the host that the plugin accepts connections.
+		RunE: func(_ *cobra.Command, args []string) error { return keeper.Run(args[0], args[1:], os.Stdout) },
+	}
+	plugin.AddCommand(serve, keep)
+	return plugin
+}
+
+// servePlugin serves a built-in plugin until its host does not need it any more.
+func servePlugin(kind, name string) error {
+	code := 0
+	switch kind + "-" + name {
+	case "runner-shell":
+		code = process.Serve(shell.Runner{})
+	case "runner-python":
+		code = process.Serve(python.Runner{})
+	case "sensor-file":
+		code = sdk.Serve(file.Sensor{})
+	default:
+		return usage(fmt.Errorf("there is no built-in %s plugin %q", kind, name))
+	}
+	if code != 0 {
+		return &exitError{code: code}
+	}
+	return nil
+}

@@ -1,0 +1,193 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"sync"
+	"time"
+
+	"flowctl/plugins/sdk"
+)
+
+// Options configure a Host.
+type Options struct {
+	Dir       string // where plugin processes keep what outlives them; created with mode 0700
+	Self      string // the flowctl executable: serves the built-in plugins and is the keeper of all
+	Builtin   []string
+	PluginDir string        // third-party executables, before PATH; may be empty
+	Idle      time.Duration // how long a process stays without host and attempts; 0 = sdk.DefaultIdle
+	Log       *slog.Logger  // nil: nothing is logged
+}
+
+// Builtin names the plugins that flowctl itself serves, as KIND-NAME.
+func Builtin() []string { return []string{"runner-shell", "runner-python", "sensor-file"} }
+
+// startTimeout is how long a plugin has for its handshake.
+const startTimeout = 30 * time.Second
+
+// Host launches plugin processes and connects to them. It is safe for concurrent use.
+type Host struct {
+	options Options
+	ctx     context.Context // ends with Close
+	cancel  context.CancelFunc
+	tasks   sync.WaitGroup
+
+	mu      sync.Mutex
+	closed  bool
+	entries map[string]*entry
+}
+
+// entry serialises the launches of one plugin.
+type entry struct {
+	turn    chan struct{} // holds one value; who has it may look for and launch processes
+	current *Process
+}
+
+// New returns a host. Nothing is launched until it is asked for.
+func New(o Options) (*Host, error) {
+	dir, err := filepath.Abs(o.Dir)
+	if err != nil {
+		return nil, err
+	}
+	if o.Dir = dir; o.Builtin == nil {
+		o.Builtin = Builtin()
+	}
+	if o.Idle == 0 {
+		o.Idle = sdk.DefaultIdle
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("create the plugins' folder: %w", err)
+	}
+	h := &Host{options: o, entries: make(map[string]*entry)}
+	h.ctx, h.cancel = context.WithCancel(context.Background())
+	return h, nil
+}
+
+// Runner returns the process of a runner plugin: the one that is connected, one that an earlier host left, or a new one.
+func (h *Host) Runner(ctx context.Context, name string) (*Process, error) {
+	return h.process(ctx, sdk.KindRunner, name)
+}
+
+// Sensor returns the process of a sensor plugin, as Runner does.
+func (h *Host) Sensor(ctx context.Context, name string) (*Process, error) {
+	return h.process(ctx, sdk.KindSensor, name)
+}
+
+func (h *Host) process(ctx context.Context, kind, name string) (*Process, error) {
+	e, err := h.entry(kind + "-" + name)
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case <-e.turn:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	defer func() { e.turn <- struct{}{} }()
+	if e.current != nil && !e.current.isGone() {
+		return e.current, nil
+	}
+	c, err := h.command(kind, name)
+	if err != nil {
+		return nil, err
+	}
+	p, err := h.obtain(ctx, filepath.Join(h.options.Dir, kind+"-"+name), c)
+	if err != nil {
+		return nil, fmt.Errorf("%s plugin %s: %w", kind, name, err)
+	}
+	if d := p.Describe(); d.Kind != kind || d.Name != name {
+		p.detach()
+		return nil, fmt.Errorf("%s says that it is the %s plugin %q, not the %s plugin %q", c.path, d.Kind, d.Name, kind, name)
+	}
+	e.current = p
+	return p, nil
+}
+
+func (h *Host) entry(key string) (*entry, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		return nil, errors.New("the plugin host is closed")
+	}
+	e := h.entries[key]
+	if e == nil {
+		e = &entry{turn: make(chan struct{}, 1)}
+		e.turn <- struct{}{}
+		h.entries[key] = e
+	}
+	return e, nil
+}
+
+// command is how to start a plugin.
+type command struct {
+	path   string
+	args   []string // with the program's name
+	binary string   // names this very build of the executable
+}
+
+var nameForm = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*$`)
+
+// command finds the executable of a plugin.
+func (h *Host) command(kind, name string) (command, error) {
+	if !nameForm.MatchString(name) {
+		return command{}, fmt.Errorf("%q is no plugin name", name)
+	}
+	if slices.Contains(h.options.Builtin, kind+"-"+name) {
+		return h.built(h.options.Self, h.options.Self, "plugin", "serve", "--kind", kind, name)
+	}
+	program := "flowctl-" + kind + "-" + name
+	if h.options.PluginDir != "" {
+		path := filepath.Join(h.options.PluginDir, program)
+		if s, err := os.Stat(path); err == nil && s.Mode().IsRegular() {
+			return h.built(path, path)
+		}
+	}
+	path, err := exec.LookPath(program)
+	if err != nil {
+		return command{}, fmt.Errorf("there is no %s plugin %q: it is not built in, and no %s is in the plugin folder %q or on PATH",
+			kind, name, program, h.options.PluginDir)
+	}
+	return h.built(path, path)
+}
+
+func (h *Host) built(path string, args ...string) (command, error) {
+	s, err := os.Stat(path)
+	if err != nil {
+		return command{}, err
+	}
+	return command{path: path, args: args, binary: fmt.Sprintf("%s %d %d", path, s.Size(), s.ModTime().UnixNano())}, nil
+}
+
+// Close ends the plugin processes that carry no attempt, waits until they are gone, and leaves the others to a later host.
+func (h *Host) Close(ctx context.Context) error {
+	h.mu.Lock()
+	h.closed = true
+	entries := h.entries
+	h.entries = nil
+	h.mu.Unlock()
+	var errs []error
+	for _, e := range entries {
+		select {
+		case <-e.turn: // and never back
+		case <-ctx.Done():
+			errs = append(errs, ctx.Err())
+			continue
+		}
+		if e.current != nil {
+			errs = append(errs, e.current.stop(ctx))
+		}
+	}
+	h.cancel()
+	h.tasks.Wait()
+	return errors.Join(errs...)
+}

@@ -1,0 +1,179 @@
+package host
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"flowctl/plugins/internal/proc"
+	"flowctl/plugins/keeper"
+	"flowctl/plugins/sdk"
+)
+
+// obtain attaches to the newest process in dir that runs this binary, or launches one.
+func (h *Host) obtain(ctx context.Context, dir string, c command) (*Process, error) {
+	numbers, err := processes(dir)
+	if err != nil {
+		return nil, err
+	}
+	next := 1
+	var found *Process
+	for _, n := range numbers {
+		next = max(next, n+1)
+		p := h.reattach(ctx, filepath.Join(dir, strconv.Itoa(n)))
+		switch {
+		case p == nil:
+		case found == nil && p.card.Binary == c.binary:
+			found = p
+		default:
+			h.drain(ctx, p)
+		}
+	}
+	if found != nil {
+		return found, nil
+	}
+	return h.launch(ctx, filepath.Join(dir, strconv.Itoa(next)), c)
+}
+
+// processes lists the numbers of the process folders in dir, newest first.
+func processes(dir string) ([]int, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	var numbers []int
+	for _, e := range entries {
+		if n, err := strconv.Atoi(e.Name()); err == nil {
+			numbers = append(numbers, n)
+		}
+	}
+	slices.SortFunc(numbers, func(a, b int) int { return b - a })
+	return numbers, nil
+}
+
+// reattach connects to the process of a folder; nil: there is none that works.
+func (h *Host) reattach(ctx context.Context, dir string) *Process {
+	card, err := keeper.ReadReattach(dir)
+	if err != nil {
+		return nil
+	}
+	boot, err := proc.BootID()
+	if err != nil || boot != card.Boot || !proc.Alive(card.PID, card.Born, card.Born) {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	p, err := h.attach(ctx, card)
+	if err != nil {
+		h.options.Log.Warn("a plugin process does not answer", "pid", card.PID, "folder", dir, "error", err)
+		return nil
+	}
+	h.options.Log.Info("attached to a plugin process", "pid", card.PID, "folder", dir)
+	return p
+}
+
+// drain lets a process of another binary end after its last attempt.
+func (h *Host) drain(ctx context.Context, p *Process) {
+	live, err := p.Stop(ctx, true)
+	if err != nil && !errors.Is(err, sdk.ErrGone) {
+		h.options.Log.Warn("an old plugin process does not drain", "pid", p.card.PID, "error", err)
+	}
+	h.options.Log.Info("an old plugin process drains", "pid", p.card.PID, "attempts", live)
+	p.detach()
+}
+
+// launch starts a keeper and its plugin in a new folder, detached from this process.
+func (h *Host) launch(ctx context.Context, dir string, c command) (*Process, error) {
+	if err := os.MkdirAll(filepath.Dir(dir), 0o700); err != nil {
+		return nil, err
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return nil, err
+	}
+	log, err := os.OpenFile(filepath.Join(dir, "plugin.log"), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = log.Close() }()
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = r.Close() }()
+	cmd := exec.Command(h.options.Self, append([]string{"plugin", "keep", dir, "--"}, c.args...)...)
+	cmd.Dir, cmd.Stdout, cmd.Stderr, cmd.Env = "/", w, log, h.environment(dir, c)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	err = cmd.Start()
+	_ = w.Close()
+	if err != nil {
+		return nil, fmt.Errorf("start the keeper: %w", err)
+	}
+	h.reap(cmd)
+	if err := ready(ctx, r); err != nil {
+		return nil, fmt.Errorf("%w (see %s)", err, log.Name())
+	}
+	card, err := keeper.ReadReattach(dir)
+	if err != nil {
+		return nil, err
+	}
+	h.options.Log.Info("launched a plugin process", "pid", card.PID, "folder", dir)
+	return h.attach(ctx, card)
+}
+
+// environment is the plugin's: the host's, less flowctl's own settings and secrets, which are for this process only.
+func (h *Host) environment(dir string, c command) []string {
+	env := slices.DeleteFunc(os.Environ(), func(e string) bool { return strings.HasPrefix(e, "FLOWCTL_") })
+	handshake := sdk.Handshake()
+	return append(env,
+		handshake.MagicCookieKey+"="+handshake.MagicCookieValue,
+		"PLUGIN_PROTOCOL_VERSIONS="+strconv.Itoa(sdk.ProtocolVersion),
+		sdk.EnvDir+"="+dir,
+		sdk.EnvIdle+"="+h.options.Idle.String(),
+		keeper.EnvBinary+"="+c.binary,
+	)
+}
+
+// reap removes the keeper from the process table when it ends before this host does.
+func (h *Host) reap(cmd *exec.Cmd) {
+	h.tasks.Go(func() {
+		handle, err := proc.Open(cmd.Process.Pid)
+		if err == nil {
+			err = handle.Ended(h.ctx)
+			handle.Close()
+		}
+		if err == nil {
+			_ = cmd.Wait()
+		} else {
+			_ = cmd.Process.Release()
+		}
+	})
+}
+
+// ready waits for the keeper's word that the plugin is there.
+func ready(ctx context.Context, r *os.File) error {
+	stop := context.AfterFunc(ctx, func() { _ = r.SetReadDeadline(time.Unix(1, 0)) })
+	defer stop()
+	late := time.AfterFunc(startTimeout, func() { _ = r.SetReadDeadline(time.Unix(1, 0)) })
+	defer late.Stop()
+	line, err := bufio.NewReader(r).ReadString('\n')
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return fmt.Errorf("no handshake within %v", startTimeout)
+	case err != nil:
+		return errors.New("the plugin's keeper ended before the plugin was ready")
+	case strings.TrimSpace(line) != "ready":
+		return errors.New(strings.TrimSpace(line))
+	}
+	return nil
+}

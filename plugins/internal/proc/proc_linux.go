@@ -1,0 +1,211 @@
+package proc
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// tick is the unit of start times in /proc: USER_HZ, which is 100 on every Linux that Go runs on.
+const tick = int64(time.Second / 100)
+
+// Boot is the time since boot in nanoseconds, suspended time included. It never jumps.
+func Boot() int64 {
+	var ts unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts); err != nil {
+		panic(err) // every kernel since 2.6.39 has it
+	}
+	return ts.Nano()
+}
+
+// BootID names this boot of the machine.
+func BootID() (string, error) {
+	b, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	return strings.TrimSpace(string(b)), err
+}
+
+// Stat is one line of /proc/PID/stat.
+type Stat struct {
+	PID, Parent, Group, Session int
+	State                       byte  // 'Z' is a zombie
+	Born                        int64 // since boot in ns, cut to the tick
+}
+
+// ReadStat describes a process, zombies included.
+func ReadStat(pid int) (Stat, error) {
+	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return Stat{}, err
+	}
+	// The command's name may hold anything, also spaces and parentheses.
+	fields := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
+	if len(fields) < 20 {
+		return Stat{}, fmt.Errorf("/proc/%d/stat: %d fields", pid, len(fields))
+	}
+	s := Stat{PID: pid, State: fields[0][0]}
+	s.Parent, _ = strconv.Atoi(fields[1]) // the kernel prints numbers
+	s.Group, _ = strconv.Atoi(fields[2])
+	s.Session, _ = strconv.Atoi(fields[3])
+	ticks, _ := strconv.ParseInt(fields[19], 10, 64)
+	s.Born = ticks * tick
+	return s, nil
+}
+
+// BornWithin tells whether the process began between the two times since boot.
+func (s Stat) BornWithin(from, to int64) bool {
+	return s.Born >= from-from%tick && s.Born <= to
+}
+
+// Alive tells whether the process with this id was born in the window and has not ended; a zombie has.
+func Alive(pid int, from, to int64) bool {
+	s, err := ReadStat(pid)
+	return err == nil && s.State != 'Z' && s.BornWithin(from, to)
+}
+
+// Peek tells how a child ended without reaping it; false: it has not ended.
+func Peek(pid int) (Exit, bool, error) {
+	var info unix.Siginfo
+	var usage unix.Rusage
+	if err := waitid(unix.P_PID, pid, &info, unix.WEXITED|unix.WNOWAIT|unix.WNOHANG, &usage); err != nil {
+		return Exit{}, false, fmt.Errorf("look at process %d: %w", pid, err)
+	}
+	if info.Signo == 0 {
+		return Exit{}, false, nil
+	}
+	e := Exit{MaxRSS: usage.Maxrss << 10, CPU: time.Duration(usage.Utime.Nano() + usage.Stime.Nano())}
+	if _, status := child(&info); info.Code == cldExited {
+		e.Code = status
+	} else {
+		e.Code, e.Signal = -1, status
+	}
+	return e, true, nil
+}
+
+// AnyEnded blocks until a child of this process has ended and returns its id, without reaping it. ECHILD: there are no children.
+func AnyEnded() (int, error) {
+	var info unix.Siginfo
+	if err := waitid(unix.P_ALL, 0, &info, unix.WEXITED|unix.WNOWAIT, nil); err != nil {
+		return 0, err
+	}
+	pid, _ := child(&info)
+	return pid, nil
+}
+
+const cldExited = 1 // CLD_EXITED
+
+// child reads the fields of siginfo that x/sys leaves out: si_pid and si_status of a SIGCHLD.
+func child(info *unix.Siginfo) (pid, status int) {
+	words := (*[8]int32)(unsafe.Pointer(info))
+	first := 3
+	if unsafe.Sizeof(uintptr(0)) == 8 {
+		first = 4 // the union is aligned to pointers
+	}
+	return int(words[first]), int(words[first+2])
+}
+
+func waitid(kind, id int, info *unix.Siginfo, options int, usage *unix.Rusage) error {
+	for {
+		if err := unix.Waitid(kind, id, info, options, usage); !errors.Is(err, unix.EINTR) {
+			return err
+		}
+	}
+}
+
+// Reap removes a child that has ended from the process table.
+func Reap(pid int) {
+	for {
+		if _, err := syscall.Wait4(pid, nil, 0, nil); !errors.Is(err, syscall.EINTR) {
+			return
+		}
+	}
+}
+
+// Subreaper makes this process the parent of its descendants whose parents end.
+func Subreaper() error { return unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) }
+
+// Handle refers to one process for as long as it is open, whatever becomes of its id.
+type Handle struct{ f *os.File }
+
+// Open returns a handle of a process. The caller checks who it is after opening.
+func Open(pid int) (*Handle, error) {
+	fd, err := unix.PidfdOpen(pid, unix.PIDFD_NONBLOCK)
+	if err != nil {
+		return nil, fmt.Errorf("open process %d: %w", pid, err)
+	}
+	return &Handle{os.NewFile(uintptr(fd), "pidfd")}, nil
+}
+
+// handleOf takes over the pidfd that a fork returned.
+func handleOf(fd int) (*Handle, error) {
+	if err := unix.SetNonblock(fd, true); err != nil {
+		_ = unix.Close(fd)
+		return nil, err
+	}
+	return &Handle{os.NewFile(uintptr(fd), "pidfd")}, nil
+}
+
+// Ended blocks until the process has ended (it may still be a zombie), or ctx has.
+func (h *Handle) Ended(ctx context.Context) error {
+	if ctx.Done() != nil {
+		stop := context.AfterFunc(ctx, func() { _ = h.f.SetReadDeadline(time.Unix(1, 0)) })
+		defer stop()
+	}
+	conn, err := h.f.SyscallConn()
+	if err != nil {
+		return err
+	}
+	err = conn.Read(func(fd uintptr) bool {
+		fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+		n, err := unix.Poll(fds, 0)
+		return n > 0 && err == nil
+	})
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return err
+}
+
+// Signal sends a signal; a process that has ended is no error.
+func (h *Handle) Signal(sig syscall.Signal) error {
+	conn, err := h.f.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var sent error
+	if err := conn.Control(func(fd uintptr) { sent = unix.PidfdSendSignal(int(fd), sig, nil, 0) }); err != nil {
+		return err
+	}
+	if errors.Is(sent, unix.ESRCH) {
+		return nil
+	}
+	return sent
+}
+
+// Close frees the handle.
+func (h *Handle) Close() { _ = h.f.Close() }
+
+// Fork starts a process in a session of its own, with stdin, stdout and stderr as given. The caller reaps it.
+func Fork(path string, args, env []string, dir string, files [3]uintptr) (int, *Handle, error) {
+	fd := -1
+	pid, err := syscall.ForkExec(path, args, &syscall.ProcAttr{
+		Dir: dir, Env: env, Files: files[:], Sys: &syscall.SysProcAttr{Setsid: true, PidFD: &fd},
+	})
+	if err != nil {
+		return 0, nil, err
+	}
+	if fd < 0 { // a kernel before 5.4
+		h, err := Open(pid)
+		return pid, h, err
+	}
+	h, err := handleOf(fd)
+	return pid, h, err
+}

@@ -1,0 +1,160 @@
+package proc
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"slices"
+	"strconv"
+	"syscall"
+)
+
+// Tree is a process with all that came of it: its descendants, the members of its session, and orphans of either that still
+// carry the mark. What left the session, lost its parents and cleared its environment cannot be told from a stranger.
+type Tree struct {
+	Leader int    // process and session id; 0 = not known
+	Mark   string // an environment entry, NAME=value, that all of the tree inherit
+	// Reapers are the processes that inherit this tree's orphans; 1 always does.
+	Reapers []int
+}
+
+// Members lists the living processes of the tree, the leader included.
+func (t Tree) Members() []Stat {
+	all := List()
+	in := make(map[int]bool, 8)
+	for _, s := range all {
+		if t.Leader != 0 && (s.PID == t.Leader || s.Session == t.Leader) || t.orphan(s) {
+			in[s.PID] = true
+		}
+	}
+	for grew := len(in) > 0; grew; {
+		grew = false
+		for _, s := range all {
+			if !in[s.PID] && in[s.Parent] {
+				in[s.PID], grew = true, true
+			}
+		}
+	}
+	return slices.DeleteFunc(all, func(s Stat) bool { return !in[s.PID] || s.State == 'Z' || s.State == 'X' })
+}
+
+func (t Tree) orphan(s Stat) bool {
+	return s.State != 'Z' && (s.Parent == 1 || slices.Contains(t.Reapers, s.Parent)) && t.Marked(s.PID)
+}
+
+// Marked tells whether a living process carries the mark.
+func (t Tree) Marked(pid int) bool {
+	if t.Mark == "" {
+		return false
+	}
+	env, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/environ")
+	return err == nil && slices.ContainsFunc(bytes.Split(env, []byte{0}), func(e []byte) bool { return string(e) == t.Mark })
+}
+
+// Signal sends a signal to every member.
+func (t Tree) Signal(sig syscall.Signal) { t.signal(t.Members(), sig) }
+
+func (t Tree) signal(members []Stat, sig syscall.Signal) {
+	for _, m := range members {
+		if h := open(m); h != nil {
+			_ = h.Signal(sig) // one that we may not signal stays; Gone then says so
+			h.Close()
+		}
+	}
+}
+
+// Gone blocks until no member is left, and tells whether that is so; false: ctx ended first.
+func (t Tree) Gone(ctx context.Context) bool { return t.end(ctx, 0) }
+
+// Kill kills until no member is left, however fast they fork, and tells whether that is so; false: ctx ended first.
+func (t Tree) Kill(ctx context.Context) bool { return t.end(ctx, syscall.SIGKILL) }
+
+func (t Tree) end(ctx context.Context, sig syscall.Signal) bool {
+	for {
+		members := t.Members()
+		if len(members) == 0 {
+			return true
+		}
+		if sig != 0 {
+			t.signal(members, sig)
+		}
+		for _, m := range members {
+			h := open(m)
+			if h == nil {
+				continue
+			}
+			err := h.Ended(ctx)
+			h.Close()
+			if err != nil {
+				return false
+			}
+		}
+	}
+}
+
+// Left tells cheaply whether a tree whose leader has ended left something behind. reaper is the subreaper that inherits
+// its orphans.
+func (t Tree) Left(reaper, self int) bool {
+	pids, ok := Children(reaper)
+	if !ok {
+		return len(t.Members()) > 0
+	}
+	for _, pid := range pids {
+		if pid == self {
+			continue
+		}
+		if s, err := ReadStat(pid); err == nil && s.State != 'Z' && (s.Session == t.Leader || t.Marked(pid)) {
+			return true
+		}
+	}
+	return false
+}
+
+// open returns a handle that is surely of the process that m describes; nil: it has ended.
+func open(m Stat) *Handle {
+	h, err := Open(m.PID)
+	if err != nil {
+		return nil
+	}
+	if now, err := ReadStat(m.PID); err != nil || now.Born != m.Born {
+		h.Close()
+		return nil
+	}
+	return h
+}
+
+// List describes all processes of the machine.
+func List() []Stat {
+	dir, err := os.Open("/proc")
+	if err != nil {
+		return nil
+	}
+	defer func() { _ = dir.Close() }()
+	names, _ := dir.Readdirnames(-1)
+	all := make([]Stat, 0, len(names))
+	for _, name := range names {
+		if pid, err := strconv.Atoi(name); err == nil {
+			if s, err := ReadStat(pid); err == nil {
+				all = append(all, s)
+			}
+		}
+	}
+	return all
+}
+
+// Children lists the children of a process's main thread, which is where a subreaper gets its orphans; false: this kernel
+// does not tell.
+func Children(pid int) ([]int, bool) {
+	id := strconv.Itoa(pid)
+	b, err := os.ReadFile("/proc/" + id + "/task/" + id + "/children")
+	if err != nil {
+		return nil, false
+	}
+	var pids []int
+	for _, f := range bytes.Fields(b) {
+		if n, err := strconv.Atoi(string(f)); err == nil {
+			pids = append(pids, n)
+		}
+	}
+	return pids, true
+}

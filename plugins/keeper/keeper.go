@@ -1,0 +1,263 @@
+package keeper
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"syscall"
+
+	plugin "github.com/hashicorp/go-plugin"
+	"golang.org/x/sys/unix"
+
+	"flowctl/plugins/internal/proc"
+	"flowctl/plugins/sdk/process"
+)
+
+// EnvBinary carries the host's name for the binary into reattach.json.
+const EnvBinary = "FLOWCTL_PLUGIN_BINARY"
+
+// maxSocket is what fits into a unix socket's address on every system, less the name that go-plugin invents.
+const maxSocket = 80
+
+// keeper looks after one plugin process.
+type keeper struct {
+	dir     string
+	sockets string
+	lock    *os.File
+	child   *os.Process
+	handle  *proc.Handle
+	orphans map[int]bool // processes that a goroutine looks after
+	settled chan int     // orphans that are done
+}
+
+// Run starts the plugin command as a child and returns when it and its orphans are gone. Once the plugin accepts connections, "ready" goes
+// to out, which then is closed. The process must be detached from the host already (its own session).
+func Run(dir string, command []string, out io.WriteCloser) error {
+	if len(command) == 0 {
+		return errors.New("keep wants a command: flowctl plugin keep DIR -- COMMAND…")
+	}
+	k := &keeper{dir: dir, orphans: make(map[int]bool), settled: make(chan int)}
+	if err := k.claim(); err != nil {
+		return err
+	}
+	ended := make(chan os.Signal, 1)
+	signal.Notify(ended, syscall.SIGCHLD) // before there are children
+	stdout, err := k.launch(command)
+	if err != nil {
+		return err
+	}
+	gone := make(chan struct{})
+	go func() {
+		_ = k.handle.Ended(context.Background())
+		close(gone)
+	}()
+	go k.introduce(stdout, out)
+	for {
+		select {
+		case <-ended:
+			k.reap()
+			continue
+		case <-gone:
+		}
+		break
+	}
+	k.inherit()
+	for pids := k.reap(); pids > 0 || len(k.orphans) > 0; pids = k.reap() {
+		select {
+		case <-ended:
+		case pid := <-k.settled:
+			delete(k.orphans, pid)
+		}
+	}
+	return nil
+}
+
+// claim makes this process the plugin's keeper.
+func (k *keeper) claim() error {
+	if err := proc.Subreaper(); err != nil {
+		return fmt.Errorf("become the parent of orphans: %w", err)
+	}
+	f, err := os.OpenFile(filepath.Join(k.dir, process.KeeperLock), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		return fmt.Errorf("lock %s: another keeper has it: %w", f.Name(), err)
+	}
+	k.lock = f // never closed: held until the process ends
+	if _, err := f.WriteString(strconv.Itoa(os.Getpid())); err != nil {
+		return err
+	}
+	k.sockets = k.dir
+	if len(k.dir) > maxSocket {
+		k.sockets, err = os.MkdirTemp(os.Getenv("XDG_RUNTIME_DIR"), "flowctl-")
+		if err != nil || len(k.sockets) > maxSocket {
+			k.sockets, err = os.MkdirTemp("/tmp", "flowctl-")
+		}
+	}
+	return err
+}
+
+// launch starts the plugin and returns its stdout.
+func (k *keeper) launch(command []string) (io.Reader, error) {
+	path, err := exec.LookPath(command[0])
+	if err != nil {
+		return nil, err
+	}
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = null.Close() }()
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = w.Close() }()
+	k.child, err = os.StartProcess(path, command, &os.ProcAttr{
+		Env: append(os.Environ(), plugin.EnvUnixSocketDir+"="+k.sockets), Files: []*os.File{null, w, os.Stderr},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("start the plugin: %w", err)
+	}
+	k.handle, err = proc.Open(k.child.Pid)
+	return r, err
+}
+
+// introduce writes the plugin's address card and tells the host.
+func (k *keeper) introduce(stdout io.Reader, out io.WriteCloser) {
+	lines := bufio.NewReader(stdout)
+	if err := k.card(lines); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		_, _ = fmt.Fprintln(out, err)
+		_ = k.child.Kill()
+	} else {
+		_, _ = fmt.Fprintln(out, "ready")
+	}
+	_ = out.Close()
+	_, _ = io.Copy(os.Stderr, lines) // whatever else a plugin prints must neither block nor break it
+}
+
+func (k *keeper) card(stdout *bufio.Reader) error {
+	card, err := handshake(stdout)
+	if err != nil {
+		return err
+	}
+	s, err := proc.ReadStat(k.child.Pid)
+	if err != nil {
+		return err
+	}
+	boot, err := proc.BootID()
+	if err != nil {
+		return err
+	}
+	card.PID, card.Born, card.Keeper, card.Boot = k.child.Pid, s.Born, os.Getpid(), boot
+	card.Binary, card.Sockets = os.Getenv(EnvBinary), k.sockets
+	return card.write(k.dir)
+}
+
+// reap removes children that ended and are nobody's task, and returns how many children are left. While the plugin lives, a
+// session leader may be a task of a plugin that is just dying: it waits for the verdict.
+func (k *keeper) reap() (left int) {
+	for _, pid := range k.children() {
+		left++
+		if pid == k.child.Pid || k.orphans[pid] {
+			continue
+		}
+		s, err := proc.ReadStat(pid)
+		if err != nil || s.State != 'Z' || k.handle != nil && s.Session == pid {
+			continue
+		}
+		proc.Reap(pid)
+		left--
+	}
+	return left
+}
+
+func (k *keeper) children() []int {
+	self := os.Getpid()
+	if pids, ok := proc.Children(self); ok {
+		return pids
+	}
+	var pids []int
+	for _, s := range proc.List() {
+		if s.Parent == self {
+			pids = append(pids, s.PID)
+		}
+	}
+	return pids
+}
+
+// inherit takes over the tasks of a plugin that has ended.
+func (k *keeper) inherit() {
+	k.handle.Close()
+	k.handle = nil
+	proc.Reap(k.child.Pid)
+	if k.sockets != k.dir {
+		_ = os.RemoveAll(k.sockets)
+	}
+	starts, err := process.ReadJournal(k.dir)
+	if err != nil {
+		return // a plugin without attempts
+	}
+	mine := make(map[int]proc.Stat)
+	for _, pid := range k.children() {
+		if s, err := proc.ReadStat(pid); err == nil {
+			mine[pid] = s
+		}
+	}
+	for i, b := range starts {
+		if b.PID == 0 && !b.Failed && i == len(starts)-1 {
+			b = unrecorded(b, starts, mine)
+		}
+		if s, ok := mine[b.PID]; ok && s.BornWithin(b.From, b.To) {
+			k.orphans[b.PID] = true
+			go k.attend(b)
+		} else {
+			process.SettleUnknown(b)
+		}
+	}
+}
+
+// unrecorded looks for the process of a start whose plugin died before it noted the process id. It is the first session leader
+// born since; one that is alive must also carry the work folder's mark.
+func unrecorded(b process.Begun, starts []process.Begun, mine map[int]proc.Stat) process.Begun {
+	known := make(map[int]bool, len(starts))
+	for _, s := range starts {
+		known[s.PID] = true
+	}
+	now, first := proc.Boot(), int64(math.MaxInt64)
+	for pid, s := range mine {
+		if s.Session != pid || known[pid] || !s.BornWithin(b.From, now) || s.Born > first {
+			continue
+		}
+		if s.State == 'Z' || process.Tree(b, 0).Marked(pid) {
+			b.PID, b.To, first = pid, now, s.Born
+		}
+	}
+	return b
+}
+
+// attend waits for an orphan, records its end and reaps it.
+func (k *keeper) attend(b process.Begun) {
+	h, err := proc.Open(b.PID)
+	if err == nil {
+		_ = h.Ended(context.Background())
+		h.Close()
+	}
+	if exit, ended, err := proc.Peek(b.PID); err == nil && ended {
+		process.Settle(b, exit, os.Getpid())
+	} else {
+		process.SettleUnknown(b)
+	}
+	proc.Reap(b.PID)
+	k.settled <- b.PID
+}

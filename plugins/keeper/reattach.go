@@ -1,0 +1,79 @@
+package keeper
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	plugin "github.com/hashicorp/go-plugin"
+)
+
+// ReattachFile is the name, in a plugin process's folder, of its address card.
+const ReattachFile = "reattach.json"
+
+// Reattach is how a host connects to a running plugin process.
+type Reattach struct {
+	Network  string `json:"network"`
+	Address  string `json:"address"`
+	Protocol int    `json:"protocol"` // version
+	PID      int    `json:"pid"`
+	Keeper   int    `json:"keeper"`
+	Born     int64  `json:"born"` // of the plugin process, since boot
+	Boot     string `json:"boot"`
+	Binary   string `json:"binary"` // what the host called the binary when it launched it
+	Sockets  string `json:"sockets"`
+}
+
+// ReadReattach returns the card in a plugin process's folder.
+func ReadReattach(dir string) (Reattach, error) {
+	var r Reattach
+	b, err := os.ReadFile(filepath.Join(dir, ReattachFile))
+	if err != nil {
+		return r, err
+	}
+	if err := json.Unmarshal(b, &r); err != nil {
+		return r, fmt.Errorf("%s: %w", filepath.Join(dir, ReattachFile), err)
+	}
+	return r, nil
+}
+
+func (r Reattach) write(dir string) error {
+	b, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(dir, ReattachFile)
+	if err := os.WriteFile(path+".new", b, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
+}
+
+// handshake reads go-plugin's line: CORE|PROTOCOL|NETWORK|ADDRESS|grpc|…
+func handshake(out *bufio.Reader) (Reattach, error) {
+	line, err := out.ReadString('\n')
+	if err != nil {
+		if errors.Is(err, io.EOF) {
+			return Reattach{}, errors.New("the plugin ended before its handshake")
+		}
+		return Reattach{}, fmt.Errorf("read the plugin's handshake: %w", err)
+	}
+	parts := strings.Split(strings.TrimSpace(line), "|")
+	if len(parts) < 5 || parts[4] != "grpc" {
+		return Reattach{}, fmt.Errorf("the plugin's first line is no go-plugin gRPC handshake: %.200q", line)
+	}
+	if core := strconv.Itoa(plugin.CoreProtocolVersion); parts[0] != core {
+		return Reattach{}, fmt.Errorf("the plugin speaks go-plugin's core protocol %s, this is %s", parts[0], core)
+	}
+	version, err := strconv.Atoi(parts[1])
+	if err != nil {
+		return Reattach{}, fmt.Errorf("the plugin's protocol version %q is not a number", parts[1])
+	}
+	return Reattach{Protocol: version, Network: parts[2], Address: parts[3]}, nil
+}

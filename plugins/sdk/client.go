@@ -1,0 +1,203 @@
+package sdk
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	pb "flowctl/plugins/proto"
+)
+
+// Client is the host's end of a plugin process. It implements Runner and Sensor; which of them works depends on the
+// plugin's kind.
+type Client struct {
+	plugin pb.PluginClient
+	runner pb.RunnerClient
+	sensor pb.SensorClient
+	desc   Description
+}
+
+// NewClient asks the plugin at the other end of conn for its description and returns its client.
+func NewClient(ctx context.Context, conn grpc.ClientConnInterface) (*Client, error) {
+	c := &Client{plugin: pb.NewPluginClient(conn), runner: pb.NewRunnerClient(conn), sensor: pb.NewSensorClient(conn)}
+	d, err := c.plugin.Describe(ctx, &pb.DescribeRequest{})
+	if err != nil {
+		return nil, fromStatus(err)
+	}
+	c.desc = Description{Name: d.Name, Version: d.Version, Kind: d.Kind, Schema: json.RawMessage(d.Schema)}
+	return c, nil
+}
+
+// Describe returns what the plugin said of itself when the client was made.
+func (c *Client) Describe() Description { return c.desc }
+
+// Validate asks the plugin. A plugin that does not answer has that as its one problem.
+func (c *Client) Validate(with json.RawMessage) []Problem {
+	r, err := c.plugin.Validate(context.Background(), &pb.ValidateRequest{With: string(with)})
+	if err != nil {
+		return []Problem{{Message: fmt.Sprintf("plugin %s cannot validate: %v", c.desc.Name, fromStatus(err))}}
+	}
+	problems := make([]Problem, len(r.Problems))
+	for i, p := range r.Problems {
+		problems[i] = Problem{Path: p.Path, Message: p.Message}
+	}
+	return problems
+}
+
+// Session tells the plugin that its host is there, and blocks until ctx ends or the plugin does.
+func (c *Client) Session(ctx context.Context) error {
+	stream, err := c.plugin.Session(ctx, &pb.SessionRequest{})
+	if err != nil {
+		return fromStatus(err)
+	}
+	for {
+		if _, err := stream.Recv(); err != nil {
+			return fromStatus(err)
+		}
+	}
+}
+
+// Stop ends the plugin process if it carries no attempt; with drain, it also takes no new ones and ends after the last.
+// It returns the number of attempts that keep it from ending now.
+func (c *Client) Stop(ctx context.Context, drain bool) (int, error) {
+	r, err := c.plugin.Stop(ctx, &pb.StopRequest{Drain: drain})
+	if err != nil {
+		return 0, fromStatus(err)
+	}
+	return int(r.Live), nil
+}
+
+// Start implements Runner.
+func (c *Client) Start(ctx context.Context, s Spec) error {
+	args := make([]*pb.Arg, len(s.Args))
+	for i, a := range s.Args {
+		args[i] = &pb.Arg{Name: a.Name, Value: a.Value}
+	}
+	_, err := c.runner.Start(ctx, &pb.StartRequest{
+		Attempt: s.Attempt, Work: s.Work, Dir: s.Dir, Text: s.Text, File: s.File, Args: args, With: string(s.With),
+		Env: s.Env, TimeoutUs: s.Timeout.Microseconds(), GraceUs: s.Grace.Microseconds(),
+	})
+	return fromStatus(err)
+}
+
+// Wait implements Runner.
+func (c *Client) Wait(ctx context.Context, work string, offset int64, log func(int64, []byte) error) (Result, error) {
+	ctx, cancel := context.WithCancel(ctx) // frees the stream when log fails
+	defer cancel()
+	stream, err := c.runner.Wait(ctx, &pb.WaitRequest{Work: work, Offset: offset})
+	if err != nil {
+		return Result{}, fromStatus(err)
+	}
+	for {
+		e, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			return Result{}, fmt.Errorf("plugin %s ended the log without a result: %w", c.desc.Name, ErrGone)
+		}
+		if err != nil {
+			return Result{}, fromStatus(err)
+		}
+		if len(e.Data) > 0 {
+			if err := log(e.Offset, e.Data); err != nil {
+				return Result{}, err
+			}
+		}
+		if r := e.Result; r != nil {
+			return Result{
+				State: r.State, Code: r.Code, Message: r.Message, ExitCode: int(r.ExitCode), MaxRSS: r.MaxRss,
+				CPU: time.Duration(r.CpuUs) * time.Microsecond,
+			}, nil
+		}
+	}
+}
+
+// Signal implements Runner.
+func (c *Client) Signal(ctx context.Context, work string, how Signal) error {
+	_, err := c.runner.Signal(ctx, &pb.SignalRequest{Work: work, Now: how == Kill})
+	return fromStatus(err)
+}
+
+// Recover implements Runner.
+func (c *Client) Recover(ctx context.Context, work string) (Recovered, error) {
+	r, err := c.runner.Recover(ctx, &pb.RecoverRequest{Work: work})
+	switch {
+	case err != nil:
+		return NotStarted, fromStatus(err)
+	case r.Finished:
+		return Finished, nil
+	case r.Started:
+		return Running, nil
+	}
+	return NotStarted, nil
+}
+
+// Check implements Sensor.
+func (c *Client) Check(ctx context.Context, base string, paths []string) ([]PathState, error) {
+	r, err := c.sensor.Check(ctx, &pb.CheckRequest{Base: base, Paths: paths})
+	if err != nil {
+		return nil, fromStatus(err)
+	}
+	if len(r.States) != len(paths) {
+		return nil, fmt.Errorf("sensor %s answered for %d of %d paths", c.desc.Name, len(r.States), len(paths))
+	}
+	states := make([]PathState, len(paths))
+	for i, s := range r.States {
+		states[i] = PathState{Exists: s.Exists, Error: s.Error}
+	}
+	return states, nil
+}
+
+// toStatus and fromStatus carry the class of an error over the socket.
+func toStatus(err error) error {
+	code := codes.Internal
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, ErrUnknown):
+		code = codes.NotFound
+	case errors.Is(err, ErrInvalid):
+		code = codes.InvalidArgument
+	case errors.Is(err, ErrGone):
+		code = codes.Unavailable
+	case errors.Is(err, context.Canceled):
+		code = codes.Canceled
+	case errors.Is(err, context.DeadlineExceeded):
+		code = codes.DeadlineExceeded
+	}
+	return status.Error(code, err.Error())
+}
+
+func fromStatus(err error) error {
+	if err == nil {
+		return nil
+	}
+	s := status.Convert(err)
+	switch s.Code() {
+	case codes.NotFound:
+		return &remoteError{s.Message(), ErrUnknown}
+	case codes.InvalidArgument:
+		return &remoteError{s.Message(), ErrInvalid}
+	case codes.Unavailable:
+		return &remoteError{s.Message(), ErrGone}
+	case codes.Canceled:
+		return &remoteError{s.Message(), context.Canceled}
+	case codes.DeadlineExceeded:
+		return &remoteError{s.Message(), context.DeadlineExceeded}
+	}
+	return errors.New(s.Message())
+}
+
+// remoteError is an error from the other end with its class restored.
+type remoteError struct {
+	message string
+	class   error
+}
+
+func (e *remoteError) Error() string { return e.message }
+func (e *remoteError) Unwrap() error { return e.class }

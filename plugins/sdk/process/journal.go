@@ -1,0 +1,174 @@
+package process
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+
+	"flowctl/plugins/internal/proc"
+)
+
+// The files of a plugin process's folder.
+const (
+	journalFile = "journal"
+	// PluginLock is locked by the plugin process as long as it lives.
+	PluginLock = "plugin.lock"
+	// KeeperLock is locked by the keeper as long as it lives.
+	KeeperLock = "keeper.lock"
+)
+
+// Begun is one start in a journal. The process, if there was one, was born between From and To.
+type Begun struct {
+	Work     string
+	From, To int64 // since boot; To is 0 while the start is not known to have succeeded
+	PID      int   // 0: as To
+	Failed   bool  // no process came of it
+}
+
+// journal records which process belongs to which work folder. Its lines:
+//
+//	i BOOT "WORK"   a process for this work folder is about to be started
+//	p PID BOOT      it runs
+//	f               it could not be started
+//
+// Each is one write, so that a reader sees whole lines, save the last.
+type journal struct {
+	mu   sync.Mutex // held from i to p or f, so that at most one start has no end
+	path string
+	file *os.File
+	size int
+	live map[string]Begun
+	buf  []byte
+}
+
+// compactAt is the size from which a journal is cut back to what is live.
+const compactAt = 64 << 10
+
+func openJournal(dir string) (*journal, error) {
+	j := &journal{path: filepath.Join(dir, journalFile), live: make(map[string]Begun)}
+	return j, j.reopen()
+}
+
+// reopen replaces the file by one that holds what is live.
+func (j *journal) reopen() error {
+	j.buf = j.buf[:0]
+	for _, b := range j.live {
+		j.buf = appendPID(appendIntent(j.buf, b.From, b.Work), b.PID, b.To)
+	}
+	f, err := os.OpenFile(j.path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC|os.O_APPEND, 0o600)
+	if err != nil {
+		return err
+	}
+	if _, err = f.Write(j.buf); err == nil {
+		err = os.Rename(f.Name(), j.path)
+	}
+	if err != nil {
+		_ = f.Close()
+		return err
+	}
+	if j.file != nil {
+		_ = j.file.Close()
+	}
+	j.file, j.size = f, len(j.buf)
+	return nil
+}
+
+// start runs fork between an intent and its outcome, and returns the start.
+func (j *journal) start(work string, fork func() (int, *proc.Handle, error)) (Begun, *proc.Handle, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.size > compactAt && j.size > 256*len(j.live) {
+		if err := j.reopen(); err != nil {
+			return Begun{}, nil, fmt.Errorf("compact the journal: %w", err)
+		}
+	}
+	b := Begun{Work: work, From: proc.Boot()}
+	if err := j.write(appendIntent(j.buf[:0], b.From, work)); err != nil {
+		return b, nil, err
+	}
+	pid, handle, err := fork()
+	if err != nil {
+		b.Failed = true
+		return b, nil, errStart{err, j.write([]byte("f\n"))}
+	}
+	b.PID, b.To = pid, proc.Boot()
+	j.live[work] = b
+	// A record that cannot be written (a full disk) is not worth the task: the keeper finds an unrecorded process too.
+	_ = j.write(appendPID(j.buf[:0], pid, b.To))
+	return b, handle, nil
+}
+
+// errStart is the failure of a fork, as opposed to one of the journal.
+type errStart struct{ cause, journal error }
+
+func (e errStart) Error() string { return e.cause.Error() }
+func (e errStart) Unwrap() error { return e.cause }
+
+// end forgets a process whose exit is recorded.
+func (j *journal) end(work string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	delete(j.live, work)
+}
+
+func (j *journal) write(line []byte) error {
+	j.buf = line
+	n, err := j.file.Write(line)
+	j.size += n
+	return err
+}
+
+func appendIntent(b []byte, boot int64, work string) []byte {
+	b = append(b, "i "...)
+	b = strconv.AppendInt(b, boot, 10)
+	b = append(b, ' ')
+	return append(strconv.AppendQuote(b, work), '\n')
+}
+
+func appendPID(b []byte, pid int, boot int64) []byte {
+	b = append(b, "p "...)
+	b = strconv.AppendInt(b, int64(pid), 10)
+	b = append(b, ' ')
+	return append(strconv.AppendInt(b, boot, 10), '\n')
+}
+
+// ReadJournal returns the starts of the plugin process with this folder, oldest first. Starts whose exit is recorded may be missing.
+func ReadJournal(dir string) ([]Begun, error) {
+	b, err := os.ReadFile(filepath.Join(dir, journalFile))
+	if err != nil {
+		return nil, err
+	}
+	return parseJournal(b), nil
+}
+
+// parseJournal skips what it does not understand: only the last line can be cut.
+func parseJournal(b []byte) []Begun {
+	var all []Begun
+	for len(b) > 0 {
+		end := bytes.IndexByte(b, '\n')
+		if end < 0 {
+			break
+		}
+		line := string(b[:end])
+		b = b[end+1:]
+		kind, rest, _ := strings.Cut(line, " ")
+		first, second, _ := strings.Cut(rest, " ")
+		switch n, err := strconv.ParseInt(first, 10, 64); {
+		case kind == "i" && err == nil:
+			if work, err := strconv.Unquote(second); err == nil {
+				all = append(all, Begun{Work: work, From: n})
+			}
+		case kind == "p" && err == nil && len(all) > 0:
+			if to, err := strconv.ParseInt(second, 10, 64); err == nil {
+				all[len(all)-1].PID, all[len(all)-1].To = int(n), to
+			}
+		case kind == "f" && len(all) > 0:
+			all[len(all)-1].Failed = true
+		}
+	}
+	return all
+}

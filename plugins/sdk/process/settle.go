@@ -1,0 +1,71 @@
+package process
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"flowctl/plugins/internal/proc"
+	"flowctl/plugins/sdk"
+)
+
+// Tree is all that came of a start. reaper is the process that inherits its orphans; 0 = not known.
+func Tree(b Begun, reaper int) proc.Tree {
+	t := proc.Tree{Leader: b.PID, Mark: EnvWork + "=" + b.Work}
+	if reaper != 0 {
+		t.Reapers = []int{reaper}
+	}
+	return t
+}
+
+// Settle records the end of a process for its dead plugin, after ending what it left behind.
+// A record that is there stays.
+func Settle(b Begun, exit proc.Exit, reaper int) {
+	e := exitOf(exit)
+	var cause causeRecord
+	if _, err := read(b.Work, causeFile, &cause); err != nil {
+		fmt.Fprintf(os.Stderr, "settle %s: %v\n", b.Work, err)
+	}
+	if t := Tree(b, reaper); t.Left(reaper, 0) {
+		sweep(t, cause.Until)
+	}
+	settle(b.Work, e)
+}
+
+// SettleUnknown records the end of a start without a process, unless its end is on record.
+func SettleUnknown(b Begun) {
+	switch {
+	case b.PID == 0:
+		settle(b.Work, problem(sdk.CodeStart, "the runner plugin died before it started the process"))
+	default:
+		settle(b.Work, problem(sdk.CodeLost, "the process %d ended and nobody saw how", b.PID))
+	}
+}
+
+func settle(work string, e exitRecord) {
+	var old exitRecord
+	if found, err := read(work, exitFile, &old); err == nil && found && old.Version != 0 {
+		return
+	}
+	if _, err := os.Stat(work); err != nil {
+		return // forgotten
+	}
+	if err := write(work, exitFile, e); err != nil {
+		fmt.Fprintf(os.Stderr, "record the end of %s: %v\n", work, err)
+	}
+}
+
+// sweep ends what a tree's leader left behind: at once, or when the grace of its termination is over.
+func sweep(tree proc.Tree, until int64) {
+	if rest := time.Duration(until - proc.Boot()); rest > 0 {
+		ctx, cancel := context.WithTimeout(context.Background(), rest)
+		defer cancel()
+		if tree.Gone(ctx) {
+			return
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), killTime)
+	defer cancel()
+	tree.Kill(ctx)
+}

@@ -1,0 +1,134 @@
+package sdk
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	pb "flowctl/plugins/proto"
+)
+
+// register serves p's services on s.
+func register(s grpc.ServiceRegistrar, p Plugin, l *life) {
+	pb.RegisterPluginServer(s, &pluginServer{plugin: p, life: l})
+	if r, ok := p.(Runner); ok {
+		pb.RegisterRunnerServer(s, &runnerServer{runner: r})
+	}
+	if c, ok := p.(Sensor); ok {
+		pb.RegisterSensorServer(s, &sensorServer{sensor: c})
+	}
+}
+
+type pluginServer struct {
+	pb.UnimplementedPluginServer
+	plugin Plugin
+	life   *life
+}
+
+func (s *pluginServer) Describe(context.Context, *pb.DescribeRequest) (*pb.Description, error) {
+	d := s.plugin.Describe()
+	return &pb.Description{Name: d.Name, Version: d.Version, Kind: d.Kind, Schema: string(d.Schema)}, nil
+}
+
+func (s *pluginServer) Validate(_ context.Context, r *pb.ValidateRequest) (*pb.ValidateReply, error) {
+	reply := &pb.ValidateReply{}
+	for _, p := range s.plugin.Validate(json.RawMessage(r.With)) {
+		reply.Problems = append(reply.Problems, &pb.Problem{Path: p.Path, Message: p.Message})
+	}
+	return reply, nil
+}
+
+func (s *pluginServer) Session(_ *pb.SessionRequest, stream grpc.ServerStreamingServer[pb.SessionEvent]) error {
+	s.life.attach()
+	defer s.life.detach()
+	if err := stream.SendHeader(nil); err != nil {
+		return err
+	}
+	select {
+	case <-stream.Context().Done():
+		return nil
+	case <-s.life.done:
+		return status.Error(codes.Unavailable, "the plugin is ending")
+	}
+}
+
+func (s *pluginServer) Stop(_ context.Context, r *pb.StopRequest) (*pb.StopReply, error) {
+	return &pb.StopReply{Live: int64(s.life.stop(r.Drain))}, nil
+}
+
+type runnerServer struct {
+	pb.UnimplementedRunnerServer
+	runner Runner
+}
+
+func (s *runnerServer) Start(ctx context.Context, r *pb.StartRequest) (*pb.StartReply, error) {
+	spec := Spec{
+		Attempt: r.Attempt, Work: r.Work, Dir: r.Dir, Text: r.Text, File: r.File, With: json.RawMessage(r.With), Env: r.Env,
+		Timeout: time.Duration(r.TimeoutUs) * time.Microsecond, Grace: time.Duration(r.GraceUs) * time.Microsecond,
+	}
+	if len(r.Args) > 0 {
+		spec.Args = make([]Arg, len(r.Args))
+		for i, a := range r.Args {
+			spec.Args[i] = Arg{Name: a.Name, Value: a.Value}
+		}
+	}
+	if err := s.runner.Start(ctx, spec); err != nil {
+		return nil, toStatus(err)
+	}
+	return &pb.StartReply{}, nil
+}
+
+func (s *runnerServer) Wait(r *pb.WaitRequest, stream grpc.ServerStreamingServer[pb.WaitEvent]) error {
+	event := &pb.WaitEvent{} // Send serialises before it returns: one event serves all chunks
+	result, err := s.runner.Wait(stream.Context(), r.Work, r.Offset, func(offset int64, data []byte) error {
+		event.Offset, event.Data = offset, data
+		return stream.Send(event)
+	})
+	if err != nil {
+		return toStatus(err)
+	}
+	return stream.Send(&pb.WaitEvent{Result: &pb.Result{
+		State: result.State, Code: result.Code, Message: result.Message, ExitCode: int32(result.ExitCode),
+		MaxRss: result.MaxRSS, CpuUs: result.CPU.Microseconds(),
+	}})
+}
+
+func (s *runnerServer) Signal(ctx context.Context, r *pb.SignalRequest) (*pb.SignalReply, error) {
+	how := Terminate
+	if r.Now {
+		how = Kill
+	}
+	if err := s.runner.Signal(ctx, r.Work, how); err != nil {
+		return nil, toStatus(err)
+	}
+	return &pb.SignalReply{}, nil
+}
+
+func (s *runnerServer) Recover(ctx context.Context, r *pb.RecoverRequest) (*pb.RecoverReply, error) {
+	found, err := s.runner.Recover(ctx, r.Work)
+	if err != nil {
+		return nil, toStatus(err)
+	}
+	return &pb.RecoverReply{Started: found != NotStarted, Finished: found == Finished}, nil
+}
+
+type sensorServer struct {
+	pb.UnimplementedSensorServer
+	sensor Sensor
+}
+
+func (s *sensorServer) Check(ctx context.Context, r *pb.CheckRequest) (*pb.CheckReply, error) {
+	states, err := s.sensor.Check(ctx, r.Base, r.Paths)
+	if err != nil {
+		return nil, toStatus(err)
+	}
+	reply := &pb.CheckReply{States: make([]*pb.PathState, len(states))}
+	for i, state := range states {
+		reply.States[i] = &pb.PathState{Exists: state.Exists, Error: state.Error}
+	}
+	return reply, nil
+}

@@ -1,0 +1,7 @@
+// Package sdktest exercises plugins in-process, over the same gRPC that the engine uses. Serve makes any plugin reachable;
+// Runner is the conformance suite for runners that execute commands.
+//
+//	func TestConformance(t *testing.T) {
+//		sdktest.Runner(t, sdktest.Suite{Commander: shell.Runner{}, Script: func(s string) sdk.Spec { return sdk.Spec{Text: s} }})
+//	}
+package sdktest

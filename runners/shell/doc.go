@@ -1,0 +1,9 @@
+// Package shell is the runner that executes `run:` text through a shell, or a `file:`.
+//
+//	run:  /bin/sh -c TEXT, or the shell that with.shell names: a name on the task's PATH or an absolute path
+//	file: the file itself when it is executable and begins with #!; otherwise the shell reads it
+//	args: positional ones are "$1", "$2", …; a named one becomes two of them, --name and its value
+//
+// The task starts in its flow's folder with the environment of the spec and nothing else. What the text leaves running in the background when it ends
+// is killed with its session. In templates, quote(x) quotes for POSIX shells: single quotes around, and each single quote within as '\\''.
+package shell

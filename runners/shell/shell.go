@@ -1,0 +1,71 @@
+package shell
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+
+	"flowctl/plugins/sdk"
+	"flowctl/plugins/sdk/process"
+)
+
+// Runner is the shell runner; its zero value is ready.
+type Runner struct{}
+
+const schema = `{
+  "$schema": "https://json-schema.org/draft/2020-12/schema",
+  "type": "object",
+  "additionalProperties": false,
+  "properties": {
+    "shell": {"type": "string", "minLength": 1, "default": "/bin/sh", "description": "the shell: a name on PATH or an absolute path; it must know -c"}
+  }
+}`
+
+// Describe implements sdk.Plugin.
+func (Runner) Describe() sdk.Description {
+	return sdk.Description{Name: "shell", Version: "1", Kind: sdk.KindRunner, Schema: json.RawMessage(schema)}
+}
+
+// settings is the `with` of a task.
+type settings struct {
+	Shell string `json:"shell"`
+}
+
+// Validate implements sdk.Plugin.
+func (Runner) Validate(with json.RawMessage) []sdk.Problem {
+	var s settings
+	return sdk.DecodeWith(with, &s)
+}
+
+// Command implements process.Commander.
+func (Runner) Command(spec sdk.Spec) (process.Command, error) {
+	s := settings{Shell: "/bin/sh"}
+	if problems := sdk.DecodeWith(spec.With, &s); len(problems) > 0 {
+		return process.Command{}, fmt.Errorf("with%s: %s", problems[0].Path, problems[0].Message)
+	}
+	args := sdk.Argv(spec.Args)
+	switch {
+	case spec.File == "":
+		return process.Command{Path: s.Shell, Args: append([]string{"-c", spec.Text, "sh"}, args...)}, nil
+	case runnable(spec.File):
+		return process.Command{Path: spec.File, Args: args}, nil
+	}
+	return process.Command{Path: s.Shell, Args: append([]string{spec.File}, args...)}, nil
+}
+
+// runnable tells whether the kernel can execute a file that names its interpreter.
+func runnable(path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = f.Close() }()
+	s, err := f.Stat()
+	if err != nil || s.Mode()&0o111 == 0 {
+		return false
+	}
+	var magic [2]byte
+	_, err = io.ReadFull(f, magic[:])
+	return err == nil && string(magic[:]) == "#!"
+}
