@@ -1,0 +1,332 @@
+package period
+
+import (
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+var (
+	zones = []string{
+		"UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe", "Africa/Casablanca",
+		"America/Sao_Paulo", "America/St_Johns", "Pacific/Apia", "America/Havana",
+	}
+	crons = []string{"*/15 * * * *", "0 * * * *", "30 2 * * *", "0 */2 * * *", "0,30 1-3 * * *", "0 0 1 * *", "5 0 * * 7", "15 12 13 * 5"}
+)
+
+func drawSpec(t *rapid.T, name string) Spec {
+	spec := Spec{Timezone: rapid.SampledFrom(zones).Draw(t, name+" zone")}
+	switch every := rapid.SampledFrom([]string{"hour", "day", "week", "month", "cron"}).Draw(t, name+" every"); every {
+	case "cron":
+		spec.Cron = rapid.SampledFrom(crons).Draw(t, name+" cron")
+	default:
+		spec.Every = every
+		if every == "hour" || every == "day" {
+			spec.Calendar = rapid.SampledFrom([]*CalendarSpec{nil, nil, {Days: []string{"mon", "sat"}, Include: []string{"2018-11-04"}}}).
+				Draw(t, name+" calendar")
+		}
+	}
+	spec.Start = rapid.SampledFrom([]string{"", "", "2017-03-15", "2018-11-04T00:30"}).Draw(t, name+" start")
+	spec.End = rapid.SampledFrom([]string{"", "", "2027-01-05"}).Draw(t, name+" end")
+	return spec
+}
+
+// drawInstant prefers the hours around changes of the offset, of which z has many.
+func drawInstant(t *rapid.T, z *zone) Instant {
+	t0 := Instant(rapid.Int64Range(time.Date(2005, 1, 1, 0, 0, 0, 0, time.UTC).Unix(), time.Date(2040, 1, 1, 0, 0, 0, 0, time.UTC).Unix()).
+		Draw(t, "second")) * second
+	if len(z.segments) > 1 && rapid.Bool().Draw(t, "near a change") {
+		seg := z.segments[max(1, z.at(int64(t0)/second))]
+		t0 = Instant(seg.start+rapid.Int64Range(-2*daySeconds, 2*daySeconds).Draw(t, "distance")) * second
+	}
+	return t0 + Instant(rapid.SampledFrom([]int64{-1, 0, 1}).Draw(t, "micros"))
+}
+
+func TestPeriodsTileTime(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		spec := drawSpec(t, "schedule")
+		spec.Calendar, spec.Start, spec.End = nil, "", ""
+		s, err := New(spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, ok := s.Containing(drawInstant(t, s.zone))
+		if !ok {
+			t.Fatal("time outside every period")
+		}
+		for range 30 {
+			next, ok := s.Next(p)
+			if !ok || next.Start != p.End || next.End <= next.Start {
+				t.Fatalf("%v is followed by %v", p, next)
+			}
+			if back, _ := s.Prev(next); back != p {
+				t.Fatalf("before %v is %v, want %v", next, back, p)
+			}
+			if s.Due(p) < p.End || s.Due(next) < s.Due(p) {
+				t.Fatalf("%v due %d, then %v due %d", p, s.Due(p), next, s.Due(next))
+			}
+			if got, _ := s.Containing(p.End - 1); got != p {
+				t.Fatalf("the last instant of %v is in %v", p, got)
+			}
+			p = next
+		}
+	})
+}
+
+func TestQuestionsAgree(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		s, err := New(drawSpec(t, "schedule"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		from := drawInstant(t, s.zone)
+		to := from.Add(40 * 24 * time.Hour)
+		all := slices.Collect(s.EndingIn(from, to))
+		for i, p := range all {
+			if p.End <= from || p.End > to || !s.Exists(p) || i > 0 && p.Start < all[i-1].End {
+				t.Fatalf("%v at %d of EndingIn", p, i)
+			}
+			if back, err := s.Parse(s.Label(p)); err != nil || len(back) != 1 || back[0] != p {
+				t.Fatalf("%v has label %s, which names %v (%v)", p, s.Label(p), back, err)
+			}
+			if due, ok := s.FirstDueAfter(s.Due(p) - 1); !ok || due != p && s.Due(due) != s.Due(p) {
+				t.Fatalf("%v is due at %d, but first due is %v", p, s.Due(p), due)
+			}
+		}
+		if len(all) == 0 {
+			return
+		}
+		if first, ok := s.FirstEndingAfter(from); !ok || first != all[0] {
+			t.Fatalf("first ending is %v, want %v", first, all[0])
+		}
+		if last, ok := s.LastEnded(to); !ok || last != all[len(all)-1] {
+			t.Fatalf("last ended is %v, want %v", last, all[len(all)-1])
+		}
+		starting := slices.Collect(s.StartingIn(s.Begin(all[0]), s.Begin(all[len(all)-1])))
+		if !slices.Equal(starting, all[:len(all)-1]) {
+			t.Fatalf("StartingIn gives %v, want %v", starting, all)
+		}
+	})
+}
+
+// TestJoinReadsTheRule compares Join with the sentence of the design, applied to all periods of the neighbourhood.
+func TestJoinReadsTheRule(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		up, errUp := New(drawSpec(t, "up"))
+		down, errDown := New(drawSpec(t, "down"))
+		if err := errors.Join(errUp, errDown); err != nil {
+			t.Fatal(err)
+		}
+		p, ok := down.FirstEndingAfter(drawInstant(t, down.zone))
+		if !ok {
+			return
+		}
+		rule := rapid.SampledFrom([]Rule{{}, {Kind: Offset, N: 1}, {Kind: Offset, N: 3}, {Kind: Last, N: 1}, {Kind: Last, N: 7}}).Draw(t, "rule")
+		got := Join(up, down, p, rule)
+		if want := joinByTheBook(up, down, p, rule); !slices.Equal(got, want) {
+			t.Fatalf("%s for %s of %s: got %s, want %s", up, down.Label(p), down, labels(up, got), labels(up, want))
+		}
+	})
+}
+
+func joinByTheBook(up, down *Schedule, p Period, rule Rule) []Period {
+	const year = 400 * 24 * time.Hour
+	if rule.Kind == Offset {
+		earlier := slices.Collect(down.EndingIn(p.End.Add(-year), p.End-1))
+		if len(earlier) < rule.N {
+			return nil
+		}
+		p = earlier[len(earlier)-rule.N]
+	}
+	var ended, within []Period // every upstream period by the end of p; those of them that end within p
+	before := 0
+	for u := range up.EndingIn(p.Start.Add(-year), p.End) {
+		ended = append(ended, u)
+		if u.End > p.Start {
+			within = append(within, u)
+		} else {
+			before++
+		}
+	}
+	if len(ended) == 0 {
+		// Nothing for a year: the schedule has ended, or has not begun.
+		for u := range up.EndingIn(earliest, p.End) {
+			ended = append(ended, u)
+		}
+		before = len(ended)
+	}
+	switch {
+	case rule.Kind == Last:
+		all := slices.Collect(up.EndingIn(p.Start.Add(-30*year), p.End))
+		if n := min(rule.N, len(all)); n > 0 {
+			return all[len(all)-n:]
+		}
+		return nil
+	case len(within) > 0:
+		return within
+	case before > 0:
+		return ended[before-1 : before]
+	}
+	return nil
+}
+
+func TestJoin(t *testing.T) {
+	t.Parallel()
+	berlin := "Europe/Berlin"
+	hour, day := Spec{Every: "hour", Timezone: berlin}, Spec{Every: "day", Timezone: berlin}
+	week := Spec{Every: "week", Timezone: berlin}
+	for _, tt := range []struct {
+		name     string
+		up, down Spec
+		label    string
+		rule     Rule
+		count    int
+		want     string // the first of them
+	}{
+		{"same kind", day, day, "2026-11-19", Rule{}, 1, "2026-11-19"},
+		{"same kind, another hour of the day", day, Spec{Every: "day", At: "06:00", Timezone: berlin}, "2026-11-19", Rule{}, 1, "2026-11-19"},
+		{"a day needs its hours", hour, day, "2026-11-19", Rule{}, 24, "2026-11-19T00"},
+		{"a short day", hour, day, "2026-03-29", Rule{}, 23, "2026-03-29T00"},
+		{"a long day", hour, day, "2026-10-25", Rule{}, 25, "2026-10-25T00"},
+		{"a week needs its days", day, week, "2026-W47", Rule{}, 7, "2026-11-16"},
+		{"an hour needs the last full day", day, hour, "2026-11-19T13", Rule{}, 1, "2026-11-18"},
+		{"the last hour ends with the day", day, hour, "2026-11-19T23", Rule{}, 1, "2026-11-19"},
+		{"previous", day, day, "2026-11-19", Rule{Kind: Offset, N: 1}, 1, "2026-11-18"},
+		{"previous over a calendar", day, Spec{Every: "day", Timezone: berlin, Calendar: &CalendarSpec{Days: []string{"mon", "fri"}}},
+			"2026-11-16", Rule{Kind: Offset, N: 1}, 1, "2026-11-13"},
+		{"before the first", day, Spec{Every: "day", Timezone: berlin, Start: "2026-11-19"}, "2026-11-19", Rule{Kind: Offset, N: 1}, 0, ""},
+		{"upstream begins later", Spec{Every: "day", Timezone: berlin, Start: "2026-11-20"}, day, "2026-11-19", Rule{}, 0, ""},
+		{"upstream off its calendar", Spec{Every: "day", Timezone: berlin, Calendar: &CalendarSpec{Days: []string{"mon"}}}, day,
+			"2026-11-19", Rule{}, 1, "2026-11-16"},
+		{"last seven", day, week, "2026-W47", Rule{Kind: Last, N: 9}, 9, "2026-11-14"},
+		{"another zone", Spec{Every: "day", Timezone: "Asia/Tokyo"}, day, "2026-11-19", Rule{}, 1, "2026-11-19"},
+		{"latest is the caller's", day, day, "2026-11-19", Rule{Kind: Latest}, 0, ""},
+		{"upstream on demand", Spec{}, day, "2026-11-19", Rule{}, 0, ""},
+		{"downstream on demand", day, Spec{Timezone: berlin}, "2026-11-19T00:00:00", Rule{}, 1, "2026-11-18"},
+		{"cron within a day", Spec{Cron: "0 */6 * * *", Timezone: berlin}, day, "2026-11-19", Rule{}, 4, "2026-11-19T06:00"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			up, down := mustNew(t, tt.up), mustNew(t, tt.down)
+			p, err := down.Parse(tt.label)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := Join(up, down, p[0], tt.rule)
+			if len(got) != tt.count || tt.count > 0 && up.Label(got[0]) != tt.want {
+				t.Errorf("got %d: %s; want %d from %q", len(got), labels(up, got), tt.count, tt.want)
+			}
+		})
+	}
+}
+
+func FuzzNew(f *testing.F) {
+	f.Add("day", "", "", "00:01", "Europe/Berlin", "2024-01-01", "", "mon", "2026-01-01..2026-01-02")
+	f.Add("", "*/15 0-23/2 1,15 * 5-7", "", "", "UTC", "2024-01-01T10:00", "2027-01-01", "", "")
+	f.Add("", "", "2026-11-20T10:00", "", "", "", "", "", "")
+	f.Add("week", "TZ=", "", "Mon 00:02", "Local", "", "", "", "x")
+	f.Fuzz(func(t *testing.T, every, cron, once, at, zone, start, end, days, exclude string) {
+		spec := Spec{Every: every, Cron: cron, Once: once, At: at, Timezone: zone, Start: start, End: end}
+		if days != "" || exclude != "" {
+			spec.Calendar = &CalendarSpec{Days: []string{days}, Exclude: []string{exclude}}
+		}
+		s, err := New(spec)
+		if err != nil {
+			if len(fields(err)) == 0 {
+				t.Fatalf("no field in %v", err)
+			}
+			return
+		}
+		p, ok := s.FirstEndingAfter(instant(t, "2026-10-24T23:30:00Z"))
+		if !ok {
+			return
+		}
+		if back, err := s.Parse(s.Label(p)); err != nil || len(back) != 1 || back[0] != p {
+			t.Fatalf("%v has label %s, which names %v (%v)", p, s.Label(p), back, err)
+		}
+	})
+}
+
+func FuzzParse(f *testing.F) {
+	for _, label := range []string{
+		"2026-11-19", "2026-11-19T13", "2026-W47", "2026-11", "2026-11-19T13:15", "2026-11-19T13:15:01.5Z", "2026-10-25T02+02:00",
+		"9999-12-31T23:59:59.999999-23:59:59", "0000-01-01", "0000-W01",
+	} {
+		f.Add(label)
+	}
+	var schedules []*Schedule
+	for _, spec := range []Spec{
+		{Every: "hour", Timezone: "America/St_Johns"}, {Every: "day", Timezone: "Pacific/Apia"}, {Every: "week"}, {Every: "month"},
+		{Cron: "30 2 * * *", Timezone: "Europe/Berlin"}, {}, {Once: "2026-11-20T10:00"},
+	} {
+		schedules = append(schedules, mustNew(f, spec))
+	}
+	f.Fuzz(func(t *testing.T, label string) {
+		for _, s := range schedules {
+			periods, err := s.Parse(label)
+			if err == nil && len(periods) == 0 {
+				t.Fatal("neither periods nor error")
+			}
+			for _, p := range periods {
+				if !s.Exists(p) {
+					t.Fatalf("%s names %v, which does not exist in %s", label, p, s)
+				}
+			}
+		}
+	})
+}
+
+func BenchmarkQuestions(b *testing.B) {
+	for name, spec := range map[string]Spec{
+		"hour":  {Every: "hour", Timezone: "Europe/Berlin"},
+		"day":   {Every: "day", Timezone: "Europe/Berlin"},
+		"month": {Every: "month", Timezone: "Europe/Berlin"},
+		"cron":  {Cron: "*/15 * * * *", Timezone: "Europe/Berlin"},
+	} {
+		s := mustNew(b, spec)
+		p, _ := s.FirstEndingAfter(instant(b, "2026-11-19T13:05:00Z"))
+		b.Run(name+"/containing", func(b *testing.B) {
+			for b.Loop() {
+				s.Containing(p.Start)
+			}
+		})
+		b.Run(name+"/next", func(b *testing.B) {
+			for b.Loop() {
+				s.Next(p)
+			}
+		})
+		b.Run(name+"/due", func(b *testing.B) {
+			for b.Loop() {
+				s.Due(p)
+			}
+		})
+		b.Run(name+"/join", func(b *testing.B) {
+			for b.Loop() {
+				Join(s, s, p, Rule{})
+			}
+		})
+	}
+}
+
+func BenchmarkNew(b *testing.B) {
+	spec := Spec{Every: "day", Timezone: "Europe/Berlin"}
+	b.Run("alone", func(b *testing.B) {
+		for b.Loop() {
+			mustNew(b, spec)
+		}
+	})
+	b.Run("cached", func(b *testing.B) {
+		var c Cache
+		for b.Loop() {
+			if _, err := c.New(spec); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
