@@ -20,8 +20,21 @@ import (
 // Plugins is where an agent gets its runners and sensors. A plugin may be asked for often; it is launched once. After one
 // answered sdk.ErrGone, asking again gives a new one.
 type Plugins interface {
-	Runner(ctx context.Context, name string) (sdk.Runner, error)
-	Sensor(ctx context.Context, name string) (sdk.Sensor, error)
+	Runner(ctx context.Context, name string) (Runner, error)
+	Sensor(ctx context.Context, name string) (Sensor, error)
+}
+
+// Runner is what an agent needs of a runner; see sdk.Runner.
+type Runner interface {
+	Start(ctx context.Context, spec sdk.Spec) error
+	Wait(ctx context.Context, work string, offset int64, log func(offset int64, data []byte) error) (sdk.Result, error)
+	Signal(ctx context.Context, work string, how sdk.Signal) error
+	Recover(ctx context.Context, work string) (sdk.Recovered, error)
+}
+
+// Sensor is what an agent needs of a sensor; see sdk.Sensor.
+type Sensor interface {
+	Check(ctx context.Context, base string, paths []string) ([]sdk.PathState, error)
 }
 
 // Options are what an Agent is made of.

@@ -17,7 +17,7 @@ func TestAttemptFromAssignmentToAck(t *testing.T) {
 	a, _ := r.connected("one")
 	r.hub.Assign("one", []*engine.Assignment{assignment(1)})
 	p := r.started()
-	folder := a.folder(1)
+	folder := a.folderOf(1)
 	if p.spec.Work != folder || p.spec.Text != "true" || filepath.Base(p.spec.Dir) != "flows" {
 		t.Errorf("spec %+v", p.spec)
 	}
@@ -61,7 +61,7 @@ func TestEnvironment(t *testing.T) {
 		}
 		env[name] = value
 	}
-	work := filepath.Join(r.dir, "one", "work", "42")
+	work := filepath.Join(r.dir, "one", "work", "fake", "tree1", "42")
 	want := map[string]string{
 		"PATH": "/task", "HOME": os.Getenv("HOME"), "FLOWCTL_FLOW": "f", "FLOWCTL_TASK": "t", "FLOWCTL_RUN": "f@2026-11-19",
 		"FLOWCTL_VERSION": "1", "FLOWCTL_ATTEMPT": "2", "FLOWCTL_FENCE": "42", "FLOWCTL_PERIOD_START": "1970-01-01T00:00:00Z",
@@ -99,7 +99,7 @@ func TestMissingInputIsRefused(t *testing.T) {
 	if got := nextReport(t, r.events, 1, engine.ReportRefused); len(got.Missing) != 1 || got.Missing[0] != "absent" {
 		t.Errorf("missing: %q", got.Missing)
 	}
-	if _, err := os.Stat(a.folder(1)); !errors.Is(err, os.ErrNotExist) {
+	if _, err := os.Stat(a.folderOf(1)); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a folder is left: %v", err)
 	}
 	as.Inputs = []string{"there"}
@@ -125,7 +125,7 @@ func TestBadOutputFailsTheAttempt(t *testing.T) {
 	a, _ := r.connected("one")
 	r.hub.Assign("one", []*engine.Assignment{assignment(1)})
 	p := r.started()
-	if err := os.WriteFile(filepath.Join(a.folder(1), outputFile), []byte("a=1\nnonsense\n"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(a.folderOf(1), outputFile), []byte("a=1\nnonsense\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	p.exit(success)
@@ -218,7 +218,7 @@ func TestAttemptThatTheRunnerLost(t *testing.T) {
 	p := r.started()
 	nextReport(t, r.events, 1, engine.ReportStarted)
 	r.plugin.mu.Lock()
-	delete(r.plugin.all, a.folder(1))
+	delete(r.plugin.all, a.folderOf(1))
 	r.plugin.mu.Unlock()
 	p.lose()
 	if res := nextReport(t, r.events, 1, engine.ReportFinished).Result; res.State != engine.Failed || res.Code != engine.CodeLost {

@@ -26,8 +26,10 @@ const (
 // attempt is one attempt that the agent holds. Fields below phase are guarded by Agent.mu.
 type attempt struct {
 	id     engine.AttemptID
+	runner string
+	tree   string
 	folder string
-	wire   *wire.Assignment
+	wire   *wire.Assignment // nil when it was found in its folder
 
 	phase  phase
 	killed bool // an operator asked for its end
@@ -69,7 +71,8 @@ func (a *Agent) rewind(at *attempt, size int64) {
 // assign takes on an attempt, unless it is known.
 func (a *Agent) assign(s *session, w *wire.Assignment) {
 	id := engine.AttemptID(w.Attempt)
-	at := &attempt{id: id, folder: a.folder(id), wire: w, phase: preparing}
+	at := a.newAttempt(id, w.Runner, w.Tree)
+	at.wire, at.phase = w, preparing
 	a.mu.Lock()
 	_, known := a.attempts[id]
 	if !known {
@@ -83,12 +86,16 @@ func (a *Agent) assign(s *session, w *wire.Assignment) {
 
 // execute prepares, starts and awaits an attempt.
 func (a *Agent) execute(s *session, at *attempt) {
-	tree, err := a.trees.use(s.ctx, s.client, at.wire)
+	if !validName.MatchString(at.runner) || !validName.MatchString(at.tree) {
+		a.refuse(s, at, engine.Report{Message: fmt.Sprintf("runner %q with tree %q: these are no names", at.runner, at.tree)})
+		return
+	}
+	tree, err := a.trees.use(s.ctx, s.client, at.tree, at.wire.Revision)
 	if err != nil {
 		a.refuse(s, at, engine.Report{Message: err.Error()})
 		return
 	}
-	defer a.trees.release(at.wire.Tree)
+	defer a.trees.release(at.tree)
 	if len(at.wire.Inputs) > 0 {
 		if r, ok := a.checkInputs(s, at); !ok {
 			a.refuse(s, at, r)
@@ -162,29 +169,29 @@ func (a *Agent) commit(s *session, at *attempt) bool {
 // startTries bounds how often a start is tried again that certainly did not happen.
 const startTries = 3
 
-// start puts the attempt on disk and into the runner's hands. When ok is false it never ran, and the result says why.
+// start puts the attempt into the runner's hands. When ok is false it never ran, and the result says why.
 func (a *Agent) start(s *session, at *attempt, tree string) (res engine.Result, ok bool) {
 	spec := at.spec(tree, attemptEnv(a.env, at.wire, at.folder, s.url))
 	var err error
 	for range startTries {
-		if err = makeFolder(at.folder, at.wire); err != nil {
+		if err = makeFolder(at.folder); err != nil {
 			return notStarted(engine.CodeStart, "make the attempt's folder", err), false
 		}
-		var runner sdk.Runner
-		if runner, err = a.opts.Plugins.Runner(a.ctx, at.wire.Runner); err != nil {
-			return notStarted(engine.CodePlugin, "launch runner "+at.wire.Runner, err), false
+		var runner Runner
+		if runner, err = a.opts.Plugins.Runner(a.ctx, at.runner); err != nil {
+			return notStarted(engine.CodePlugin, "launch runner "+at.runner, err), false
 		}
 		if err = runner.Start(a.ctx, spec); err == nil {
 			return engine.Result{}, true
 		}
 		if errors.Is(err, sdk.ErrInvalid) {
-			return notStarted(engine.CodeStart, "runner "+at.wire.Runner, err), false
+			return notStarted(engine.CodeStart, "runner "+at.runner, err), false
 		}
 		if found, rerr := a.recover(at); rerr != nil || found != sdk.NotStarted {
 			return engine.Result{}, true // it runs, or nobody can tell yet: await finds out
 		}
 	}
-	return notStarted(engine.CodePlugin, "runner "+at.wire.Runner, err), false
+	return notStarted(engine.CodePlugin, "runner "+at.runner, err), false
 }
 
 func notStarted(code engine.ErrorCode, doing string, err error) engine.Result {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"time"
 
 	"flowctl/engine"
@@ -27,7 +26,7 @@ func (a *Agent) await(at *attempt, lost bool) {
 		if lost {
 			found, err := a.recover(at)
 			if err != nil {
-				a.opts.Log.Warn("the runner cannot be asked about an attempt", "attempt", at.id, "runner", at.wire.Runner, "error", err)
+				a.opts.Log.Warn("the runner cannot be asked about an attempt", "attempt", at.id, "runner", at.runner, "error", err)
 				if !sleep(a.ctx, pluginPause) {
 					return
 				}
@@ -52,7 +51,7 @@ func (a *Agent) await(at *attempt, lost bool) {
 			return
 		case errors.Is(err, errRewound) || errors.Is(err, errDisconnected) || errors.Is(err, context.Canceled):
 		default:
-			a.opts.Log.Warn("the runner is asked again about an attempt", "attempt", at.id, "runner", at.wire.Runner, "reason", err)
+			a.opts.Log.Warn("the runner is asked again about an attempt", "attempt", at.id, "runner", at.runner, "reason", err)
 			lost = true
 			if !errors.Is(err, sdk.ErrGone) && !sleep(a.ctx, pluginPause) {
 				return
@@ -75,9 +74,9 @@ func (a *Agent) wait(at *attempt) (ended, error) {
 	if err != nil {
 		return ended{}, err
 	}
-	runner, err := a.opts.Plugins.Runner(ctx, at.wire.Runner)
+	runner, err := a.opts.Plugins.Runner(ctx, at.runner)
 	if err != nil {
-		return ended{}, fmt.Errorf("launch runner %s: %w", at.wire.Runner, err)
+		return ended{}, fmt.Errorf("launch runner %s: %w", at.runner, err)
 	}
 	res, err := runner.Wait(ctx, at.folder, offset, func(offset int64, data []byte) error {
 		if err := s.out.log(at.id, offset, data); err != nil {
@@ -162,8 +161,8 @@ func lostResult(why string) engine.Result {
 func (a *Agent) recover(at *attempt) (sdk.Recovered, error) {
 	var err error
 	for range startTries {
-		var runner sdk.Runner
-		if runner, err = a.opts.Plugins.Runner(a.ctx, at.wire.Runner); err != nil {
+		var runner Runner
+		if runner, err = a.opts.Plugins.Runner(a.ctx, at.runner); err != nil {
 			continue
 		}
 		var found sdk.Recovered
@@ -178,8 +177,8 @@ func (a *Agent) recover(at *attempt) (sdk.Recovered, error) {
 func (a *Agent) signal(at *attempt) {
 	var err error
 	for range startTries {
-		var runner sdk.Runner
-		if runner, err = a.opts.Plugins.Runner(a.ctx, at.wire.Runner); err == nil {
+		var runner Runner
+		if runner, err = a.opts.Plugins.Runner(a.ctx, at.runner); err == nil {
 			err = runner.Signal(a.ctx, at.folder, sdk.Terminate)
 		}
 		if !errors.Is(err, sdk.ErrGone) {
@@ -199,35 +198,25 @@ func (a *Agent) signal(at *attempt) {
 
 // recoverAll takes up the attempts that a past life of the agent left in their folders.
 func (a *Agent) recoverAll() error {
-	work := filepath.Join(a.opts.Dir, "work")
-	entries, err := os.ReadDir(work)
+	found, err := a.foundAttempts()
 	if err != nil {
 		return fmt.Errorf("look for attempts: %w", err)
 	}
-	for _, e := range entries {
-		id, err := strconv.ParseInt(e.Name(), 10, 64)
-		if err == nil {
-			err = a.takeUp(engine.AttemptID(id))
-		} else {
-			err = os.RemoveAll(filepath.Join(work, e.Name()))
-		}
-		if err != nil {
-			return fmt.Errorf("take up attempt %s: %w", e.Name(), err)
+	for _, at := range found {
+		if err := a.takeUp(at); err != nil {
+			return fmt.Errorf("take up attempt %d: %w", at.id, err)
 		}
 	}
+	a.removeEmptyFolders()
 	return nil
 }
 
-// takeUp finds out what became of one attempt. A folder of an attempt that was not started is removed before the server can
-// send the attempt again.
-func (a *Agent) takeUp(id engine.AttemptID) error {
-	at := &attempt{id: id, folder: a.folder(id), phase: started, runs: true}
-	var whole bool
-	if at.wire, whole = readFolder(at.folder, id); !whole {
-		return os.RemoveAll(at.folder)
-	}
-	if at.result, whole = readResult(at.folder); whole {
-		at.phase, at.own = finished, true
+// takeUp finds out what became of one attempt. The folder of an attempt that was not started is removed before the server
+// can send the attempt again.
+func (a *Agent) takeUp(at *attempt) error {
+	at.phase, at.runs = started, true
+	if at.result, at.own = readResult(at.folder); at.own {
+		at.phase = finished
 		a.hold(at)
 		return nil
 	}
@@ -236,9 +225,9 @@ func (a *Agent) takeUp(id engine.AttemptID) error {
 		return os.RemoveAll(at.folder) // and never will be; the server sends it again
 	}
 	a.hold(at)
-	a.trees.keep(at.wire.Tree)
+	a.trees.keep(at.tree)
 	a.work.Go(func() {
-		defer a.trees.release(at.wire.Tree)
+		defer a.trees.release(at.tree)
 		a.await(at, err != nil)
 	})
 	return nil

@@ -3,18 +3,17 @@
 //
 // # What lies in the data folder
 //
-//	identity.pem   certificate, key and the server's authority, from joining
-//	work/ID/       one attempt (FLOWCTL_WORK): its assignment, what the runner keeps there, its result when the runner
-//	               has none, and what the task leaves
-//	trees/HASH     the files of a revision; blobs/HASH their contents, shared between revisions
-//	workspace/     FLOWCTL_WORKSPACE: what tasks leave for one another; relative input paths resolve against it
+//	identity.pem          certificate, key and the server's authority, from joining
+//	work/RUNNER/TREE/ID   one attempt (FLOWCTL_WORK): what the runner keeps of it, and what the task leaves
+//	trees/TREE            the files of a revision; blobs/HASH their contents, shared between revisions
+//	workspace/            FLOWCTL_WORKSPACE: what tasks leave for one another; relative input paths resolve against it
 //
 // # The life of an attempt
 //
 //	preparing   files are fetched, inputs are looked at. Nothing is on disk. When the stream breaks, the attempt is forgotten
 //	            and the server sends it again
-//	started     the assignment was written to its folder, then the runner was called. From here on the attempt outlives
-//	            streams, the agent and the plugin, because the folder tells of it
+//	started     its folder was made, then the runner was called. From here on the attempt outlives streams, the agent
+//	            and the plugin: the folder's path tells whom to ask, and the runner's record in it tells the rest
 //	finished    the result is known. It is reported, again with each new stream, until the server acknowledges that it is
 //	            stored; then the folder is removed
 //
@@ -23,7 +22,8 @@
 // the runner has it, and Wait begins anywhere. So after a lost stream Wait is called again from what the server
 // has.
 //
-// A folder whose assignment cannot be read was not started: the assignment is complete before the runner is called.
+// A folder of which the runner says that nothing was started in it, and never will be, is removed; the server sends that
+// attempt again.
 //
 // # Messages
 //

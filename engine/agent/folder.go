@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 
 	"google.golang.org/protobuf/proto"
@@ -16,26 +17,66 @@ import (
 
 // The agent's files in the folder of an attempt. The runner has its own beside them.
 const (
-	assignmentFile = "assignment" // wire.Assignment; complete before the runner is called
-	resultFile     = "result"     // wire.Result; only of attempts whose runner cannot tell how they ended
-	outputFile     = "output"     // FLOWCTL_OUTPUT
+	resultFile = "result" // wire.Result; only of attempts whose runner cannot tell how they ended
+	outputFile = "output" // FLOWCTL_OUTPUT
 )
 
-func (a *Agent) folder(id engine.AttemptID) string {
-	return filepath.Join(a.opts.Dir, "work", strconv.FormatInt(int64(id), 10))
+// validName is the form of all names of the product. Trees and runners name folders here.
+var validName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}$`)
+
+// newAttempt returns an attempt with its folder, work/RUNNER/TREE/ID. The path is all that the agent has to remember of
+// an attempt that was started, so making the folder is recording the start: one atomic step, and the cheapest there is.
+func (a *Agent) newAttempt(id engine.AttemptID, runner, tree string) *attempt {
+	return &attempt{
+		id: id, runner: runner, tree: tree,
+		folder: filepath.Join(a.opts.Dir, "work", runner, tree, strconv.FormatInt(int64(id), 10)),
+	}
 }
 
-// makeFolder makes the folder of an attempt and writes its assignment. What a past life left there was not started, or the
-// attempt would be known.
-func makeFolder(folder string, w *wire.Assignment) error {
+// makeFolder makes the folder of an attempt, empty. What a past life left there was not started, or the attempt would be
+// known.
+func makeFolder(folder string) error {
 	err := os.Mkdir(folder, 0o700)
-	if errors.Is(err, fs.ErrExist) {
-		err = errors.Join(os.RemoveAll(folder), os.Mkdir(folder, 0o700))
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		return errors.Join(os.RemoveAll(folder), os.Mkdir(folder, 0o700))
+	case errors.Is(err, fs.ErrNotExist): // the first of its runner and tree
+		return os.MkdirAll(folder, 0o700)
 	}
+	return err
+}
+
+// foundAttempts returns the attempts that have a folder, and removes everything else from work.
+func (a *Agent) foundAttempts() ([]*attempt, error) {
+	work := filepath.Join(a.opts.Dir, "work")
+	paths, err := filepath.Glob(filepath.Join(work, "*", "*", "*"))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return writeMessage(filepath.Join(folder, assignmentFile), w)
+	var found []*attempt
+	for _, p := range paths {
+		tree := filepath.Dir(p)
+		runner := filepath.Dir(tree)
+		id, err := strconv.ParseInt(filepath.Base(p), 10, 64)
+		if err != nil {
+			if err := os.RemoveAll(p); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		found = append(found, a.newAttempt(engine.AttemptID(id), filepath.Base(runner), filepath.Base(tree)))
+	}
+	return found, nil
+}
+
+// removeEmptyFolders removes the folders of runners and trees that hold no attempt.
+func (a *Agent) removeEmptyFolders() {
+	for _, pattern := range []string{"work/*/*", "work/*"} {
+		folders, _ := filepath.Glob(filepath.Join(a.opts.Dir, filepath.FromSlash(pattern))) // the pattern is well-formed
+		for _, f := range folders {
+			_ = os.Remove(f) // refused when it holds something
+		}
+	}
 }
 
 func writeMessage(path string, m proto.Message) error {
@@ -55,14 +96,6 @@ func readMessage(path string, m proto.Message) error {
 		return fmt.Errorf("read %s: %w", path, err)
 	}
 	return nil
-}
-
-// readFolder reads the assignment of an attempt. ok is false when there is none that is whole, so that nothing was
-// started.
-func readFolder(folder string, id engine.AttemptID) (w *wire.Assignment, ok bool) {
-	w = new(wire.Assignment)
-	err := readMessage(filepath.Join(folder, assignmentFile), w)
-	return w, err == nil && w.Attempt == int64(id) && w.Runner != ""
 }
 
 // readResult reads the result that the agent itself has found for an attempt.

@@ -127,7 +127,7 @@ func (e events) Probed(_ context.Context, _ string, ps []engine.PathState) error
 }
 
 // next waits for the next event, which must be a T.
-func next[T any](t *testing.T, e events) T {
+func next[T any](t testing.TB, e events) T {
 	t.Helper()
 	select {
 	case got := <-e.ch:
@@ -142,7 +142,7 @@ func next[T any](t *testing.T, e events) T {
 }
 
 // nextReport waits for a report of a kind.
-func nextReport(t *testing.T, e events, id engine.AttemptID, kind engine.ReportKind) engine.Report {
+func nextReport(t testing.TB, e events, id engine.AttemptID, kind engine.ReportKind) engine.Report {
 	t.Helper()
 	r := next[engine.Report](t, e)
 	if r.Attempt != id || r.Kind != kind {
@@ -153,10 +153,11 @@ func nextReport(t *testing.T, e events, id engine.AttemptID, kind engine.ReportK
 
 // rig is a server's end and what its agents are made of.
 type rig struct {
-	t      *testing.T
+	t      testing.TB
 	dir    string
 	store  *memory
-	events events
+	sink   engine.FleetEvents
+	events events // the sink of most tests
 	logs   *logs.Logs
 	hub    *hub.Hub
 	addr   string
@@ -164,9 +165,18 @@ type rig struct {
 	plugin *plugin
 }
 
-func newRig(t *testing.T) *rig {
+func newRig(t testing.TB) *rig {
 	t.Helper()
-	r := &rig{t: t, dir: t.TempDir(), store: newMemory(), events: events{make(chan any, 1000)}, plugin: newPlugin()}
+	e := events{make(chan any, 1000)}
+	r := newRigFor(t, e)
+	r.events = e
+	return r
+}
+
+// newRigFor is a rig whose events go to sink.
+func newRigFor(t testing.TB, sink engine.FleetEvents) *rig {
+	t.Helper()
+	r := &rig{t: t, dir: t.TempDir(), store: newMemory(), sink: sink, plugin: newPlugin()}
 	r.store.put(1, "flows/hello.sh", 0o755, "echo hello\n")
 	r.openLogs()
 	r.serve("127.0.0.1:0")
@@ -197,7 +207,7 @@ func (r *rig) serve(addr string) {
 		r.t.Fatal(err)
 	}
 	served := make(chan error, 1)
-	go func() { served <- h.Serve(lis, r.events) }()
+	go func() { served <- h.Serve(lis, r.sink) }()
 	r.hub, r.addr = h, lis.Addr().String()
 	r.close = sync.OnceFunc(func() {
 		h.Close()
@@ -311,18 +321,17 @@ func newPlugin() *plugin {
 
 // runner is the plugin's process as one launch of it.
 type runner struct {
-	sdk.Runner
 	*plugin
 }
 
-func (p *plugin) Runner(_ context.Context, name string) (sdk.Runner, error) {
+func (p *plugin) Runner(_ context.Context, name string) (Runner, error) {
 	if name != "fake" {
 		return nil, fmt.Errorf("no plugin flowctl-runner-%s", name)
 	}
 	return runner{plugin: p}, nil
 }
 
-func (p *plugin) Sensor(_ context.Context, name string) (sdk.Sensor, error) {
+func (p *plugin) Sensor(_ context.Context, name string) (Sensor, error) {
 	if name != "file" {
 		return nil, fmt.Errorf("no plugin flowctl-sensor-%s", name)
 	}
@@ -330,7 +339,6 @@ func (p *plugin) Sensor(_ context.Context, name string) (sdk.Sensor, error) {
 }
 
 type sensor struct {
-	sdk.Sensor
 	plugin *plugin
 }
 
@@ -452,3 +460,6 @@ func (p *process) changed() {
 }
 
 var success = sdk.Result{State: sdk.Succeeded}
+
+// folderOf is where assignment(id) works.
+func (a *Agent) folderOf(id engine.AttemptID) string { return a.newAttempt(id, "fake", "tree1").folder }

@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -119,20 +118,18 @@ func TestFoldersOfAttemptsThatWereNotStarted(t *testing.T) {
 		t.Fatal(err)
 	}
 	next[lost](t, r.events)
-	for id, content := range map[engine.AttemptID]string{1: "", 2: "\x08", 3: strings.Repeat("x", 100)} {
-		if err := os.Mkdir(a.folder(id), 0o700); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(a.folder(id), assignmentFile), []byte(content), 0o600); err != nil {
-			t.Fatal(err)
-		}
+	if err := os.MkdirAll(filepath.Join(a.folderOf(1), "sub"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(filepath.Dir(a.folderOf(1)), "rubbish"), 0o700); err != nil {
+		t.Fatal(err)
 	}
 	_, stop = r.run(r.options("one"))
 	if got := next[joined](t, r.events).hello.Attempts; len(got) != 0 {
 		t.Errorf("hello %+v", got)
 	}
-	if _, err := os.Stat(a.folder(3)); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("the folder is left: %v", err)
+	if left, err := os.ReadDir(filepath.Join(r.dir, "one", "work")); err != nil || len(left) != 0 {
+		t.Errorf("work holds %v, %v", left, err)
 	}
 	r.hub.Assign("one", []*engine.Assignment{assignment(1)})
 	r.started()

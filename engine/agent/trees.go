@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"sync"
@@ -27,9 +26,6 @@ const (
 	treeRoot     = "root"     // what attempts see
 	treeManifest = "manifest" // wire.TreePart; tells which blobs the tree is made of
 )
-
-// validTree is what a tree may be called, since it names a folder.
-var validTree = regexp.MustCompile(`^[A-Za-z0-9_-]{1,128}$`)
 
 // trees holds the files of revisions. A tree appears whole, by a rename, and is never changed by the agent after it.
 type trees struct {
@@ -65,7 +61,7 @@ func openTrees(dir, boot string) (*trees, error) {
 		return nil, fmt.Errorf("look for trees: %w", err)
 	}
 	for _, e := range entries {
-		if validTree.MatchString(e.Name()) {
+		if validName.MatchString(e.Name()) {
 			t.known[e.Name()] = &tree{ready: true}
 		} else if err := os.RemoveAll(filepath.Join(t.dir, e.Name())); err != nil { // half made or half removed
 			return nil, fmt.Errorf("remove what is left of a tree: %w", err)
@@ -74,21 +70,18 @@ func openTrees(dir, boot string) (*trees, error) {
 	return t, nil
 }
 
-// use returns the folder of an assignment's tree, which it fetches when it is not there. The tree stays until release.
-func (t *trees) use(ctx context.Context, client wire.AgentsClient, w *wire.Assignment) (string, error) {
-	if !validTree.MatchString(w.Tree) {
-		return "", fmt.Errorf("%q cannot be a tree", w.Tree)
-	}
-	root := filepath.Join(t.dir, w.Tree, treeRoot)
-	if t.keep(w.Tree) {
+// use returns the folder of a revision's tree, which it fetches when it is not there. The tree stays until release.
+func (t *trees) use(ctx context.Context, client wire.AgentsClient, name string, revision int64) (string, error) {
+	root := filepath.Join(t.dir, name, treeRoot)
+	if t.keep(name) {
 		return root, nil
 	}
 	// One fetch for all that want the tree over the same stream; a fetch ends with its stream.
-	key := w.Tree + " " + fmt.Sprintf("%p", client)
-	_, err, _ := t.flight.Do(key, func() (any, error) { return nil, t.make(ctx, client, w.Revision, w.Tree) })
+	key := name + " " + fmt.Sprintf("%p", client)
+	_, err, _ := t.flight.Do(key, func() (any, error) { return nil, t.make(ctx, client, revision, name) })
 	if err != nil {
-		t.release(w.Tree)
-		return "", fmt.Errorf("get the files of revision %d: %w", w.Revision, err)
+		t.release(name)
+		return "", fmt.Errorf("get the files of revision %d: %w", revision, err)
 	}
 	return root, nil
 }
