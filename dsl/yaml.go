@@ -88,25 +88,40 @@ func parseYAML(text string) (docs []*node, problem *syntaxError) {
 		return nil, problem
 	}
 	for _, tokens := range splitDocuments(tokens) {
-		file, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
-		if err != nil {
-			return nil, parserError(err)
-		}
 		c := converter{}
-		for _, doc := range file.Docs {
-			if _, directive := doc.Body.(*ast.DirectiveNode); directive || doc.Body == nil {
-				continue // %YAML and %TAG change nothing in what is accepted
+		n, ok := c.readTokens(tokens)
+		if !ok {
+			if n, problem = c.parse(tokens); problem != nil {
+				return nil, problem
 			}
-			n := c.node(doc.Body, 0)
-			if c.problem != nil {
-				return nil, c.problem
-			}
-			if n.kind != scalarNode || n.typ != nullScalar {
-				docs = append(docs, n)
-			}
+		}
+		if n != nil && (n.kind != scalarNode || n.typ != nullScalar) {
+			docs = append(docs, n)
 		}
 	}
 	return docs, nil
+}
+
+// parse returns the root of a document, nil when it has none.
+func (c *converter) parse(tokens token.Tokens) (*node, *syntaxError) {
+	file, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
+	if err != nil {
+		return nil, parserError(err)
+	}
+	var root *node
+	for _, doc := range file.Docs {
+		if _, directive := doc.Body.(*ast.DirectiveNode); directive || doc.Body == nil {
+			continue // %YAML and %TAG change nothing in what is accepted
+		}
+		if root != nil {
+			c.fail(doc.Body.GetToken(), "`---` must stand before a second document")
+		}
+		root = c.node(doc.Body, 0)
+		if c.problem != nil {
+			return nil, c.problem
+		}
+	}
+	return root, nil
 }
 
 // splitDocuments cuts a file's tokens before each `---` and after each `...`. The parser would do it, but it forgets
@@ -171,9 +186,10 @@ func advance(line, col int, r rune) (int, int) {
 	return line, col + 1
 }
 
-// checkTokens refuses nesting that would exhaust the parser's stack, before the parser sees it.
+// checkTokens refuses nesting that would exhaust the parser's stack, and mappings that would take it too long, before the parser sees them.
 func checkTokens(tokens token.Tokens) *syntaxError {
-	var columns []int // of the open block collections
+	type level struct{ column, lines int }
+	var open []level // the block collections around a token
 	flowDepth, props := 0, 0
 	line := 0
 	for _, t := range tokens {
@@ -191,12 +207,19 @@ func checkTokens(tokens token.Tokens) *syntaxError {
 			props = 0
 		}
 		if flowDepth <= 0 && (first || t.Type == token.SequenceEntryType || t.Type == token.MappingKeyType) && t.Position.Column > 0 {
-			for len(columns) > 0 && columns[len(columns)-1] >= t.Position.Column {
-				columns = columns[:len(columns)-1]
+			for len(open) > 0 && open[len(open)-1].column > t.Position.Column {
+				open = open[:len(open)-1]
 			}
-			columns = append(columns, t.Position.Column)
+			if len(open) == 0 || open[len(open)-1].column < t.Position.Column {
+				open = append(open, level{column: t.Position.Column})
+			}
+			if top := &open[len(open)-1]; t.NextType() == token.MappingValueType {
+				if top.lines++; top.lines > maxKeys {
+					return &syntaxError{max(line, 1), max(t.Position.Column, 1), fmt.Sprintf("a mapping of more than %d keys", maxKeys), "split it"}
+				}
+			}
 		}
-		if flowDepth+len(columns) > maxDepth || props > maxDepth {
+		if flowDepth+len(open) > maxDepth || props > maxDepth {
 			return &syntaxError{max(line, 1), max(t.Position.Column, 1), fmt.Sprintf("nested deeper than %d levels", maxDepth), ""}
 		}
 	}
@@ -362,6 +385,7 @@ func (c *converter) mapping(a *ast.MappingNode, depth int) *node {
 		if value == nil {
 			return nil
 		}
+		placeNothing(value, v.Value, v.Start)
 		n.pairs = append(n.pairs, pair{key, value})
 		n.size += 1 + value.size
 		if !c.count(n, v.Key.GetToken()) {
@@ -374,6 +398,14 @@ func (c *converter) mapping(a *ast.MappingNode, depth int) *node {
 		}
 	}
 	return n
+}
+
+// placeNothing puts a value that is left out right behind its colon or dash; the parser may put it beyond the end of the file.
+func placeNothing(n *node, a ast.Node, after *token.Token) {
+	null, ok := a.(*ast.NullNode)
+	if ok && null.Token.Type == token.ImplicitNullType && after != nil && after.Position != nil {
+		n.line, n.col = int32(max(after.Position.Line, 1)), int32(max(after.Position.Column, 0)+1)
+	}
 }
 
 // merge adds the pairs of a `<<` that the mapping does not have itself.
@@ -413,10 +445,13 @@ func (c *converter) merge(n, from *node) bool {
 func (c *converter) list(a *ast.SequenceNode, depth int) *node {
 	n := c.new(a.Start, listNode)
 	n.items = make([]*node, 0, len(a.Values))
-	for _, v := range a.Values {
+	for i, v := range a.Values {
 		item := c.node(v, depth+1)
 		if item == nil {
 			return nil
+		}
+		if i < len(a.Entries) {
+			placeNothing(item, v, a.Entries[i].Start)
 		}
 		n.items = append(n.items, item)
 		n.size += item.size

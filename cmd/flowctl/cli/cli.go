@@ -143,11 +143,13 @@ func newRoot(s streams) *cobra.Command {
 		newGet(g),
 		newKill(g),
 		newLogs(g),
+		newPlugin(),
 		newRerun(g),
 		newRevisions(g),
 		newRun(g),
 		newSucceed(g),
 		newSync(g),
+		newValidate(s),
 		newVersion(g),
 	)
 	return root
