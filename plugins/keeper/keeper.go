@@ -222,7 +222,7 @@ func (k *keeper) inherit() {
 			k.orphans[b.PID] = true
 			go k.attend(b)
 		} else {
-			process.SettleUnknown(b)
+			process.SettleUnknown(k.dir, b)
 		}
 	}
 }
@@ -254,9 +254,9 @@ func (k *keeper) attend(b process.Begun) {
 		h.Close()
 	}
 	if exit, ended, err := proc.Peek(b.PID); err == nil && ended {
-		process.Settle(b, exit, os.Getpid())
+		process.Settle(k.dir, b, exit, os.Getpid())
 	} else {
-		process.SettleUnknown(b)
+		process.SettleUnknown(k.dir, b)
 	}
 	proc.Reap(b.PID)
 	k.settled <- b.PID

@@ -5,5 +5,5 @@
 //	args: positional ones are "$1", "$2", …; a named one becomes two of them, --name and its value
 //
 // The task starts in its flow's folder with the environment of the spec and nothing else. What the text leaves running in the background when it ends
-// is killed with its session. In templates, quote(x) quotes for POSIX shells: single quotes around, and each single quote within as '\\''.
+// is killed with its session. In templates, quote(x) quotes for POSIX shells: single quotes around, and each single quote within as '\\”.
 package shell

@@ -20,49 +20,44 @@ import (
 func (r *Runner) load(work string) (*attempt, error) {
 	a := &attempt{runner: r, work: work, begun: make(chan struct{}), done: make(chan struct{})}
 	close(a.begun)
-	found, err := read(work, startFile, &a.start)
+	var c card
+	found, err := read(work, startFile, &c)
 	if err != nil {
 		return nil, err
 	}
-	if !found || a.start.Void {
+	if !found || c.Void {
 		return nil, fmt.Errorf("%s: %w", work, sdk.ErrUnknown)
 	}
+	a.home = c.Home
 	if _, err := read(work, causeFile, &a.cause); err != nil {
 		return nil, err
 	}
-	e, over, err := a.exit()
+	e, over, err := exitOn(work)
 	if err != nil {
 		return nil, err
 	}
 	switch {
 	case over:
-	case a.start.Boot != r.boot:
+	case c.Boot != r.boot:
 		e, over = problem(sdk.CodeLost, "the machine was restarted before the end was recorded"), true
-	case a.start.Home == r.home:
+	case c.Home == r.home:
 		e, over = problem(sdk.CodeLost, "the end was not recorded in %s", work), true
 	}
 	if over {
-		a.outcome = result(e, a.cause, a.start.Timeout)
+		a.outcome = result(e, a.cause)
 		close(a.done)
 		return a, nil
 	}
-	a.from = r.foreign(a.start.Home)
-	return a, nil
-}
-
-// exit reads how the attempt ended; false: it is not on record.
-func (a *attempt) exit() (exitRecord, bool, error) {
-	var e exitRecord
-	found, err := read(a.work, exitFile, &e)
-	if found && e.Version == 0 {
-		e = problem(sdk.CodeLost, "the record of the end in %s was cut short", a.work)
+	a.from = r.foreign(c.Home)
+	if b, ok := a.from.find(work); ok {
+		a.process = b
 	}
-	return e, found, err
+	return a, nil
 }
 
 // adopt waits for the end of an attempt that another plugin process started.
 func (a *attempt) adopt() {
-	if a.start.Deadline > 0 {
+	if a.process.Deadline > 0 {
 		a.deadline()
 	}
 	e, err := a.awaitExit()
@@ -70,7 +65,7 @@ func (a *attempt) adopt() {
 	if err != nil {
 		e = problem(sdk.CodeLost, "%v", err)
 	}
-	a.finish(result(e, cause, a.start.Timeout))
+	a.finish(result(e, cause))
 }
 
 func (a *attempt) awaitExit() (exitRecord, error) {
@@ -81,7 +76,7 @@ func (a *attempt) awaitExit() (exitRecord, error) {
 	defer stop()
 	plugin := a.from.pluginGone
 	for {
-		if e, ok, err := a.exit(); ok || err != nil {
+		if e, ok, err := exitOn(a.work); ok || err != nil {
 			return e, err
 		}
 		select {
@@ -104,11 +99,11 @@ func (a *attempt) neverStarted() (exitRecord, bool) {
 	if err != nil || slices.ContainsFunc(starts, func(b Begun) bool { return b.Work == a.work }) {
 		return exitRecord{}, false
 	}
-	if e, ok, err := a.exit(); ok && err == nil {
+	if e, ok, err := exitOn(a.work); ok && err == nil {
 		return e, true
 	}
 	e := problem(sdk.CodeStart, "the runner plugin died before it started the process")
-	_ = write(a.work, exitFile, e) // the same verdict follows from the same facts
+	_ = e.store(a.work, a.home) // the same verdict follows from the same facts
 	return e, true
 }
 
@@ -123,12 +118,12 @@ func (a *attempt) lost() (exitRecord, error) {
 			h.Close()
 		}
 	}
-	if e, ok, err := a.exit(); ok || err != nil {
+	if e, ok, err := exitOn(a.work); ok || err != nil {
 		return e, err
 	}
 	sweep(a.tree(), a.close().Until)
 	e := problem(sdk.CodeLost, "the process ended after its runner plugin and its keeper had died")
-	return e, write(a.work, exitFile, e)
+	return e, e.store(a.work, a.home)
 }
 
 // foreign is another plugin process, dead or alive, that attempts of ours were started by.

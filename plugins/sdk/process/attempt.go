@@ -19,10 +19,10 @@ const killTime = 10 * time.Second
 type attempt struct {
 	runner *Runner
 	work   string
-	start  startRecord
-	from   *foreign // who started it; nil: we did
+	home   string   // folder of the plugin process that started it
+	from   *foreign // that process; nil: this one
 
-	begun   chan struct{} // closed when process is set or there never will be one
+	begun   chan struct{} // closed when process is complete or never will be
 	process Begun
 	done    chan struct{} // closed when outcome is set
 	outcome sdk.Result
@@ -77,13 +77,13 @@ func (a *attempt) close() causeRecord {
 
 // record stores the end of an attempt and makes it known.
 func (a *attempt) record(e exitRecord) {
-	if err := write(a.work, exitFile, e); err != nil {
+	if err := e.store(a.work, a.home); err != nil {
 		fmt.Fprintf(os.Stderr, "record the end of %s: %v\n", a.work, err)
 	}
 	a.mu.Lock()
 	cause := a.cause
 	a.mu.Unlock()
-	a.finish(result(e, cause, a.start.Timeout))
+	a.finish(result(e, cause))
 }
 
 func (a *attempt) finish(r sdk.Result) {
@@ -94,7 +94,7 @@ func (a *attempt) finish(r sdk.Result) {
 
 // deadline ends the attempt when its time is over.
 func (a *attempt) deadline() {
-	a.after(time.Duration(a.start.Deadline-proc.Boot()), func() {
+	a.after(time.Duration(a.process.Deadline-proc.Boot()), func() {
 		if err := a.end(sdk.CodeTimeout, sdk.Terminate); err != nil {
 			fmt.Fprintf(os.Stderr, "end %s at its timeout: %v\n", a.work, err)
 		}
@@ -125,7 +125,7 @@ func (a *attempt) end(code string, how sdk.Signal) error {
 		}()
 	case first:
 		a.tree().Signal(syscall.SIGTERM)
-		a.after(a.start.Grace, func() { _ = a.end(code, sdk.Kill) }) // its cause is on record
+		a.after(a.process.Grace, func() { _ = a.end(code, sdk.Kill) }) // its cause is on record
 	}
 	return nil
 }
@@ -139,9 +139,9 @@ func (a *attempt) decide(code string, how sdk.Signal) (first, now bool, err erro
 	}
 	if a.cause.Code == "" {
 		first = true
-		c := causeRecord{Code: code}
+		c := causeRecord{Code: code, Timeout: a.process.Timeout}
 		if how == sdk.Terminate {
-			c.Until = proc.Boot() + int64(a.start.Grace)
+			c.Until = proc.Boot() + int64(a.process.Grace)
 		}
 		if err := write(a.work, causeFile, c); err != nil {
 			return false, false, fmt.Errorf("record why %s ends: %w", a.work, err)

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"flowctl/plugins/internal/proc"
 )
@@ -21,19 +22,22 @@ const (
 	KeeperLock = "keeper.lock"
 )
 
-// Begun is one start in a journal. The process, if there was one, was born between From and To.
+// Begun is one start in a journal. The process, if there was one, was born between From and To. All times are since boot, in ns.
 type Begun struct {
 	Work     string
-	From, To int64 // since boot; To is 0 while the start is not known to have succeeded
+	From, To int64 // To is 0 while the start is not known to have succeeded
 	PID      int   // 0: as To
 	Failed   bool  // no process came of it
+	Deadline int64 // 0 = none
+	Timeout  time.Duration
+	Grace    time.Duration
 }
 
 // journal records which process belongs to which work folder. Its lines:
 //
-//	i BOOT "WORK"   a process for this work folder is about to be started
-//	p PID BOOT      it runs
-//	f               it could not be started
+//	i FROM DEADLINE TIMEOUT GRACE "WORK"   a process for this work folder is about to be started
+//	p PID TO                               it runs
+//	f                                      it could not be started
 //
 // Each is one write, so that a reader sees whole lines, save the last.
 type journal struct {
@@ -57,7 +61,7 @@ func openJournal(dir string) (*journal, error) {
 func (j *journal) reopen() error {
 	j.buf = j.buf[:0]
 	for _, b := range j.live {
-		j.buf = appendPID(appendIntent(j.buf, b.From, b.Work), b.PID, b.To)
+		j.buf = appendPID(appendIntent(j.buf, b), b.PID, b.To)
 	}
 	f, err := os.OpenFile(j.path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC|os.O_APPEND, 0o600)
 	if err != nil {
@@ -77,8 +81,8 @@ func (j *journal) reopen() error {
 	return nil
 }
 
-// start runs fork between an intent and its outcome, and returns the start.
-func (j *journal) start(work string, fork func() (int, *proc.Handle, error)) (Begun, *proc.Handle, error) {
+// start runs fork between an intent and its outcome, and returns b completed by them.
+func (j *journal) start(b Begun, fork func() (int, *proc.Handle, error)) (Begun, *proc.Handle, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.size > compactAt && j.size > 256*len(j.live) {
@@ -86,27 +90,21 @@ func (j *journal) start(work string, fork func() (int, *proc.Handle, error)) (Be
 			return Begun{}, nil, fmt.Errorf("compact the journal: %w", err)
 		}
 	}
-	b := Begun{Work: work, From: proc.Boot()}
-	if err := j.write(appendIntent(j.buf[:0], b.From, work)); err != nil {
-		return b, nil, err
+	b.From = proc.Boot()
+	if err := j.write(appendIntent(j.buf[:0], b)); err != nil {
+		return b, nil, fmt.Errorf("write the journal: %w", err)
 	}
 	pid, handle, err := fork()
 	if err != nil {
-		b.Failed = true
-		return b, nil, errStart{err, j.write([]byte("f\n"))}
+		_ = j.write(append(j.buf[:0], "f\n"...)) // without it, the keeper finds no process and says the same
+		return b, nil, err
 	}
 	b.PID, b.To = pid, proc.Boot()
-	j.live[work] = b
+	j.live[b.Work] = b
 	// A record that cannot be written (a full disk) is not worth the task: the keeper finds an unrecorded process too.
 	_ = j.write(appendPID(j.buf[:0], pid, b.To))
 	return b, handle, nil
 }
-
-// errStart is the failure of a fork, as opposed to one of the journal.
-type errStart struct{ cause, journal error }
-
-func (e errStart) Error() string { return e.cause.Error() }
-func (e errStart) Unwrap() error { return e.cause }
 
 // end forgets a process whose exit is recorded.
 func (j *journal) end(work string) {
@@ -122,11 +120,12 @@ func (j *journal) write(line []byte) error {
 	return err
 }
 
-func appendIntent(b []byte, boot int64, work string) []byte {
-	b = append(b, "i "...)
-	b = strconv.AppendInt(b, boot, 10)
-	b = append(b, ' ')
-	return append(strconv.AppendQuote(b, work), '\n')
+func appendIntent(b []byte, s Begun) []byte {
+	b = append(b, 'i')
+	for _, n := range [...]int64{s.From, s.Deadline, int64(s.Timeout), int64(s.Grace)} {
+		b = strconv.AppendInt(append(b, ' '), n, 10)
+	}
+	return append(strconv.AppendQuote(append(b, ' '), s.Work), '\n')
 }
 
 func appendPID(b []byte, pid int, boot int64) []byte {
@@ -153,22 +152,36 @@ func parseJournal(b []byte) []Begun {
 		if end < 0 {
 			break
 		}
-		line := string(b[:end])
+		fields := strings.SplitN(string(b[:end]), " ", 6)
 		b = b[end+1:]
-		kind, rest, _ := strings.Cut(line, " ")
-		first, second, _ := strings.Cut(rest, " ")
-		switch n, err := strconv.ParseInt(first, 10, 64); {
-		case kind == "i" && err == nil:
-			if work, err := strconv.Unquote(second); err == nil {
-				all = append(all, Begun{Work: work, From: n})
+		switch {
+		case fields[0] == "i" && len(fields) == 6:
+			n, ok := numbers(fields[1:5])
+			work, err := strconv.Unquote(fields[5])
+			if ok && err == nil {
+				all = append(all, Begun{
+					Work: work, From: n[0], Deadline: n[1], Timeout: time.Duration(n[2]), Grace: time.Duration(n[3]),
+				})
 			}
-		case kind == "p" && err == nil && len(all) > 0:
-			if to, err := strconv.ParseInt(second, 10, 64); err == nil {
-				all[len(all)-1].PID, all[len(all)-1].To = int(n), to
+		case len(all) == 0:
+		case fields[0] == "p" && len(fields) == 3:
+			if n, ok := numbers(fields[1:]); ok {
+				all[len(all)-1].PID, all[len(all)-1].To = int(n[0]), n[1]
 			}
-		case kind == "f" && len(all) > 0:
+		case fields[0] == "f":
 			all[len(all)-1].Failed = true
 		}
 	}
 	return all
+}
+
+func numbers(fields []string) ([4]int64, bool) {
+	var n [4]int64
+	for i, f := range fields {
+		var err error
+		if n[i], err = strconv.ParseInt(f, 10, 64); err != nil {
+			return n, false
+		}
+	}
+	return n, true
 }

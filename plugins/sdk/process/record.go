@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -16,76 +17,51 @@ import (
 
 // The files of a work folder.
 const (
-	startFile = "start.json"
-	logFile   = "log"
-	causeFile = "cause.json"
-	exitFile  = "exit.json"
+	startFile  = "start" // a link to the home's card, or to its void card
+	logFile    = "log"   // stdout and stderr
+	causeFile  = "cause.json"
+	exitPrefix = "exit-"     // a link whose name is the record: exit-CODE-SIGNAL-RSS-CPU
+	exitFile   = "exit.json" // an end without an exit code
 )
-
-// recordVersion is the version of the records' form. A record without one was cut short.
-const recordVersion = 1
 
 // EnvWork is set for every task to its work folder. It also marks the processes of its tree.
 const EnvWork = "FLOWCTL_WORK"
 
-// startRecord says who started an attempt.
-type startRecord struct {
-	Version  int           `json:"version"`
-	Attempt  string        `json:"attempt,omitempty"`
-	Void     bool          `json:"void,omitempty"` // given up before it started
-	Boot     string        `json:"boot,omitempty"`
-	Home     string        `json:"home,omitempty"` // folder of the plugin process
-	Deadline int64         `json:"deadline,omitempty"`
-	Timeout  time.Duration `json:"timeout,omitempty"`
-	Grace    time.Duration `json:"grace,omitempty"`
+// card names a plugin process in the attempts that it starts, or says that an attempt was given up.
+type card struct {
+	Version int    `json:"version"` // of this form; 0: the file was cut short
+	Void    bool   `json:"void,omitempty"`
+	Boot    string `json:"boot,omitempty"`
+	Home    string `json:"home,omitempty"` // folder of the plugin process
 }
 
-// causeRecord says why an attempt is being ended by us.
-type causeRecord struct {
-	Code  string `json:"code"`  // sdk.CodeTimeout or sdk.CodeKilled
-	Until int64  `json:"until"` // since boot: what is left of the tree by then is killed
-}
+// The names of the two cards in the folder of a plugin process.
+const (
+	cardFile = "card.json"
+	voidFile = "void.json"
+)
 
-// exitRecord is how the process ended.
-type exitRecord struct {
-	Version  int    `json:"version"`
-	Code     int    `json:"code"`
-	Signal   int    `json:"signal,omitempty"`
-	MaxRSS   int64  `json:"max_rss,omitempty"`
-	CPU      int64  `json:"cpu_us,omitempty"`
-	Problem  string `json:"problem,omitempty"` // sdk.CodeStart or sdk.CodeLost: there is no exit code
-	Message  string `json:"message,omitempty"`
-	Finished int64  `json:"finished,omitempty"` // on the clock since boot, ns
-}
+const recordVersion = 1
 
-func exitOf(e proc.Exit) exitRecord {
-	return exitRecord{Version: recordVersion, Code: e.Code, Signal: e.Signal, MaxRSS: e.MaxRSS, CPU: e.CPU.Microseconds(), Finished: proc.Boot()}
-}
-
-func problem(code, format string, args ...any) exitRecord {
-	return exitRecord{Version: recordVersion, Code: -1, Problem: code, Message: fmt.Sprintf(format, args...), Finished: proc.Boot()}
-}
-
-// errExists says that an attempt was begun or given up before.
-var errExists = errors.New("the attempt was begun before")
-
-// begin creates start.json and, if need be, its folder; errExists: it was there.
-func begin(work string, s startRecord) error {
-	b, err := json.Marshal(s)
+// place creates path with the content of from, or fails with fs.ErrExist, in one step. A link takes a tenth of the time of
+// a new file, which counts when attempts are short; where links are not to be had it makes a file.
+func place(from, path string) error {
+	err := os.Link(from, path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			return err
+		}
+		err = os.Link(from, path)
+	}
+	if err == nil || errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	// Another file system, too many links, or none at all.
+	b, err := os.ReadFile(from)
 	if err != nil {
 		return err
 	}
-	path := filepath.Join(work, startFile)
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if errors.Is(err, fs.ErrNotExist) {
-		if err := os.MkdirAll(work, 0o700); err != nil {
-			return err
-		}
-		f, err = os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	}
-	if errors.Is(err, fs.ErrExist) {
-		return errExists
-	}
 	if err != nil {
 		return err
 	}
@@ -93,9 +69,85 @@ func begin(work string, s startRecord) error {
 	return errors.Join(err, f.Close())
 }
 
-// read decodes a record of a work folder; false: it is not there. One that a crash cut short is there, and empty.
-func read(work, file string, into any) (bool, error) {
-	b, err := os.ReadFile(filepath.Join(work, file))
+// causeRecord says why an attempt is being ended by us.
+type causeRecord struct {
+	Code    string        `json:"code"`  // sdk.CodeTimeout or sdk.CodeKilled
+	Until   int64         `json:"until"` // since boot: what is left of the tree by then is killed
+	Timeout time.Duration `json:"timeout,omitempty"`
+}
+
+// exitRecord is how the process ended.
+type exitRecord struct {
+	Version int    `json:"version"`
+	Problem string `json:"problem,omitempty"` // sdk.CodeStart or sdk.CodeLost: there is no Exit
+	Message string `json:"message,omitempty"`
+	exit    proc.Exit
+}
+
+func exitOf(e proc.Exit) exitRecord { return exitRecord{exit: e} }
+
+func problem(code, format string, args ...any) exitRecord {
+	return exitRecord{Version: recordVersion, Problem: code, Message: fmt.Sprintf(format, args...)}
+}
+
+// store puts the record into the work folder. home is the folder of the plugin process that started the attempt.
+func (e exitRecord) store(work, home string) error {
+	if e.Problem != "" {
+		return write(work, exitFile, e)
+	}
+	name := fmt.Sprintf("%s%d-%d-%d-%d", exitPrefix, e.exit.Code&0xff, e.exit.Signal, e.exit.MaxRSS, e.exit.CPU.Microseconds())
+	if err := place(filepath.Join(home, cardFile), filepath.Join(work, name)); !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return nil
+}
+
+// exitOn reads how an attempt ended; false: it is not on record.
+func exitOn(work string) (exitRecord, bool, error) {
+	dir, err := os.Open(work)
+	if errors.Is(err, fs.ErrNotExist) {
+		return exitRecord{}, false, nil
+	}
+	if err != nil {
+		return exitRecord{}, false, err
+	}
+	names, err := dir.Readdirnames(-1)
+	if err = errors.Join(err, dir.Close()); err != nil {
+		return exitRecord{}, false, err
+	}
+	for _, name := range names {
+		if e, ok := parseExit(name); ok {
+			return e, true, nil
+		}
+	}
+	var e exitRecord
+	found, err := read(work, exitFile, &e)
+	if found && e.Version == 0 {
+		e = problem(sdk.CodeLost, "the record of the end in %s was cut short", work)
+	}
+	return e, found, err
+}
+
+func parseExit(name string) (exitRecord, bool) {
+	rest, ok := strings.CutPrefix(name, exitPrefix)
+	if !ok {
+		return exitRecord{}, false
+	}
+	var e proc.Exit
+	var cpu int64
+	if n, err := fmt.Sscanf(rest, "%d-%d-%d-%d", &e.Code, &e.Signal, &e.MaxRSS, &cpu); n != 4 || err != nil {
+		return exitRecord{}, false
+	}
+	e.CPU = time.Duration(cpu) * time.Microsecond
+	if e.Signal != 0 {
+		e.Code = -1
+	}
+	return exitOf(e), true
+}
+
+// read decodes a record of a folder; false: it is not there. One that a crash cut short is there, and empty.
+func read(dir, file string, into any) (bool, error) {
+	b, err := os.ReadFile(filepath.Join(dir, file))
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
@@ -107,12 +159,12 @@ func read(work, file string, into any) (bool, error) {
 }
 
 // write replaces a record atomically.
-func write(work, file string, record any) error {
+func write(dir, file string, record any) error {
 	b, err := json.Marshal(record)
 	if err != nil {
 		return err
 	}
-	path := filepath.Join(work, file)
+	path := filepath.Join(dir, file)
 	if err := os.WriteFile(path+".new", b, 0o600); err != nil {
 		return err
 	}
@@ -120,19 +172,19 @@ func write(work, file string, record any) error {
 }
 
 // result combines how the process ended with why.
-func result(e exitRecord, c causeRecord, timeout time.Duration) sdk.Result {
-	r := sdk.Result{State: sdk.Failed, ExitCode: -1, MaxRSS: e.MaxRSS, CPU: time.Duration(e.CPU) * time.Microsecond}
+func result(e exitRecord, c causeRecord) sdk.Result {
+	r := sdk.Result{State: sdk.Failed, ExitCode: -1, MaxRSS: e.exit.MaxRSS, CPU: e.exit.CPU}
 	switch {
-	case e.Problem != "" && c.Code == "":
+	case e.Problem == sdk.CodeStart, e.Problem != "" && c.Code == "":
 		r.Code, r.Message = e.Problem, e.Message
 	case c.Code == sdk.CodeTimeout:
-		r.Code, r.Message = c.Code, fmt.Sprintf("timed out after %v: the process tree was killed", timeout)
+		r.Code, r.Message = c.Code, fmt.Sprintf("timed out after %v: the process tree was killed", c.Timeout)
 	case c.Code != "":
 		r.State, r.Code, r.Message = sdk.Killed, c.Code, "killed with its process tree"
-	case e.Signal != 0:
-		r.Code, r.Message = sdk.CodeSignal, fmt.Sprintf("ended by signal %d (%v)", e.Signal, syscall.Signal(e.Signal))
-	case e.Code != 0:
-		r.Code, r.Message, r.ExitCode = sdk.CodeExit, fmt.Sprintf("exit code %d", e.Code), e.Code
+	case e.exit.Signal != 0:
+		r.Code, r.Message = sdk.CodeSignal, fmt.Sprintf("ended by signal %d (%v)", e.exit.Signal, syscall.Signal(e.exit.Signal))
+	case e.exit.Code != 0:
+		r.Code, r.Message, r.ExitCode = sdk.CodeExit, fmt.Sprintf("exit code %d", e.exit.Code), e.exit.Code
 	default:
 		r.State, r.ExitCode = sdk.Succeeded, 0
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
@@ -81,6 +82,12 @@ func Open(dir string, c Commander) (*Runner, error) {
 	}
 	null, err := os.Open(os.DevNull)
 	if err != nil {
+		return nil, err
+	}
+	if err := write(dir, cardFile, card{Version: recordVersion, Boot: boot, Home: dir}); err != nil {
+		return nil, err
+	}
+	if err := write(dir, voidFile, card{Version: recordVersion, Void: true}); err != nil {
 		return nil, err
 	}
 	j, err := openJournal(dir)
@@ -163,11 +170,11 @@ func (r *Runner) Recover(_ context.Context, work string) (sdk.Recovered, error) 
 		return sdk.NotStarted, fmt.Errorf("work folder %q is not absolute: %w", work, sdk.ErrInvalid)
 	}
 	// Whoever creates the record first decides: a start that is still under way somewhere finds this one and gives up.
-	err := begin(work, startRecord{Version: recordVersion, Void: true})
+	err := place(filepath.Join(r.home, voidFile), filepath.Join(work, startFile))
 	if err == nil {
 		return sdk.NotStarted, nil
 	}
-	if !errors.Is(err, errExists) {
+	if !errors.Is(err, fs.ErrExist) {
 		return sdk.NotStarted, err
 	}
 	a, err := r.find(work)

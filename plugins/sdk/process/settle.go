@@ -21,8 +21,7 @@ func Tree(b Begun, reaper int) proc.Tree {
 
 // Settle records the end of a process for its dead plugin, after ending what it left behind.
 // A record that is there stays.
-func Settle(b Begun, exit proc.Exit, reaper int) {
-	e := exitOf(exit)
+func Settle(home string, b Begun, exit proc.Exit, reaper int) {
 	var cause causeRecord
 	if _, err := read(b.Work, causeFile, &cause); err != nil {
 		fmt.Fprintf(os.Stderr, "settle %s: %v\n", b.Work, err)
@@ -30,28 +29,27 @@ func Settle(b Begun, exit proc.Exit, reaper int) {
 	if t := Tree(b, reaper); t.Left(reaper, 0) {
 		sweep(t, cause.Until)
 	}
-	settle(b.Work, e)
+	settle(home, b.Work, exitOf(exit))
 }
 
 // SettleUnknown records the end of a start without a process, unless its end is on record.
-func SettleUnknown(b Begun) {
+func SettleUnknown(home string, b Begun) {
 	switch {
 	case b.PID == 0:
-		settle(b.Work, problem(sdk.CodeStart, "the runner plugin died before it started the process"))
+		settle(home, b.Work, problem(sdk.CodeStart, "the runner plugin died before it started the process"))
 	default:
-		settle(b.Work, problem(sdk.CodeLost, "the process %d ended and nobody saw how", b.PID))
+		settle(home, b.Work, problem(sdk.CodeLost, "the process %d ended and nobody saw how", b.PID))
 	}
 }
 
-func settle(work string, e exitRecord) {
-	var old exitRecord
-	if found, err := read(work, exitFile, &old); err == nil && found && old.Version != 0 {
+func settle(home, work string, e exitRecord) {
+	if _, over, err := exitOn(work); err == nil && over {
 		return
 	}
 	if _, err := os.Stat(work); err != nil {
 		return // forgotten
 	}
-	if err := write(work, exitFile, e); err != nil {
+	if err := e.store(work, home); err != nil {
 		fmt.Fprintf(os.Stderr, "record the end of %s: %v\n", work, err)
 	}
 }

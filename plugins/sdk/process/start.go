@@ -38,14 +38,14 @@ func (r *Runner) Start(_ context.Context, spec sdk.Spec) error {
 // admit takes a new attempt into memory and puts its start on record; nil: it was begun before.
 func (r *Runner) admit(spec sdk.Spec) (*attempt, error) {
 	a := &attempt{
-		runner: r, work: spec.Work, refs: 1, begun: make(chan struct{}), done: make(chan struct{}),
-		start: startRecord{Version: recordVersion, Attempt: spec.Attempt, Boot: r.boot, Home: r.home, Timeout: spec.Timeout, Grace: spec.Grace},
+		runner: r, work: spec.Work, home: r.home, refs: 1, begun: make(chan struct{}), done: make(chan struct{}),
+		process: Begun{Work: spec.Work, Timeout: spec.Timeout, Grace: spec.Grace},
 	}
-	if a.start.Grace <= 0 {
-		a.start.Grace = sdk.DefaultGrace
+	if a.process.Grace <= 0 {
+		a.process.Grace = sdk.DefaultGrace
 	}
 	if spec.Timeout > 0 {
-		a.start.Deadline = proc.Boot() + int64(spec.Timeout)
+		a.process.Deadline = proc.Boot() + int64(spec.Timeout)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -55,8 +55,8 @@ func (r *Runner) admit(spec sdk.Spec) (*attempt, error) {
 	if r.live[spec.Work] != nil {
 		return nil, nil
 	}
-	err := begin(spec.Work, a.start)
-	if errors.Is(err, errExists) {
+	err := place(filepath.Join(r.home, cardFile), filepath.Join(spec.Work, startFile))
+	if errors.Is(err, fs.ErrExist) {
 		// A repeated start, or one that comes too late.
 		if _, err := r.load(spec.Work); errors.Is(err, sdk.ErrUnknown) {
 			return nil, fmt.Errorf("the attempt in %s was given up before it started: %w", spec.Work, sdk.ErrInvalid)
@@ -94,7 +94,7 @@ func (r *Runner) fork(a *attempt, spec sdk.Spec) (*proc.Handle, error) {
 	args := append(append(make([]string, 0, len(c.Args)+1), c.Path), c.Args...)
 	env := append(append(make([]string, 0, len(c.Env)+1), c.Env...), EnvWork+"="+a.work)
 	files := [3]uintptr{r.null.Fd(), log.Fd(), log.Fd()}
-	b, handle, err := r.journal.start(a.work, func() (int, *proc.Handle, error) { return proc.Fork(path, args, env, c.Dir, files) })
+	b, handle, err := r.journal.start(a.process, func() (int, *proc.Handle, error) { return proc.Fork(path, args, env, c.Dir, files) })
 	if err != nil {
 		return nil, explain(err, path, c.Dir)
 	}

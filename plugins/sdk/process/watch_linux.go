@@ -27,7 +27,7 @@ func newWatcher() *watcher {
 	return &watcher{folders: make(map[int32]*folder), byPath: make(map[string]*folder)}
 }
 
-// watch returns a channel that gets a value after changes in the folder: to its files, and files moved into it.
+// watch returns a channel that gets a value after changes in the folder: to its files, and new names in it.
 func (w *watcher) watch(path string) (<-chan struct{}, func(), error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -41,7 +41,7 @@ func (w *watcher) watch(path string) (<-chan struct{}, func(), error) {
 	}
 	f := w.byPath[path]
 	if f == nil {
-		id, err := unix.InotifyAddWatch(w.fd(), path, unix.IN_MODIFY|unix.IN_MOVED_TO|unix.IN_ONLYDIR)
+		id, err := unix.InotifyAddWatch(w.fd(), path, unix.IN_MODIFY|unix.IN_CREATE|unix.IN_MOVED_TO|unix.IN_ONLYDIR)
 		if err != nil {
 			return nil, nil, fmt.Errorf("watch %s (raise fs.inotify.max_user_watches): %w", path, err)
 		}
