@@ -1,0 +1,121 @@
+// Package docs_test compiles the YAML of the documentation, so that no page shows what does not work.
+//
+// The ```yaml blocks of one page together are a repository. Its flowctl.yaml is the block marked ```yaml flowctl.yaml, or a
+// minimal one. Blocks marked ```yaml fragment show part of a document and must occur in the example repository.
+package docs_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"flowctl/dsl"
+)
+
+func TestYAMLCompiles(t *testing.T) {
+	t.Parallel()
+	example := exampleRepository(t)
+	for page, want := range map[string]int{"../README.md": 1, "dsl.md": 3, "tutorial.md": 5} {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		blocks := yamlBlocks(string(text))
+		if len(blocks) < want {
+			t.Errorf("%s: found %d blocks of YAML, there were at least %d", page, len(blocks), want)
+		}
+		t.Run(filepath.Base(page), func(t *testing.T) {
+			t.Parallel()
+			check(t, page, blocks, example)
+		})
+	}
+}
+
+func check(t *testing.T, page string, blocks []block, example string) {
+	repository := map[string]string{dsl.SettingsFile: "version: 1\n"}
+	teams := false
+	for _, b := range blocks {
+		switch b.mark {
+		case "fragment":
+			if !strings.Contains(example, unindented(b.text)) {
+				t.Errorf("%s:%d: the example repository does not say so:\n%s", page, b.line, b.text)
+			}
+			continue
+		case "":
+			repository[fmt.Sprintf("line-%d.yaml", b.line)] = b.text
+		default:
+			repository[b.mark] = b.text
+		}
+		teams = teams || strings.Contains(b.text, "teams:")
+	}
+	if !teams {
+		repository["teams.yaml"] = "people:\n  alice: {name: Alice}\nteams:\n  data: {members: [alice]}\n"
+	}
+
+	var files []dsl.File
+	for path, text := range repository {
+		files = append(files, dsl.File{Path: path, Mode: 0o644, Data: []byte(text)})
+	}
+	_, findings := dsl.New().Compile(files)
+	for _, f := range findings {
+		t.Errorf("%s: %s:%d: %s [%s]", page, f.File, f.Line, f.Message, f.Rule)
+	}
+}
+
+type block struct {
+	mark string // what follows ```yaml
+	text string
+	line int // of its first line in the page
+}
+
+func yamlBlocks(page string) []block {
+	var blocks []block
+	inside := false
+	no := 0
+	for line := range strings.Lines(page) {
+		no++
+		mark, opens := strings.CutPrefix(line, "```yaml")
+		switch {
+		case opens:
+			inside = true
+			blocks = append(blocks, block{mark: strings.TrimSpace(mark), line: no + 1})
+		case strings.HasPrefix(line, "```"):
+			inside = false
+		case inside:
+			blocks[len(blocks)-1].text += line
+		}
+	}
+	return blocks
+}
+
+// exampleRepository is all YAML of flows/, without comments and indentation.
+func exampleRepository(t *testing.T) string {
+	t.Helper()
+	var all strings.Builder
+	paths, err := filepath.Glob("../flows/*/*.yaml")
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("no flows found: %v", err)
+	}
+	for _, path := range paths {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all.WriteString(unindented(string(text)))
+	}
+	return all.String()
+}
+
+// unindented drops comments, blank lines and indentation: what remains tells whether one text quotes the other.
+func unindented(text string) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		line, _, _ = strings.Cut(line, " #")
+		if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
+			b.WriteString(line + "\n")
+		}
+	}
+	return b.String()
+}
