@@ -16,6 +16,7 @@ const (
 	CodeBadExpression ErrorCode = "bad_expression" // an expression failed at dispatch
 	CodeExpired       ErrorCode = "expired"        // it did not start within expire_after
 	CodePlugin        ErrorCode = "plugin_failed"  // the runner plugin broke
+	CodeRefused       ErrorCode = "refused"        // the agent gave it back before it started; it is not counted
 	CodeOutput        ErrorCode = "bad_output"     // $FLOWCTL_OUTPUT holds a line that is not key=value
 )
 

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"strconv"
+
 	"flowctl/dsl/period"
 )
 
@@ -40,6 +42,20 @@ type Run struct {
 	Due      period.Instant // the instant it was scheduled for; Created for all but scheduled runs
 	Started  period.Instant // of the first attempt
 	Finished period.Instant // when it settled
+}
+
+// Name returns warehouse.orders/load@2026-11-19#2, without the task when it is empty and without the version when it
+// is 1.
+func (r *Run) Name(task string) string {
+	name := r.Flow
+	if task != "" {
+		name += "/" + task
+	}
+	name += "@" + r.Label
+	if r.Version > 1 {
+		name += "#" + strconv.Itoa(r.Version)
+	}
+	return name
 }
 
 // TaskRun is one task within a run.

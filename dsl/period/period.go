@@ -37,6 +37,15 @@ const (
 	Once
 )
 
+// String returns the kind as flows and the API write it: demand, hour, day, week, month, cron or once.
+func (k Kind) String() string {
+	names := [...]string{"demand", "hour", "day", "week", "month", "cron", "once"}
+	if int(k) < len(names) {
+		return names[k]
+	}
+	return "unknown"
+}
+
 // Period is a half-open interval [Start, End) of instants. (Kind, the schedule's zone, Start) identify it. Demand and Once
 // periods are empty: Start equals End.
 type Period struct {
