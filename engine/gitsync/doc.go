@@ -5,7 +5,7 @@
 //
 // Watch says when there may be something new; Head then returns the newest commit of the branch, and Files the flows of a
 // commit. Files are read from git's object store, at the commit that was asked for: no work tree is checked out, so what a
-// developer has open does not matter, and a commit can be read long after the branch went on. No git binary is needed.
+// developer has open does not matter, and a commit can be read after the branch went on. No git binary is needed.
 //
 // There are three kinds of source:
 //

@@ -93,6 +93,8 @@ func (a *author) move(branch, hash string) {
 	if info, err := os.Stat(filepath.Join(dir, ".git")); err == nil && info.IsDir() {
 		dir = filepath.Join(dir, ".git")
 	}
+	a.mu.Lock() // go-git's server takes the .lock for a ref
+	defer a.mu.Unlock()
 	ref := filepath.Join(dir, "refs", "heads", branch)
 	write(a.T, ref+".lock", hash+"\n", 0o644)
 	a.must(os.Rename(ref+".lock", ref))

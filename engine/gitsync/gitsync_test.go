@@ -12,6 +12,8 @@ import (
 
 	"github.com/go-git/go-git/v5"
 	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/filemode"
+	"github.com/go-git/go-git/v5/plumbing/object"
 
 	"flowctl/dsl"
 	"flowctl/engine/gitsync"
@@ -181,6 +183,60 @@ func TestRemote(t *testing.T) {
 	a.must(err)
 	if cfg, err := repo.Config(); err != nil || !cfg.Core.IsBare || len(cfg.Remotes) != 0 {
 		t.Errorf("the mirror is not bare or knows its remote: %v", err)
+	}
+}
+
+func TestDamagedMirrorIsMadeAnew(t *testing.T) {
+	t.Parallel()
+	a := newAuthor(t)
+	hash := a.flows()
+	o := gitsync.Options{Repo: a.serve(""), Mirror: t.TempDir()}
+	head(t, a.open(o))
+	for name, damage := range map[string]func(){
+		"objects gone": func() { a.must(os.RemoveAll(filepath.Join(o.Mirror, "objects"))) },
+		"config cut":   func() { a.must(os.WriteFile(filepath.Join(o.Mirror, "config"), []byte("[core"), 0o600)) },
+		"ref cut":      func() { a.must(os.WriteFile(filepath.Join(o.Mirror, "refs/heads/main"), nil, 0o600)) },
+	} {
+		damage()
+		s := a.open(o)
+		if c, err := s.Head(t.Context()); err != nil || c.Hash != hash {
+			t.Errorf("%s: got head %v, %v", name, c, err)
+			continue
+		}
+		wantTexts(t, texts(t, s, hash), map[string]string{"flowctl.yaml": "version: 1\n", "warehouse/orders.yaml": "flow: orders\n"})
+	}
+}
+
+func TestSubmodulesAreLeftOut(t *testing.T) {
+	t.Parallel()
+	a := newAuthor(t)
+	commit, err := a.repo.CommitObject(plumbing.NewHash(a.flows()))
+	a.must(err)
+	tree, err := commit.Tree()
+	a.must(err)
+	tree.Entries = append(tree.Entries, object.TreeEntry{Name: "zz", Mode: filemode.Submodule, Hash: plumbing.NewHash(strings.Repeat("5", 40))})
+	store := func(o object.Object) plumbing.Hash {
+		encoded := a.repo.Storer.NewEncodedObject()
+		a.must(o.Encode(encoded))
+		hash, err := a.repo.Storer.SetEncodedObject(encoded)
+		a.must(err)
+		return hash
+	}
+	commit.TreeHash = store(tree)
+	hash := store(commit).String()
+	wantTexts(t, texts(t, a.open(gitsync.Options{}), hash), map[string]string{"flowctl.yaml": "version: 1\n", "warehouse/orders.yaml": "flow: orders\n"})
+}
+
+func TestLinkedWorktree(t *testing.T) {
+	t.Parallel()
+	a := newAuthor(t)
+	hash := a.flows()
+	linked, own := t.TempDir(), filepath.Join(a.dir, ".git/worktrees/linked")
+	write(t, filepath.Join(linked, ".git"), "gitdir: "+own+"\n", 0o644)
+	write(t, filepath.Join(own, "commondir"), "../..\n", 0o644)
+	write(t, filepath.Join(own, "HEAD"), "ref: refs/heads/other\n", 0o644)
+	if got := head(t, a.open(gitsync.Options{Repo: linked})).Hash; got != hash {
+		t.Errorf("head %s, want %s", got, hash)
 	}
 }
 

@@ -14,6 +14,8 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/transport"
 	"github.com/go-git/go-git/v5/plumbing/transport/http"
 	"github.com/go-git/go-git/v5/plumbing/transport/ssh"
+	"github.com/go-git/go-git/v5/storage"
+	"github.com/go-git/go-git/v5/storage/memory"
 )
 
 // remote is a repository elsewhere with its mirror here.
@@ -82,6 +84,13 @@ func (r *remote) fetch(ctx context.Context) error {
 	return r.explain(r.try(ctx, 0))
 }
 
+// forget removes the mirror; the next fetch makes it anew.
+func (r *remote) forget() error {
+	r.fetching.Lock()
+	defer r.fetching.Unlock()
+	return os.RemoveAll(r.mirror)
+}
+
 // try fetches the newest commits, depth of them, or all when it is 0.
 func (r *remote) try(ctx context.Context, depth int) error {
 	repo, err := git.PlainOpen(r.mirror)
@@ -92,7 +101,7 @@ func (r *remote) try(ctx context.Context, depth int) error {
 		return fmt.Errorf("open the mirror %s: %w", r.mirror, err)
 	}
 	branch := plumbing.NewBranchReferenceName(r.opts.Branch)
-	err = r.connect(repo).FetchContext(ctx, &git.FetchOptions{
+	err = r.connect(repo.Storer).FetchContext(ctx, &git.FetchOptions{
 		RefSpecs: []config.RefSpec{config.RefSpec(fmt.Sprintf("+%s:%s", branch, branch))},
 		Depth:    depth, Auth: r.auth, Tags: git.NoTags, Force: true,
 	})
@@ -103,16 +112,12 @@ func (r *remote) try(ctx context.Context, depth int) error {
 }
 
 // connect names the remote for one operation; nothing of it, least of all a password, is written to the mirror.
-func (r *remote) connect(repo *git.Repository) *git.Remote {
-	return git.NewRemote(repo.Storer, &config.RemoteConfig{Name: git.DefaultRemoteName, URLs: []string{r.opts.Repo}})
+func (r *remote) connect(into storage.Storer) *git.Remote {
+	return git.NewRemote(into, &config.RemoteConfig{Name: git.DefaultRemoteName, URLs: []string{r.opts.Repo}})
 }
 
 func (r *remote) branches(ctx context.Context) ([]string, error) {
-	repo, err := git.PlainOpen(r.mirror)
-	if err != nil {
-		return nil, err
-	}
-	refs, err := r.connect(repo).ListContext(ctx, &git.ListOptions{Auth: r.auth})
+	refs, err := r.connect(memory.NewStorage()).ListContext(ctx, &git.ListOptions{Auth: r.auth})
 	if err != nil {
 		return nil, err
 	}

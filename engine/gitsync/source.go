@@ -108,6 +108,10 @@ func (s *Source) Head(ctx context.Context) (*Commit, error) {
 			return err
 		}
 		commit, err = s.commit(tip)
+		if err != nil && s.remote != nil {
+			// A power cut can leave a mirror with refs to what never reached the disk: git does not fetch that again.
+			err = errors.Join(err, s.remote.forget())
+		}
 		return err
 	})
 	if err != nil {
