@@ -49,7 +49,7 @@ func (s *surroundings) script(name string) scriptSum {
 
 // holds tells whether building the flow again would give the same.
 func (b *builtFlow) holds(env *surroundings) bool {
-	if b.base != env.catalog {
+	if b.base != env.catalog || len(b.findings) > 0 { // hints name what else there is
 		return false
 	}
 	for name, draft := range b.foreign {
