@@ -187,6 +187,9 @@ func (a *Agent) start(s *session, at *attempt, tree string) (res engine.Result, 
 		if errors.Is(err, sdk.ErrInvalid) {
 			return notStarted(engine.CodeStart, "runner "+at.runner, err), false
 		}
+		if a.ctx.Err() != nil {
+			break
+		}
 		if found, rerr := a.recover(at); rerr != nil || found != sdk.NotStarted {
 			return engine.Result{}, true // it runs, or nobody can tell yet: await finds out
 		}

@@ -40,12 +40,11 @@ func (a *Agent) await(at *attempt, lost bool) {
 		}
 		res, err := a.wait(at)
 		switch {
-		case err == nil:
-			if a.finish(at, res) {
-				return
-			}
+		case err == nil && a.finish(at, res):
+			return
 		case a.ctx.Err() != nil:
 			return
+		case err == nil: // the server wants some of the log again
 		case errors.Is(err, sdk.ErrUnknown):
 			a.conclude(at, lostResult("the runner has no record of it"))
 			return
@@ -159,18 +158,18 @@ func lostResult(why string) engine.Result {
 
 // recover asks a new plugin process about an attempt that another one was given.
 func (a *Agent) recover(at *attempt) (sdk.Recovered, error) {
-	var err error
-	for range startTries {
-		var runner Runner
-		if runner, err = a.opts.Plugins.Runner(a.ctx, at.runner); err != nil {
-			continue
+	for try := 1; ; try++ {
+		runner, err := a.opts.Plugins.Runner(a.ctx, at.runner)
+		if err == nil {
+			var found sdk.Recovered
+			if found, err = runner.Recover(a.ctx, at.folder); err == nil {
+				return found, nil
+			}
 		}
-		var found sdk.Recovered
-		if found, err = runner.Recover(a.ctx, at.folder); err == nil {
-			return found, nil
+		if try == startTries || a.ctx.Err() != nil {
+			return sdk.NotStarted, err
 		}
 	}
-	return sdk.NotStarted, err
 }
 
 // signal asks the runner for the end of an attempt. Wait tells when it has come.
@@ -181,7 +180,7 @@ func (a *Agent) signal(at *attempt) {
 		if runner, err = a.opts.Plugins.Runner(a.ctx, at.runner); err == nil {
 			err = runner.Signal(a.ctx, at.folder, sdk.Terminate)
 		}
-		if !errors.Is(err, sdk.ErrGone) {
+		if !errors.Is(err, sdk.ErrGone) || a.ctx.Err() != nil {
 			break
 		}
 		if _, err := a.recover(at); err != nil {

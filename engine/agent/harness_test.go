@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -23,7 +24,12 @@ import (
 	"flowctl/plugins/sdk"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if len(os.Args) > 2 && os.Args[1] == "plugin" {
+		os.Exit(servePlugin(os.Args[2:]))
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // memory is a hub.Store.
 type memory struct {
@@ -295,17 +301,17 @@ func assignment(id engine.AttemptID) *engine.Assignment {
 // plugin stands in for the plugins: a runner whose processes the test plays. It outlives the agents of a test, as plugin
 // processes do.
 type plugin struct {
-	starts chan *process // every process that is started
+	starts chan *played // every process that is started
 
 	mu      sync.Mutex
 	gone    bool // the plugin process was killed; asking for a runner again launches another
-	all     map[string]*process
+	all     map[string]*played
 	paths   map[string]bool // those that the sensor finds
 	refusal error           // of Start
 }
 
-// process is one attempt in the runner's hands.
-type process struct {
+// played is one attempt in the runner's hands.
+type played struct {
 	spec    sdk.Spec
 	signals chan sdk.Signal
 
@@ -316,7 +322,7 @@ type process struct {
 }
 
 func newPlugin() *plugin {
-	return &plugin{starts: make(chan *process, 1000), all: map[string]*process{}, paths: map[string]bool{}}
+	return &plugin{starts: make(chan *played, 1000), all: map[string]*played{}, paths: map[string]bool{}}
 }
 
 // runner is the plugin's process as one launch of it.
@@ -362,14 +368,14 @@ func (r runner) Start(_ context.Context, spec sdk.Spec) error {
 		return r.refusal
 	}
 	if r.all[spec.Work] == nil {
-		p := &process{spec: spec, signals: make(chan sdk.Signal, 10), change: make(chan struct{})}
+		p := &played{spec: spec, signals: make(chan sdk.Signal, 10), change: make(chan struct{})}
 		r.all[spec.Work] = p
 		r.starts <- p
 	}
 	return nil
 }
 
-func (r runner) find(work string) *process {
+func (r runner) find(work string) *played {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.all[work]
@@ -426,7 +432,7 @@ func (r runner) Recover(_ context.Context, work string) (sdk.Recovered, error) {
 }
 
 // started waits for the next start.
-func (r *rig) started() *process {
+func (r *rig) started() *played {
 	r.t.Helper()
 	select {
 	case p := <-r.plugin.starts:
@@ -437,14 +443,14 @@ func (r *rig) started() *process {
 	}
 }
 
-func (p *process) print(s string) {
+func (p *played) print(s string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.log = append(p.log, s...)
 	p.changed()
 }
 
-func (p *process) exit(r sdk.Result) {
+func (p *played) exit(r sdk.Result) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.result = &r
@@ -452,9 +458,9 @@ func (p *process) exit(r sdk.Result) {
 }
 
 // lose makes the present Wait fail as if the plugin process had been killed.
-func (p *process) lose() { p.exit(sdk.Result{}) }
+func (p *played) lose() { p.exit(sdk.Result{}) }
 
-func (p *process) changed() {
+func (p *played) changed() {
 	close(p.change)
 	p.change = make(chan struct{})
 }

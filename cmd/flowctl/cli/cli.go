@@ -136,6 +136,7 @@ func newRoot(s streams) *cobra.Command {
 	g.flags(root)
 	root.AddCommand(
 		// one line for each verb, alphabetically
+		newAgent(g),
 		newAgents(g),
 		newBackfill(g),
 		newDescribe(g),

@@ -1,0 +1,109 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"flowctl/engine/agent"
+	"flowctl/plugins/host"
+)
+
+// slotsPerCore is how many attempts an agent offers to execute at once for each core, unless it is told.
+const slotsPerCore = 4
+
+func newAgent(g *globals) *cobra.Command {
+	o := agent.Options{Version: version, Now: g.now}
+	cmd := &cobra.Command{
+		Use:   "agent",
+		Short: "Execute tasks on this host for a server",
+		Long: `Connects to a server's port for agents and executes the tasks that it assigns, until it is ended by Ctrl-C or SIGTERM. What
+runs then goes on, and is found again by the next start with the same --data.
+
+An agent needs a token the first time: it joins with it and gets a certificate, which is kept in --data. "flowctl agents token", asked
+of the server, makes one.`,
+		Example: "  flowctl agent --server flows.example.com:7401 --token … --label zone=a --label hadoop",
+		Args:    argsAs(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.Server == "" {
+				return usagef("--server is missing: give host:port of the server's port for agents")
+			}
+			if o.Slots < 1 {
+				return usagef("--slots %d: give at least 1", o.Slots)
+			}
+			for _, l := range o.Labels {
+				if name, _, _ := strings.Cut(l, "="); name == "" {
+					return usagef("--label %q: write NAME or NAME=VALUE", l)
+				}
+			}
+			if o.Token == "" {
+				o.Token = g.env("FLOWCTL_JOIN_TOKEN")
+			}
+			if o.Name == "" && !agent.Joined(o.Dir) {
+				name, err := os.Hostname()
+				if err != nil {
+					return usagef("this host has no name (%v): give the agent one with --name", err)
+				}
+				o.Name = name
+			}
+			o.Log = slog.New(slog.NewTextHandler(g.err, nil))
+			return runAgent(cmd.Context(), o)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.Server, "server", "", "host:port of the server's port for agents")
+	f.StringVar(&o.Token, "token", "", "one-time token to join with (FLOWCTL_JOIN_TOKEN)")
+	f.StringVar(&o.Name, "name", "", "of the agent (default: the host's name, later the one it joined with)")
+	f.StringVar(&o.Dir, "data", ".flowctl-agent", "the agent's data folder")
+	f.IntVar(&o.Slots, "slots", slotsPerCore*runtime.NumCPU(), "how many tasks it executes at once")
+	f.StringArrayVar(&o.Labels, "label", nil, "NAME or NAME=VALUE that tasks can select it by; can be repeated")
+	return cmd
+}
+
+// pluginsEnd is how long the end of idle plugin processes is awaited.
+const pluginsEnd = 10 * time.Second
+
+// runAgent runs an agent with this binary's plugins until ctx ends. Plugin processes that carry attempts stay.
+func runAgent(ctx context.Context, o agent.Options) error {
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find flowctl's own executable: %w", err)
+	}
+	plugins, err := host.New(host.Options{Dir: filepath.Join(o.Dir, "plugins"), Self: self, Log: o.Log})
+	if err != nil {
+		return err
+	}
+	o.Plugins = hostPlugins{plugins}
+	a, err := agent.New(o)
+	if err == nil {
+		err = a.Run(ctx)
+	}
+	if errors.Is(err, agent.ErrRefused) {
+		err = &exitError{exitUnauthorized, err}
+	}
+	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), pluginsEnd)
+	defer cancel()
+	if err := plugins.Close(end); err != nil {
+		o.Log.Warn("plugins were not all ended", "error", err)
+	}
+	return err
+}
+
+// hostPlugins gives an agent the plugins of a host.
+type hostPlugins struct{ host *host.Host }
+
+func (p hostPlugins) Runner(ctx context.Context, name string) (agent.Runner, error) {
+	return p.host.Runner(ctx, name)
+}
+
+func (p hostPlugins) Sensor(ctx context.Context, name string) (agent.Sensor, error) {
+	return p.host.Sensor(ctx, name)
+}
