@@ -185,18 +185,17 @@ func (b *builder) tasks() {
 		if len(d.matrix) > 0 {
 			names = b.draft.expanded[d.name.value]
 		}
-		needs := b.needs(d)
 		for i, name := range names {
 			if b.draft.names[name] != len(b.flow.Tasks) {
-				continue // a second expansion of the same name; its keys are reported
+				continue // the name is taken, by a task whose name is reported as bad
 			}
 			t := &slab[len(b.flow.Tasks)]
 			d.fill(t, defaults)
-			t.Name, t.Needs = name, needs
+			t.Name = name
 			if len(d.matrix) > 0 {
 				t.Base, t.Matrix = d.name.value, d.combination(i)
-				t.Needs = slices.Clone(needs)
 			}
+			t.Needs = b.needs(d, t.Matrix)
 			b.flow.Tasks = append(b.flow.Tasks, t)
 		}
 		b.checkFile(d)
@@ -260,8 +259,8 @@ func (b *builder) similarFile(name string) string {
 }
 
 // needs looks up a task's needs: a need on a flow becomes one on each of its tasks, one on a matrix one on each
-// expansion, and one that is given twice counts once.
-func (b *builder) needs(d *taskDraft) []flow.Need {
+// expansion, and one that is given twice counts once. The matrix fills in the names that depend on it.
+func (b *builder) needs(d *taskDraft, matrix map[string]string) []flow.Need {
 	if len(d.needs) == 0 {
 		return nil
 	}
@@ -272,22 +271,47 @@ func (b *builder) needs(d *taskDraft) []flow.Need {
 	}
 	seen := make(map[key]bool, len(d.needs))
 	for _, n := range d.needs {
+		n, ok := b.fillIn(n, matrix)
+		if !ok {
+			continue
+		}
 		target := b.target(n)
 		if target == nil {
 			continue
 		}
+		rule := b.rule(n, target)
 		for _, name := range b.needed(n, target) {
-			need := flow.Need{Flow: target.name.value, Task: name, Rule: b.rule(n, target), Local: -1, Pos: n.at}
-			if k := (key{need.Flow, need.Task, need.Rule}); !seen[k] {
+			if k := (key{target.name.value, name, rule}); !seen[k] {
 				seen[k] = true
-				out = append(out, need)
+				out = append(out, flow.Need{Flow: k.flow, Task: name, Rule: rule, Local: -1, Pos: n.at})
 			}
 		}
-		if need := b.rule(n, target); target != b.draft && need.Kind != period.Offset && !slices.Contains(b.waits, n.flow) {
+		if target != b.draft && rule.Kind != period.Offset && !slices.Contains(b.waits, n.flow) {
 			b.waits = append(b.waits, n.flow)
 		}
 	}
 	return out
+}
+
+// fillIn replaces ${{ matrix.NAME }} in the names of a need. Nothing else is known when needs are looked up.
+func (b *builder) fillIn(n needDraft, matrix map[string]string) (needDraft, bool) {
+	for _, field := range []*string{&n.flow, &n.task} {
+		for {
+			before, rest, found := strings.Cut(*field, "${{")
+			if !found {
+				break
+			}
+			inner, after, _ := strings.Cut(rest, "}}")
+			name, isMatrix := strings.CutPrefix(strings.TrimSpace(inner), "matrix.")
+			value, known := matrix[name]
+			if !isMatrix || !known {
+				b.report(n.at, "bad-expression", "write ${{ matrix.NAME }} with a NAME of the task's matrix", "a need may only use the task's matrix: needs are looked up when the repository is compiled")
+				return n, false
+			}
+			*field = before + value + after
+		}
+	}
+	return n, true
 }
 
 // target returns the flow that a need is on, reporting one that does not exist.
@@ -327,6 +351,9 @@ func (b *builder) needed(n needDraft, target *flowDraft) []string {
 func (b *builder) rule(n needDraft, target *flowDraft) period.Rule {
 	if target == b.draft || target.schedule != nil {
 		return n.rule
+	}
+	if n.rule.Kind == period.Offset || n.rule.Kind == period.Last {
+		b.report(n.at, "bad-schedule", "use `periods: latest`", "flow "+target.name.value+" has no schedule, so it has no periods to count")
 	}
 	return period.Rule{Kind: period.Latest}
 }

@@ -115,7 +115,11 @@ func (r *compilation) read() {
 	documents := make([]*File, 0, len(r.files))
 	for i := range r.files {
 		f := &r.files[i]
-		if isDocument(f.Path) && f.Mode != modeSymlink && r.byPath[f.Path] == f && !ignore.skipsPath(f.Path) {
+		switch {
+		case !isDocument(f.Path) || r.byPath[f.Path] != f || ignore.skipsPath(f.Path):
+		case f.Mode == modeSymlink:
+			r.add(errorAt(flow.Pos{File: f.Path}, "not-supported", "copy the file, or name the link in "+IgnoreFile, "a YAML file that is a symbolic link is not read"))
+		default:
 			documents = append(documents, f)
 		}
 	}

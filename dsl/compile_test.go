@@ -118,8 +118,9 @@ tasks:
   load: {run: x, matrix: {region: [eu, us], n: [1, 02]}}
   all: {run: x, needs: [load]}
   one: {run: x, needs: ["load:us:02"]}
+  each: {run: x, matrix: {region: [eu, us]}, needs: ["load:${{ matrix.region }}:1"]}
 `).Flow("f")
-	if got, want := taskNames(f), []string{"load:eu:1", "load:eu:02", "load:us:1", "load:us:02", "all", "one"}; !slices.Equal(got, want) {
+	if got, want := taskNames(f), []string{"load:eu:1", "load:eu:02", "load:us:1", "load:us:02", "all", "one", "each:eu", "each:us"}; !slices.Equal(got, want) {
 		t.Errorf("tasks %v, want %v", got, want)
 	}
 	last := f.Task("load:us:02")
@@ -128,6 +129,9 @@ tasks:
 	}
 	if n := len(f.Task("all").Needs); n != 4 {
 		t.Errorf("a need on a matrix has %d needs", n)
+	}
+	if n := f.Task("each:us").Needs; len(n) != 1 || n[0].Task != "load:us:1" {
+		t.Errorf("a need by the matrix: %+v", n)
 	}
 	if n := f.Task("one").Needs; len(n) != 1 || n[0].Local != last.Index {
 		t.Errorf("a need on one expansion: %+v", n)
@@ -276,6 +280,7 @@ func FuzzCompile(f *testing.F) {
 	f.Add("flow: f\nteam: data\ntasks: {t: {run: x}}\n")
 	f.Add(dsltest.Flow(3, 4))
 	f.Add("a: &a [*a]\n")
+	f.Add("flow: f\nteam: data\ntasks: {l: {run: x, matrix: {a: [x, \"x:y\"], b: [z, \"y:z\"]}}, \"l:x:z\": {run: x}, m: {run: x, needs: [l]}}\n")
 	f.Add("flow: f\ntasks:\n  a: {run: \"${{ ds\", matrix: {x: [1]}, needs: [{flow: f, periods: previous}]}\n---\nteams: {data: {members: [x]}}\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		if len(text) > 10_000 {

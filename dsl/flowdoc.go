@@ -388,14 +388,15 @@ func (d *decoder) expand(f *flowDraft) {
 				break
 			}
 		}
-		if len(t.matrix) == 0 {
-			f.names[t.name.value] = len(f.names)
-			continue
+		names := []string{t.name.value}
+		if len(t.matrix) > 0 {
+			names = t.expansions()
+			f.expanded[t.name.value] = names
 		}
-		names := t.expansions()
-		f.expanded[t.name.value] = names
 		for _, name := range names {
-			f.names[name] = len(f.names)
+			if _, taken := f.names[name]; !taken {
+				f.names[name] = len(f.names)
+			}
 		}
 	}
 }
