@@ -76,10 +76,10 @@ type Snapshot struct {
 	TaskRuns  []TaskRun  // of those runs, by run and name
 	Attempts  []Attempt  // the live ones (assigned, running, killing), by ID
 	Flows     []FlowState
-	Backfills []BackfillRow // running and paused
-	// Ahead names the runs, extra ones aside, whose period ends after the cursor of their flow: they were made before
-	// their time, and generation must not make them again.
-	Ahead []RunKey
+	Backfills []BackfillRow // those that are not finished
+	// Ahead names the periods that end after the cursor of their flow and have runs all the same, by flow and start: generation must
+	// not make these again.
+	Ahead []Ahead
 	// The highest numbers given out so far; 0 = none.
 	LastRun      RunID
 	LastAttempt  AttemptID
@@ -106,6 +106,13 @@ type LedgerAnswer struct {
 type RunKey struct {
 	Flow  string
 	Start period.Instant
+}
+
+// Ahead is a period that was given runs before its time.
+type Ahead struct {
+	RunKey
+	Version int  // the highest
+	Made    bool // one of the runs is no extra run, so it stands for the period
 }
 
 // Existing tells what runs a period has: the highest version, extra runs included, and the highest version that is no extra run.

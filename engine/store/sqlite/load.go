@@ -16,8 +16,8 @@ const (
 WHERE r.state = 'active' ORDER BY r.id, t.task`
 	liveAttempts = `SELECT ` + attemptColumns + ` FROM attempts a INDEXED BY attempts_live
 WHERE a.state = 'assigned' OR a.state = 'running' OR a.state = 'killing' ORDER BY a.id`
-	aheadRuns = `SELECT DISTINCT r.flow, r.period_start FROM flows f CROSS JOIN runs r INDEXED BY runs_end
-ON r.flow = f.flow AND r.period_end > f.cursor WHERE r.period_kind <> 0 AND NOT r.extra ORDER BY r.flow, r.period_start`
+	aheadRuns = `SELECT r.flow, r.period_start, max(r.version), min(r.extra) FROM flows f CROSS JOIN runs r INDEXED BY runs_end
+ON r.flow = f.flow AND r.period_end > f.cursor WHERE r.period_kind <> 0 GROUP BY r.flow, r.period_start ORDER BY r.flow, r.period_start`
 	highest = `SELECT (SELECT active FROM server), (SELECT max(id) FROM runs), (SELECT max(id) FROM attempts), (SELECT max(id) FROM backfills)`
 
 	someRuns     = `SELECT ` + runColumns + ` FROM runs r WHERE r.id IN (SELECT value FROM json_each(?1)) ORDER BY r.id`
@@ -43,8 +43,8 @@ func (s *Store) Load(ctx context.Context) (*engine.Snapshot, error) {
 			{activeTaskRuns, into(&n.TaskRuns, scanTaskRun)},
 			{liveAttempts, into(&n.Attempts, scanAttempt)},
 			{`SELECT flow, era, schedule, cursor, removed FROM flows ORDER BY flow`, into(&n.Flows, scanFlow)},
-			{`SELECT ` + backfillColumns + ` FROM backfills WHERE state IN ('running', 'paused') ORDER BY id`, into(&n.Backfills, scanBackfill)},
-			{aheadRuns, into(&n.Ahead, scanRunKey)},
+			{`SELECT ` + backfillColumns + ` FROM backfills WHERE state IN ('running', 'paused') OR finished_at = 0 ORDER BY id`, into(&n.Backfills, scanBackfill)},
+			{aheadRuns, into(&n.Ahead, scanAhead)},
 			{highest, numbers},
 		} {
 			if err := c.query(ctx, q.text, q.take); err != nil {
@@ -59,8 +59,9 @@ func (s *Store) Load(ctx context.Context) (*engine.Snapshot, error) {
 	return &n, nil
 }
 
-func scanRunKey(r *row) (engine.RunKey, error) {
-	return engine.RunKey{Flow: r.text(), Start: period.Instant(r.int())}, nil
+func scanAhead(r *row) (engine.Ahead, error) {
+	key := engine.RunKey{Flow: r.text(), Start: period.Instant(r.int())}
+	return engine.Ahead{RunKey: key, Version: int(r.int()), Made: r.int() == 0}, nil
 }
 
 // LoadRuns returns the rows of some runs; those that do not exist are left out.

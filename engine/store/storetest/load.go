@@ -17,8 +17,8 @@ func testLoad(w *world) {
 		TaskRuns: []engine.TaskRun{taskRun(10, "z"), taskRun(10, "b"), taskRun(2, "a"), taskRun(1, "a"), taskRun(3, "a")},
 		Attempts: []engine.Attempt{attempt(3, 10, "b", 1), over, attempt(2, 2, "a", 2)},
 		Backfills: []engine.BackfillRow{
-			{ID: 1, Revision: w.revision, State: engine.BackfillDone}, {ID: 2, Revision: w.revision, State: engine.BackfillRunning},
-			{ID: 3, Revision: w.revision, State: engine.BackfillPaused}, {ID: 4, Revision: w.revision, State: engine.BackfillCancelled},
+			{ID: 1, Revision: w.revision, State: engine.BackfillDone, FinishedAt: at(3)}, {ID: 2, Revision: w.revision, State: engine.BackfillRunning},
+			{ID: 3, Revision: w.revision, State: engine.BackfillPaused}, {ID: 4, Revision: w.revision, State: engine.BackfillCancelled, FinishedAt: at(3)},
 		},
 	})
 	w.restart()
@@ -48,7 +48,10 @@ func testAhead(w *world) {
 		Runs:  []engine.Run{w.run(3), w.run(4), w.run(5), extra, w.run(7), demand, again, other},
 		Flows: []engine.FlowState{{Flow: "f", Cursor: at(5)}, {Flow: "d"}},
 	})
-	w.equal("ahead", w.load().Ahead, []engine.RunKey{{Flow: "f", Start: at(5)}, {Flow: "f", Start: at(7)}})
+	ahead := func(start, version int, made bool) engine.Ahead {
+		return engine.Ahead{RunKey: engine.RunKey{Flow: "f", Start: at(start)}, Version: version, Made: made}
+	}
+	w.equal("ahead", w.load().Ahead, []engine.Ahead{ahead(5, 2, true), ahead(6, 1, false), ahead(7, 1, true)})
 }
 
 func testLoadRuns(w *world) {
