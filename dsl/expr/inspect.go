@@ -1,0 +1,197 @@
+package expr
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/expr-lang/expr/ast"
+)
+
+// finding is a Problem with a place inside the expression, in characters.
+type finding struct {
+	at                  int
+	rule, message, hint string
+}
+
+// reference is a use of a name whose existence the caller knows: params.x, matrix.x or needs.x.
+type reference struct {
+	context, name string
+	at            int
+}
+
+// inspector walks an expression once: it collects what is used, refuses what is not bounded or not known here, and turns
+// comparisons of outputs with text into comparisons of text.
+type inspector struct {
+	scope    Scope
+	names    []string // contexts to fill in before running
+	refs     []reference
+	findings []finding
+
+	params []*ast.IdentifierNode // each use of params
+	quoted map[*ast.IdentifierNode]bool
+	direct map[*ast.IdentifierNode]bool // contexts followed by a constant name
+}
+
+func (in *inspector) report(n ast.Node, rule, message, hint string) {
+	in.findings = append(in.findings, finding{n.Location().From, rule, message, hint})
+}
+
+// refuse also takes the node out, so that nothing expensive is done with it.
+func (in *inspector) refuse(n *ast.Node, message, hint string) {
+	in.report(*n, BadExpression, message, hint)
+	ast.Patch(n, &ast.NilNode{})
+}
+
+// Visit is called for each node, children first.
+func (in *inspector) Visit(node *ast.Node) {
+	switch n := (*node).(type) {
+	case *ast.IdentifierNode:
+		in.identifier(n)
+	case *ast.MemberNode:
+		in.member(n)
+	case *ast.CallNode:
+		in.call(node, n)
+	case *ast.BinaryNode:
+		in.binary(node, n)
+	case *ast.PredicateNode, *ast.PointerNode:
+		in.refuse(node, "closures are not available in templates", "compute it in a task and pass it on as an output")
+	case *ast.VariableDeclaratorNode, *ast.SequenceNode:
+		in.refuse(node, "variables and sequences are not available in templates", "write the value where it is used")
+	}
+}
+
+func (in *inspector) identifier(n *ast.IdentifierNode) {
+	name := n.Value
+	switch {
+	case name == "secret":
+		in.report(n, NotSupported, "secret() is not supported yet", "")
+		return
+	case name == "$env":
+		in.report(n, BadExpression, "$env is not available", "name a context, such as params.table")
+		return
+	case !slices.Contains(contexts(Dispatch), name):
+		return // a function, or unknown to the type checker
+	case !slices.Contains(contexts(in.scope), name):
+		in.report(n, BadExpression, fmt.Sprintf("%s is not known yet when the run is created", name), "use period, params, matrix, ds, ds_nodash or hour")
+		return
+	}
+	if !slices.Contains(in.names, name) {
+		in.names = append(in.names, name)
+	}
+	if name == "params" {
+		in.params = append(in.params, n)
+	}
+}
+
+func (in *inspector) member(n *ast.MemberNode) {
+	context, ok := n.Node.(*ast.IdentifierNode)
+	if !ok {
+		return
+	}
+	if name, ok := n.Property.(*ast.StringNode); ok {
+		in.direct[context] = true
+		in.refs = append(in.refs, reference{context.Value, name.Value, n.Property.Location().From})
+	} else if isNamed(context.Value) {
+		in.direct[context] = true
+		in.report(n, BadExpression, fmt.Sprintf("%s must be followed by a name that is known now", context.Value), fmt.Sprintf("write %s.name or %s['name']", context.Value, context.Value))
+	}
+}
+
+// isNamed tells whether the names in a context are checked.
+func isNamed(context string) bool {
+	return context == "params" || context == "matrix" || context == "needs"
+}
+
+func (in *inspector) call(node *ast.Node, n *ast.CallNode) {
+	callee, ok := n.Callee.(*ast.IdentifierNode)
+	if !ok {
+		in.refuse(node, "methods are not available in templates", "use date(t, '%Y%m%d') and shift(t, '-1d')")
+		return
+	}
+	switch callee.Value {
+	case "quote":
+		for i := range n.Arguments {
+			ast.Walk(&n.Arguments[i], quotes{in})
+		}
+	case "date":
+		in.constant(n, func(s string) error { _, err := dateFunc("2026-11-19", s); return err })
+	case "shift":
+		in.constant(n, func(s string) error { _, err := shiftFunc("2026-11-19", s); return err })
+	}
+}
+
+// constant checks a second argument that is known now.
+func (in *inspector) constant(n *ast.CallNode, check func(string) error) {
+	if len(n.Arguments) != 2 {
+		return // the type checker says it
+	}
+	if s, ok := n.Arguments[1].(*ast.StringNode); ok {
+		if err := check(s.Value); err != nil {
+			in.report(s, BadExpression, err.Error(), "")
+		}
+	}
+}
+
+func (in *inspector) binary(node *ast.Node, n *ast.BinaryNode) {
+	switch n.Operator {
+	case "..":
+		in.refuse(node, "ranges are not available in templates", "list the values: x in [1, 2, 3]")
+	case "==", "!=", "<", ">", "<=", ">=":
+		if _, ok := n.Left.(*ast.StringNode); ok {
+			asText(&n.Right)
+		}
+		if _, ok := n.Right.(*ast.StringNode); ok {
+			asText(&n.Left)
+		}
+	case "matches", "contains", "startsWith", "endsWith":
+		asText(&n.Left)
+	case "in":
+		if list, ok := n.Right.(*ast.ArrayNode); ok && len(list.Nodes) > 0 && allText(list.Nodes) {
+			asText(&n.Left)
+		}
+	}
+}
+
+func allText(nodes []ast.Node) bool {
+	return !slices.ContainsFunc(nodes, func(n ast.Node) bool {
+		_, ok := n.(*ast.StringNode)
+		return !ok
+	})
+}
+
+// asText makes n text when it is an output.
+func asText(n *ast.Node) {
+	value, ok := (*n).(*ast.MemberNode)
+	if !ok {
+		return
+	}
+	outputs, ok := value.Node.(*ast.MemberNode)
+	if !ok {
+		return
+	}
+	if name, ok := outputs.Property.(*ast.StringNode); ok && name.Value == "outputs" {
+		ast.Patch(n, &ast.CallNode{Callee: &ast.IdentifierNode{Value: textName}, Arguments: []ast.Node{value}})
+	}
+}
+
+// quotes marks the uses of params inside quote().
+type quotes struct{ in *inspector }
+
+func (q quotes) Visit(node *ast.Node) {
+	if n, ok := (*node).(*ast.IdentifierNode); ok {
+		q.in.quoted[n] = true
+	}
+}
+
+// finish reports what only the whole expression tells.
+func (in *inspector) finish() {
+	for _, n := range in.params {
+		if in.scope == Run && !in.quoted[n] {
+			in.report(n, UnquotedParam, "a parameter stands unquoted in code, so whoever starts a run could run anything",
+				"write quote(params.name), or pass it through env")
+		}
+		if !in.direct[n] {
+			in.report(n, BadExpression, "params holds many values", "name one: params.name")
+		}
+	}
+}
