@@ -1,5 +1,7 @@
 # Everything a contributor runs. A fresh machine needs Go, gcc, git, make and python3 for build, test and demo.
 
+SHELL       := bash
+.SHELLFLAGS := -o pipefail -ec
 GO          ?= go
 VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LINT_VERSION = v2.15.0
@@ -9,7 +11,7 @@ CRASH_KILLS ?= 60
 PKGS        ?= ./...
 
 # The machine's golangci-lint when it has the pinned version, else one of our own, built through the module proxy.
-LINT := $(shell golangci-lint version 2>/dev/null | grep -q 'version $(LINT_VERSION:v%=%) ' && command -v golangci-lint || echo bin/golangci-lint-$(LINT_VERSION))
+LINT := $(shell golangci-lint version 2>/dev/null | grep 'version $(LINT_VERSION:v%=%) ' > /dev/null && command -v golangci-lint || echo bin/golangci-lint-$(LINT_VERSION))
 
 .PHONY: build test race lint vet fmt generated bench fuzz crash demo clean help
 
@@ -44,7 +46,7 @@ bin/golangci-lint-$(LINT_VERSION):
 	mv bin/golangci-lint $@
 
 bench: ## all benchmarks; they report ratios to a baseline measured in the same run
-	$(GO) test -run '^$$' -bench . -benchtime $(BENCHTIME) $(PKGS) | grep -v 'no test files'
+	$(GO) test -run '^$$' -bench . -benchtime $(BENCHTIME) $(PKGS) | ./scripts/ratios
 
 fuzz: ## every fuzz target for FUZZTIME
 	./scripts/fuzz $(FUZZTIME)
