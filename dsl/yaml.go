@@ -1,6 +1,7 @@
 package dsl
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -512,9 +513,13 @@ func tagName(a *ast.TagNode) string {
 	return a.Start.Value
 }
 
-// EncodeYAML writes v as YAML, two spaces a level, for views of data; field names follow the `yaml` or `json` struct tags.
+// EncodeYAML writes the JSON form of v as YAML, two spaces a level, for views of data: same names, same order.
 func EncodeYAML(v any) ([]byte, error) {
-	out, err := yaml.MarshalWithOptions(v, yaml.Indent(2), yaml.UseJSONMarshaler())
+	form, err := json.Marshal(v)
+	if err != nil {
+		return nil, fmt.Errorf("write YAML: %w", err)
+	}
+	out, err := yaml.JSONToYAML(form)
 	if err != nil {
 		return nil, fmt.Errorf("write YAML: %w", err)
 	}
