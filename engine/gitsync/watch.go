@@ -3,6 +3,7 @@ package gitsync
 import (
 	"context"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,7 +20,7 @@ const settle = 50 * time.Millisecond
 // Watch signals whenever there may be something new: at the beginning, with each poll, and at once where the file system tells
 // of changes. Signals that nobody took yet are one. The channel is closed when ctx ends.
 func (s *Source) Watch(ctx context.Context) <-chan struct{} {
-	w := &watch{out: make(chan struct{}, 1)}
+	w := &watch{out: make(chan struct{}, 1), log: s.opts.Log}
 	w.out <- struct{}{}
 	switch {
 	case s.worktree != nil:
@@ -73,6 +74,7 @@ func unignored(root string) func(string) bool {
 
 type watch struct {
 	out      chan struct{}
+	log      *slog.Logger
 	root     string                 // of the folders watched; empty = none
 	relevant func(file string) bool // whether a change of the file matters
 	descend  func(dir string) bool  // whether a folder is watched
@@ -126,7 +128,8 @@ func (w *watch) run(ctx context.Context, every time.Duration) {
 			return
 		case <-poll.C:
 			w.signal()
-		case <-failures: // some events were lost
+		case err := <-failures: // some events were lost
+			w.log.Warn("lost track of changes for a moment", "folder", w.root, "error", err)
 			w.signal()
 		case <-burst.C:
 			told = true

@@ -19,6 +19,7 @@ func testLoad(w *world) {
 		Backfills: []engine.BackfillRow{
 			{ID: 1, Revision: w.revision, State: engine.BackfillDone, FinishedAt: at(3)}, {ID: 2, Revision: w.revision, State: engine.BackfillRunning},
 			{ID: 3, Revision: w.revision, State: engine.BackfillPaused}, {ID: 4, Revision: w.revision, State: engine.BackfillCancelled, FinishedAt: at(3)},
+			{ID: 5, Revision: w.revision, State: engine.BackfillCancelled}, // some of its runs go on
 		},
 	})
 	w.restart()
@@ -26,8 +27,12 @@ func testLoad(w *world) {
 	w.equal("runs", ids(n.Runs), []engine.RunID{2, 10})
 	w.equal("task runs", n.TaskRuns, []engine.TaskRun{taskRun(2, "a"), taskRun(10, "b"), taskRun(10, "z")})
 	w.equal("attempts", n.Attempts, []engine.Attempt{attempt(2, 2, "a", 2), attempt(3, 10, "b", 1)})
-	w.equal("backfills", []engine.BackfillID{n.Backfills[0].ID, n.Backfills[1].ID}, []engine.BackfillID{2, 3})
-	w.equal("numbers", []int64{int64(n.LastRun), int64(n.LastAttempt), int64(n.LastBackfill)}, []int64{10, 3, 4})
+	var backfills []engine.BackfillID
+	for _, b := range n.Backfills {
+		backfills = append(backfills, b.ID)
+	}
+	w.equal("backfills", backfills, []engine.BackfillID{2, 3, 5})
+	w.equal("numbers", []int64{int64(n.LastRun), int64(n.LastAttempt), int64(n.LastBackfill)}, []int64{10, 3, 5})
 
 	// A run that settles leaves, one that is taken up again returns.
 	live.State, settled.State = engine.RunSucceeded, engine.RunActive
