@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -155,5 +154,3 @@ func TestReattaches(t *testing.T) {
 		t.Errorf("got %+v and log %q", r, log)
 	}
 }
-
-var _ = strconv.Itoa

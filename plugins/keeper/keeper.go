@@ -6,18 +6,21 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"syscall"
+	"time"
 
 	plugin "github.com/hashicorp/go-plugin"
 	"golang.org/x/sys/unix"
 
 	"flowctl/plugins/internal/proc"
+	"flowctl/plugins/sdk"
 	"flowctl/plugins/sdk/process"
 )
 
@@ -167,33 +170,27 @@ func (k *keeper) card(stdout *bufio.Reader) error {
 // reap removes children that ended and are nobody's task, and returns how many children are left. While the plugin lives, a
 // session leader may be a task of a plugin that is just dying: it waits for the verdict.
 func (k *keeper) reap() (left int) {
-	for _, pid := range k.children() {
+	for _, s := range k.children() {
 		left++
-		if pid == k.child.Pid || k.orphans[pid] {
+		if s.PID == k.child.Pid || k.orphans[s.PID] || s.State != 'Z' || k.handle != nil && s.Session == s.PID {
 			continue
 		}
-		s, err := proc.ReadStat(pid)
-		if err != nil || s.State != 'Z' || k.handle != nil && s.Session == pid {
-			continue
-		}
-		proc.Reap(pid)
+		proc.Reap(s.PID)
 		left--
 	}
 	return left
 }
 
-func (k *keeper) children() []int {
+// children lists the children of this process. While the plugin lives the kernel's short list will do: it can miss some while
+// others end, and those are found at the next signal.
+func (k *keeper) children() []proc.Stat {
 	self := os.Getpid()
-	if pids, ok := proc.Children(self); ok {
-		return pids
-	}
-	var pids []int
-	for _, s := range proc.List() {
-		if s.Parent == self {
-			pids = append(pids, s.PID)
+	if k.handle != nil {
+		if pids, ok := proc.Children(self); ok {
+			return proc.Describe(pids)
 		}
 	}
-	return pids
+	return slices.DeleteFunc(proc.List(), func(s proc.Stat) bool { return s.Parent != self })
 }
 
 // inherit takes over the tasks of a plugin that has ended.
@@ -208,17 +205,11 @@ func (k *keeper) inherit() {
 	if err != nil {
 		return // a plugin without attempts
 	}
-	mine := make(map[int]proc.Stat)
-	for _, pid := range k.children() {
-		if s, err := proc.ReadStat(pid); err == nil {
-			mine[pid] = s
-		}
-	}
 	for i, b := range starts {
 		if b.PID == 0 && !b.Failed && i == len(starts)-1 {
-			b = unrecorded(b, starts, mine)
+			b = k.unrecorded(b, starts)
 		}
-		if s, ok := mine[b.PID]; ok && s.BornWithin(b.From, b.To) {
+		if s, err := proc.ReadStat(b.PID); b.PID != 0 && err == nil && s.Parent == os.Getpid() && s.BornWithin(b.From, b.To) {
 			k.orphans[b.PID] = true
 			go k.attend(b)
 		} else {
@@ -227,23 +218,63 @@ func (k *keeper) inherit() {
 	}
 }
 
-// unrecorded looks for the process of a start whose plugin died before it noted the process id. It is the first session leader
-// born since; one that is alive must also carry the work folder's mark.
-func unrecorded(b process.Begun, starts []process.Begun, mine map[int]proc.Stat) process.Begun {
+// unrecorded completes a start whose plugin died before it noted the process id, if there is a process.
+func (k *keeper) unrecorded(b process.Begun, starts []process.Begun) process.Begun {
 	known := make(map[int]bool, len(starts))
 	for _, s := range starts {
 		known[s.PID] = true
 	}
-	now, first := proc.Boot(), int64(math.MaxInt64)
-	for pid, s := range mine {
-		if s.Session != pid || known[pid] || !s.BornWithin(b.From, now) || s.Born > first {
-			continue
+	for range execTries {
+		now, unsure := proc.Boot(), false
+		for _, s := range k.children() {
+			if known[s.PID] || !s.BornWithin(b.From, now) {
+				continue
+			}
+			switch k.judge(b, s) {
+			case yes:
+				b.PID, b.To = s.PID, now
+				return b
+			case unknown:
+				unsure = true
+			}
 		}
-		if s.State == 'Z' || process.Tree(b, 0).Marked(pid) {
-			b.PID, b.To, first = pid, now, s.Born
+		if !unsure {
+			break
 		}
+		time.Sleep(time.Millisecond) // it is in the middle of its exec: nothing tells when that is over
 	}
 	return b
+}
+
+const execTries = 100
+
+type verdict uint8
+
+const (
+	no verdict = iota
+	yes
+	unknown
+)
+
+// judge tells whether a new child of this process is what the plugin forked last, as opposed to an orphan of some task.
+func (k *keeper) judge(b process.Begun, s proc.Stat) verdict {
+	if session, err := unix.Getsid(0); err == nil && s.Session == session {
+		return yes // no task is in this session: it has not come to leave it
+	}
+	if s.Session != s.PID {
+		return no
+	}
+	if s.State == 'Z' {
+		return yes
+	}
+	env := proc.Environ(s.PID)
+	switch {
+	case slices.Contains(env, process.Mark(b.Work)), slices.Contains(env, sdk.EnvDir+"="+k.dir): // after or before its exec
+		return yes
+	case slices.ContainsFunc(env, func(e string) bool { return strings.HasPrefix(e, process.EnvWork+"=") }):
+		return no
+	}
+	return unknown
 }
 
 // attend waits for an orphan, records its end and reaps it.

@@ -82,6 +82,7 @@ func ServeTest(ctx context.Context, p Plugin) (attach *plugin.ReattachConfig, cl
 	ready, done := make(chan *plugin.ReattachConfig, 1), make(chan struct{})
 	config := serveConfig(p, newLife(p, 0))
 	config.GRPCServer = newServer
+	config.Logger = hclog.NewNullLogger() // it calls every end an error
 	config.Test = &plugin.ServeTestConfig{Context: ctx, ReattachConfigCh: ready, CloseCh: done}
 	go plugin.Serve(config)
 	return <-ready, done

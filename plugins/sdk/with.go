@@ -30,7 +30,7 @@ func DecodeWith(with json.RawMessage, into any) []Problem {
 		if wrong.Field != "" {
 			path = "/" + strings.ReplaceAll(wrong.Field, ".", "/")
 		}
-		return []Problem{{Path: path, Message: fmt.Sprintf("want a %s, not a %s", jsonName(wrong.Type.Kind().String()), wrong.Value)}}
+		return []Problem{{Path: path, Message: fmt.Sprintf("want a %s, not a %s", yamlName(wrong.Type.Kind().String()), yamlName(wrong.Value))}}
 	}
 	if field, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok { // encoding/json has no type for it
 		name := strings.Trim(field, `"`)
@@ -39,10 +39,10 @@ func DecodeWith(with json.RawMessage, into any) []Problem {
 	return []Problem{{Message: strings.TrimPrefix(err.Error(), "json: ")}}
 }
 
-// jsonName says what an author of YAML calls a Go kind.
-func jsonName(kind string) string {
+// yamlName says what an author of YAML calls a Go kind or a JSON value.
+func yamlName(kind string) string {
 	switch kind {
-	case "struct", "map":
+	case "struct", "map", "object":
 		return "mapping"
 	case "slice", "array":
 		return "list"

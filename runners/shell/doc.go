@@ -4,6 +4,7 @@
 //	file: the file itself when it is executable and begins with #!; otherwise the shell reads it
 //	args: positional ones are "$1", "$2", …; a named one becomes two of them, --name and its value
 //
-// The task starts in its flow's folder with the environment of the spec and nothing else. What the text leaves running in the background when it ends
-// is killed with its session. In templates, quote(x) quotes for POSIX shells: single quotes around, and each single quote within as '\\”.
+// The task starts in its flow's folder with the environment of the spec and FLOWCTL_WORK, nothing else. What the text leaves
+// running in the background when it ends is killed with its session. In templates, quote(x) quotes for POSIX shells: between
+// single quotes, with each single quote inside written as one that closes, an escaped one, and one that opens again.
 package shell

@@ -6,16 +6,15 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 )
 
-// Tree is a process with all that came of it: its descendants, the members of its session, and orphans of either that still
-// carry the mark. What left the session, lost its parents and cleared its environment cannot be told from a stranger.
+// Tree is a process with all that came of it: its descendants, the members of its session, and whoever still carries its mark. What
+// left the session, lost its parents and cleared its environment cannot be told from a stranger.
 type Tree struct {
 	Leader int    // process and session id; 0 = not known
 	Mark   string // an environment entry, NAME=value, that all of the tree inherit
-	// Reapers are the processes that inherit this tree's orphans; 1 always does.
-	Reapers []int
 }
 
 // Members lists the living processes of the tree, the leader included.
@@ -23,7 +22,7 @@ func (t Tree) Members() []Stat {
 	all := List()
 	in := make(map[int]bool, 8)
 	for _, s := range all {
-		if t.Leader != 0 && (s.PID == t.Leader || s.Session == t.Leader) || t.orphan(s) {
+		if t.Leader != 0 && (s.PID == t.Leader || s.Session == t.Leader) || s.State != 'Z' && t.Marked(s.PID) {
 			in[s.PID] = true
 		}
 	}
@@ -38,17 +37,16 @@ func (t Tree) Members() []Stat {
 	return slices.DeleteFunc(all, func(s Stat) bool { return !in[s.PID] || s.State == 'Z' || s.State == 'X' })
 }
 
-func (t Tree) orphan(s Stat) bool {
-	return s.State != 'Z' && (s.Parent == 1 || slices.Contains(t.Reapers, s.Parent)) && t.Marked(s.PID)
-}
-
 // Marked tells whether a living process carries the mark.
-func (t Tree) Marked(pid int) bool {
-	if t.Mark == "" {
-		return false
+func (t Tree) Marked(pid int) bool { return t.Mark != "" && slices.Contains(Environ(pid), t.Mark) }
+
+// Environ returns the environment that a process began with; none for a zombie, in the middle of an exec, or of another user.
+func Environ(pid int) []string {
+	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/environ")
+	if err != nil {
+		return nil
 	}
-	env, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/environ")
-	return err == nil && slices.ContainsFunc(bytes.Split(env, []byte{0}), func(e []byte) bool { return string(e) == t.Mark })
+	return strings.Split(string(b), "\x00")
 }
 
 // Signal sends a signal to every member.
@@ -92,22 +90,21 @@ func (t Tree) end(ctx context.Context, sig syscall.Signal) bool {
 	}
 }
 
-// Left tells cheaply whether a tree whose leader has ended left something behind. reaper is the subreaper that inherits
-// its orphans.
+// Left tells whether a tree whose leader has ended left something behind: cheaply, when reaper is the subreaper that inherits
+// its orphans, or by looking at all processes, when it is 0.
 func (t Tree) Left(reaper, self int) bool {
-	pids, ok := Children(reaper)
+	pids, ok := []int(nil), false
+	if reaper != 0 {
+		pids, ok = Children(reaper)
+	}
 	if !ok {
 		return len(t.Members()) > 0
 	}
-	for _, pid := range pids {
-		if pid == self {
-			continue
-		}
-		if s, err := ReadStat(pid); err == nil && s.State != 'Z' && (s.Session == t.Leader || t.Marked(pid)) {
-			return true
-		}
+	pids = slices.DeleteFunc(pids, func(pid int) bool { return pid == self })
+	if len(pids) == 0 {
+		return false
 	}
-	return false
+	return len(t.Members()) > 0 // the kernel's list can miss some while others end
 }
 
 // open returns a handle that is surely of the process that m describes; nil: it has ended.
@@ -131,12 +128,21 @@ func List() []Stat {
 	}
 	defer func() { _ = dir.Close() }()
 	names, _ := dir.Readdirnames(-1)
-	all := make([]Stat, 0, len(names))
+	pids := make([]int, 0, len(names))
 	for _, name := range names {
 		if pid, err := strconv.Atoi(name); err == nil {
-			if s, err := ReadStat(pid); err == nil {
-				all = append(all, s)
-			}
+			pids = append(pids, pid)
+		}
+	}
+	return Describe(pids)
+}
+
+// Describe describes those of the processes that exist.
+func Describe(pids []int) []Stat {
+	all := make([]Stat, 0, len(pids))
+	for _, pid := range pids {
+		if s, err := ReadStat(pid); err == nil {
+			all = append(all, s)
 		}
 	}
 	return all

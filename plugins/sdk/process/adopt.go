@@ -7,8 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -87,6 +85,9 @@ func (a *attempt) awaitExit() (exitRecord, error) {
 				return e, nil
 			}
 		case <-a.from.gone:
+			if e, ok := a.neverStarted(); ok {
+				return e, nil
+			}
 			return a.lost()
 		}
 	}
@@ -178,14 +179,4 @@ func (f *foreign) find(work string) (Begun, bool) {
 		}
 	}
 	return Begun{}, false
-}
-
-// keeper is the id of the keeper process; 0: not known.
-func (f *foreign) keeper() int {
-	b, err := os.ReadFile(filepath.Join(f.dir, KeeperLock))
-	if err != nil {
-		return 0
-	}
-	pid, _ := strconv.Atoi(strings.TrimSpace(string(b)))
-	return pid
 }

@@ -56,7 +56,7 @@ func (a *attempt) attend(h *proc.Handle) {
 	if err != nil || !ended {
 		e = problem(sdk.CodeLost, "the process %d could not be waited for: %v", a.process.PID, err)
 	}
-	if tree := a.tree(); tree.Left(a.runner.keeper, os.Getpid()) {
+	if tree := a.tree(); tree.Left(a.runner.reaper(), os.Getpid()) {
 		sweep(tree, cause.Until)
 	}
 	a.record(e)
@@ -154,13 +154,15 @@ func (a *attempt) decide(code string, how sdk.Signal) (first, now bool, err erro
 
 // tree is all that came of the attempt's process.
 func (a *attempt) tree() proc.Tree {
-	t := proc.Tree{Leader: a.process.PID, Mark: EnvWork + "=" + a.work, Reapers: []int{a.runner.keeper}}
+	b := a.process
 	if a.from != nil {
-		t.Reapers = append(t.Reapers, a.from.keeper())
-		t.Leader = 0
-		if b, ok := a.from.find(a.work); ok && proc.Alive(b.PID, b.From, b.To) {
-			t.Leader = b.PID
+		// Nobody here keeps its process id from being used again.
+		if now, ok := a.from.find(a.work); !ok || !proc.Alive(now.PID, now.From, now.To) {
+			b.PID = 0
+		} else {
+			b = now
 		}
 	}
-	return t
+	b.Work = a.work
+	return b.Tree()
 }

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -54,7 +55,7 @@ type Runner struct {
 	boot      string
 	lock      *os.File // PluginLock
 	null      *os.File
-	keeper    int // parent process that inherits the tasks and their orphans
+	keeper    int // the parent, when it inherits the tasks and their orphans; 0: it does not
 	journal   *journal
 	watcher   *watcher
 	buffers   sync.Pool // *[chunk]byte
@@ -95,11 +96,28 @@ func Open(dir string, c Commander) (*Runner, error) {
 		return nil, fmt.Errorf("open the journal: %w", err)
 	}
 	r := &Runner{
-		commander: c, home: dir, boot: boot, lock: lock, null: null, keeper: os.Getppid(), journal: j, watcher: newWatcher(),
+		commander: c, home: dir, boot: boot, lock: lock, null: null, keeper: keeperOf(dir), journal: j, watcher: newWatcher(),
 		live: make(map[string]*attempt), homes: make(map[string]*foreign),
 	}
 	r.buffers.New = func() any { return new([chunk]byte) }
 	return r, nil
+}
+
+// keeperOf returns the id of the keeper if it is this process's parent, otherwise 0.
+func keeperOf(dir string) int {
+	b, err := os.ReadFile(filepath.Join(dir, KeeperLock))
+	if err != nil || string(b) != strconv.Itoa(os.Getppid()) {
+		return 0
+	}
+	return os.Getppid()
+}
+
+// reaper is the process that inherits orphans; 0: not known, or the keeper has died.
+func (r *Runner) reaper() int {
+	if os.Getppid() != r.keeper {
+		return 0
+	}
+	return r.keeper
 }
 
 // lockFile takes a lock that lasts as long as this process; an error says that another has it.

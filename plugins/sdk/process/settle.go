@@ -10,14 +10,11 @@ import (
 	"flowctl/plugins/sdk"
 )
 
-// Tree is all that came of a start. reaper is the process that inherits its orphans; 0 = not known.
-func Tree(b Begun, reaper int) proc.Tree {
-	t := proc.Tree{Leader: b.PID, Mark: EnvWork + "=" + b.Work}
-	if reaper != 0 {
-		t.Reapers = []int{reaper}
-	}
-	return t
-}
+// Tree is all that came of a start.
+func (b Begun) Tree() proc.Tree { return proc.Tree{Leader: b.PID, Mark: Mark(b.Work)} }
+
+// Mark is the environment entry that all processes of an attempt inherit.
+func Mark(work string) string { return EnvWork + "=" + work }
 
 // Settle records the end of a process for its dead plugin, after ending what it left behind.
 // A record that is there stays.
@@ -26,7 +23,7 @@ func Settle(home string, b Begun, exit proc.Exit, reaper int) {
 	if _, err := read(b.Work, causeFile, &cause); err != nil {
 		fmt.Fprintf(os.Stderr, "settle %s: %v\n", b.Work, err)
 	}
-	if t := Tree(b, reaper); t.Left(reaper, 0) {
+	if t := b.Tree(); t.Left(reaper, 0) {
 		sweep(t, cause.Until)
 	}
 	settle(home, b.Work, exitOf(exit))

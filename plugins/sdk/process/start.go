@@ -92,7 +92,7 @@ func (r *Runner) fork(a *attempt, spec sdk.Spec) (*proc.Handle, error) {
 		return nil, err
 	}
 	args := append(append(make([]string, 0, len(c.Args)+1), c.Path), c.Args...)
-	env := append(append(make([]string, 0, len(c.Env)+1), c.Env...), EnvWork+"="+a.work)
+	env := append(append(make([]string, 0, len(c.Env)+1), c.Env...), Mark(a.work))
 	files := [3]uintptr{r.null.Fd(), log.Fd(), log.Fd()}
 	b, handle, err := r.journal.start(a.process, func() (int, *proc.Handle, error) { return proc.Fork(path, args, env, c.Dir, files) })
 	if err != nil {
