@@ -30,7 +30,7 @@ func values(t testing.TB) *Values {
 		Task:   Task{Name: "load"},
 		Run:    RunValues{Kind: "scheduled", Version: 2, ScheduledAt: period.At(start.Add(time.Hour)), Revision: "abc"},
 		Period: Period{Start: period.At(start), End: period.At(start.Add(time.Hour)), Label: "2026-11-19T13", Kind: "hour", Zone: shanghai},
-		Params: map[string]string{"table": "o'rders", "n": "5"},
+		Params: map[string]string{"table": "o'rders", "n": "5", "twelve": "12"},
 		Matrix: map[string]string{"region": "eu"},
 		Env:    map[string]string{"LANG": "C"},
 		Needs: map[string]Need{
@@ -41,7 +41,7 @@ func values(t testing.TB) *Values {
 	}
 }
 
-var allTypes = Types{Params: []string{"table", "n"}, Matrix: []string{"region"}, Needs: []string{"extract", "ods.clicks/load"}}
+var allTypes = Types{Params: []string{"table", "n", "twelve"}, Matrix: []string{"region"}, Needs: []string{"extract", "ods.clicks/load"}}
 
 func TestText(t *testing.T) {
 	t.Parallel()
@@ -67,10 +67,15 @@ func TestText(t *testing.T) {
 		`needs.extract.outputs.rows`:           "12",
 		`needs.extract.outputs.rows * 2`:       "24",
 		`needs.extract.outputs.ratio`:          "0.5",
-		`needs.extract.outputs.id`:             "007",
-		`needs.extract.outputs.big`:            "12345678901234567890",
-		`1/4`:                                  "0.25",
-		`1e20`:                                 "100000000000000000000",
+		`upper(needs.extract.outputs.rows)`:    "12",
+		`needs.extract.outputs.rows + " rows"`: "12 rows",
+		`"n=" + needs.extract.outputs.rows`:    "n=12",
+		`string(needs.extract.outputs.ratio)`:  "0.5",
+		`replace(needs.extract.outputs.rows, '1', '3')`: "32",
+		`needs.extract.outputs.id`:                      "007",
+		`needs.extract.outputs.big`:                     "12345678901234567890",
+		`1/4`:                                           "0.25",
+		`1e20`:                                          "100000000000000000000",
 		`date(period.start, '%Y%m%d-%H%M%S %j %V %a %z %%')`: "20261119-130000 323 47 Thu +0800 %",
 		`date(shift(ds, '-1d'), '%F')`:                       "2026-11-18",
 		`shift(period.start, '-1d2h')`:                       "2026-11-18T11:00:00+08:00",
@@ -120,6 +125,7 @@ func TestBool(t *testing.T) {
 		`needs.extract.outputs.version in ['1', '2']`:             true,
 		`needs.extract.outputs.id startsWith '00'`:                true,
 		`needs.extract.outputs.rows contains '2'`:                 true,
+		`needs.extract.outputs.rows == params.twelve`:             true,
 		`needs.extract.outputs.ok`:                                true,
 		`needs.extract.outputs.ok == 'true'`:                      true,
 		`needs['ods.clicks/load'].state == 'succeeded'`:           false,
@@ -217,6 +223,7 @@ func TestEvalErrors(t *testing.T) {
 		{`needs.extract.outputs.missing == 'x'`, "no value", values(t)},
 		{`needs.extract.outputs.missing > 1`, "", values(t)},
 		{`flow.labels.missing`, "no value", values(t)},
+		{`string(needs.extract.outputs.missing)`, "no value", values(t)},
 		{`1/0`, "not finite", values(t)},
 		{`1 % 0`, "divide by zero", values(t)},
 		{`int(params.table)`, "invalid", values(t)},

@@ -2,6 +2,7 @@ package expr
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 
 	"github.com/expr-lang/expr/ast"
@@ -53,7 +54,11 @@ func (in *inspector) Visit(node *ast.Node) {
 		in.call(node, n)
 	case *ast.BinaryNode:
 		in.binary(node, n)
-	case *ast.PredicateNode, *ast.PointerNode:
+	case *ast.BuiltinNode:
+		textArguments(n.Name, n.Arguments)
+	case *ast.PointerNode:
+		ast.Patch(node, &ast.NilNode{}) // the closure around it is reported
+	case *ast.PredicateNode:
 		in.refuse(node, "closures are not available in templates", "compute it in a task and pass it on as an output")
 	case *ast.VariableDeclaratorNode, *ast.SequenceNode:
 		in.refuse(node, "variables and sequences are not available in templates", "write the value where it is used")
@@ -108,6 +113,7 @@ func (in *inspector) call(node *ast.Node, n *ast.CallNode) {
 		in.refuse(node, "methods are not available in templates", "use date(t, '%Y%m%d') and shift(t, '-1d')")
 		return
 	}
+	textArguments(callee.Value, n.Arguments)
 	switch callee.Value {
 	case "quote":
 		for i := range n.Arguments {
@@ -136,27 +142,39 @@ func (in *inspector) binary(node *ast.Node, n *ast.BinaryNode) {
 	switch n.Operator {
 	case "..":
 		in.refuse(node, "ranges are not available in templates", "list the values: x in [1, 2, 3]")
-	case "==", "!=", "<", ">", "<=", ">=":
-		if _, ok := n.Left.(*ast.StringNode); ok {
+	case "==", "!=", "<", ">", "<=", ">=", "+":
+		if isText(n.Left) {
 			asText(&n.Right)
-		}
-		if _, ok := n.Right.(*ast.StringNode); ok {
+		} else if isText(n.Right) {
 			asText(&n.Left)
 		}
 	case "matches", "contains", "startsWith", "endsWith":
 		asText(&n.Left)
 	case "in":
-		if list, ok := n.Right.(*ast.ArrayNode); ok && len(list.Nodes) > 0 && allText(list.Nodes) {
+		list, ok := n.Right.(*ast.ArrayNode)
+		if ok && len(list.Nodes) > 0 && !slices.ContainsFunc(list.Nodes, func(n ast.Node) bool { return !isText(n) }) {
 			asText(&n.Left)
 		}
 	}
 }
 
-func allText(nodes []ast.Node) bool {
-	return !slices.ContainsFunc(nodes, func(n ast.Node) bool {
-		_, ok := n.(*ast.StringNode)
-		return !ok
-	})
+// isText tells whether n is text whatever the values: a literal, or typed so.
+func isText(n ast.Node) bool {
+	if _, ok := n.(*ast.StringNode); ok {
+		return true
+	}
+	t := n.Type()
+	return t != nil && t.Kind() == reflect.String
+}
+
+// textArguments gives functions of text the outputs among their arguments as text.
+func textArguments(function string, arguments []ast.Node) {
+	switch function {
+	case "trim", "trimPrefix", "trimSuffix", "upper", "lower", "split", "hasPrefix", "hasSuffix", "indexOf", "lastIndexOf", "replace", "date":
+		for i := range arguments {
+			asText(&arguments[i])
+		}
+	}
 }
 
 // asText makes n text when it is an output.

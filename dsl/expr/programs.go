@@ -57,6 +57,9 @@ type EvalError struct {
 }
 
 func (e *EvalError) Error() string {
+	if e.Expr == "" {
+		return e.Err.Error()
+	}
 	return fmt.Sprintf("%s:%d:%d: ${{ %s }}: %v", e.Pos.File, e.Pos.Line, e.Pos.Col, e.Expr, e.Err)
 }
 
@@ -121,8 +124,8 @@ func (ps *Programs) eval(part *flow.Part, scope Scope, v *Values, env map[string
 	machine := vm.VM{MemoryBudget: maxMemory}
 	x, err := machine.Run(p.code, env)
 	if err != nil {
-		_, err := message(err)
-		return nil, errors.New(err)
+		_, reason := message(err)
+		return nil, errors.New(reason)
 	}
 	return x, nil
 }
@@ -154,7 +157,7 @@ func compile(scope Scope, source string) *program {
 	if scope == When {
 		options = append(options, expr.AsBool())
 	}
-	code, err := expr.Compile(source, options...)
+	code, err := compileSafely(source, options)
 	in.finish()
 	p := &program{code: code, names: in.names, refs: in.refs, findings: in.findings}
 	if len(p.findings) > 0 {
@@ -162,13 +165,27 @@ func compile(scope Scope, source string) *program {
 	}
 	if err != nil {
 		at, text := message(err)
-		p.findings = []finding{{at, BadExpression, text, ""}}
+		f := finding{at: at, rule: BadExpression, message: text}
+		if strings.HasPrefix(text, "unknown name") {
+			f.hint = "known are " + strings.Join(contexts(scope), ", ") + ", and functions such as date, shift, replace and upper"
+		}
+		p.findings = []finding{f}
 		return p
 	}
 	if scope != When {
 		p.findings = notText(code)
 	}
 	return p
+}
+
+// compileSafely turns a panic of the compiler, which reads foreign text, into an error.
+func compileSafely(source string, options []expr.Option) (code *vm.Program, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("the expression cannot be compiled: %v", r)
+		}
+	}()
+	return expr.Compile(source, options...)
 }
 
 // notText reports an expression that can never be printed.
@@ -228,7 +245,7 @@ func env(scope Scope) types.Map {
 func functions() []expr.Option {
 	options := []expr.Option{expr.DisableAllBuiltins()}
 	for _, name := range []string{
-		"len", "abs", "ceil", "floor", "round", "int", "float", "string", "trim", "trimPrefix", "trimSuffix", "upper", "lower",
+		"len", "abs", "ceil", "floor", "round", "int", "float", "trim", "trimPrefix", "trimSuffix", "upper", "lower",
 		"split", "hasPrefix", "hasSuffix", "indexOf", "lastIndexOf", "min", "max", "first", "last",
 	} {
 		options = append(options, expr.EnableBuiltin(name))
@@ -237,6 +254,7 @@ func functions() []expr.Option {
 		expr.Function("date", dateFunc, new(func(any, string) string)),
 		expr.Function("shift", shiftFunc, new(func(any, string) time.Time)),
 		expr.Function("replace", replaceFunc, new(func(string, string, string) string)),
+		expr.Function("string", textFunc, new(func(any) string)),
 		expr.Function(textName, textFunc, new(func(any) string)),
 	)
 }
