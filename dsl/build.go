@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"flowctl/dsl/expr"
 	"flowctl/dsl/flow"
 	"flowctl/dsl/period"
 )
@@ -19,6 +20,7 @@ type surroundings struct {
 	drafts    map[string]*flowDraft
 	files     map[string]*File
 	flowNames []string // sorted
+	programs  *expr.Programs
 }
 
 // builtFlow is a finished flow with what it was made of, so that a later compile can tell whether it still holds.
@@ -69,16 +71,19 @@ func (b *builtFlow) holds(env *surroundings) bool {
 type builder struct {
 	*surroundings
 	*builtFlow
+	params []string // names of the flow's parameters
 }
 
 func (s *surroundings) build(draft *flowDraft) *builtFlow {
-	b := builder{s, &builtFlow{draft: draft, base: s.catalog}}
+	b := builder{surroundings: s, builtFlow: &builtFlow{draft: draft, base: s.catalog}}
+	for _, p := range draft.params {
+		b.params = append(b.params, p.Name)
+	}
 	b.flow = b.header()
 	b.schedule()
 	b.tasks()
 	b.knotted = b.sort()
 	b.checkStart()
-	b.checkTemplates()
 	hashFlow(b.flow, b.scripts)
 	return b.builtFlow
 }
@@ -196,6 +201,9 @@ func (b *builder) tasks() {
 				t.Base, t.Matrix = d.name.value, d.combination(i)
 			}
 			t.Needs = b.needs(d, t.Matrix)
+			if i == 0 { // the others have the same templates
+				b.checkTemplates(d, t)
+			}
 			b.flow.Tasks = append(b.flow.Tasks, t)
 		}
 		b.checkFile(d)

@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"flowctl/dsl/diag"
+	"flowctl/dsl/expr"
 	"flowctl/dsl/flow"
 )
 
@@ -20,6 +21,8 @@ type Compiler struct {
 	units   map[string]*unit // by path
 	catalog *catalog
 	flows   map[*flowDraft]*builtFlow
+
+	programs expr.Programs
 }
 
 // New returns a compiler that remembers nothing yet.
@@ -229,7 +232,7 @@ func (r *compilation) index() {
 }
 
 func (r *compilation) build() {
-	env := &surroundings{catalog: r.catalog, drafts: r.drafts, files: r.byPath, flowNames: r.names}
+	env := &surroundings{catalog: r.catalog, drafts: r.drafts, files: r.byPath, flowNames: r.names, programs: &r.c.programs}
 	r.built = make([]*builtFlow, len(r.names))
 	parallel(len(r.names), func(i int) {
 		draft := r.drafts[r.names[i]]

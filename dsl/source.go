@@ -39,43 +39,74 @@ func (s *source) offset(line, col int) int {
 	return i
 }
 
-// inside returns where the byte at offset off of the scalar's value stands in the file. Folding, indentation and
-// escapes change only white space and the length of characters, so the place is found by counting what is not space.
-func (s *source) inside(n *node, off int) flow.Pos {
-	line, col := int(n.line), int(n.col)
-	if n.style == blockStyle {
-		line, col = line+1, 1
+// cursor finds the places of the characters of one scalar's value. Folding, indentation and escapes change only white
+// space and the length of characters, so a place is found by counting what is not space. Asked in rising order, all answers
+// together cost one walk over the scalar.
+type cursor struct {
+	*source
+	node      *node
+	off       int // in the value
+	at        int // in the source, of what stands for the value from off on, space before it included
+	line, col int
+}
+
+func (s *source) cursor(n *node) *cursor {
+	c := &cursor{source: s, node: n}
+	c.rewind()
+	return c
+}
+
+func (c *cursor) rewind() {
+	c.off, c.line, c.col = 0, int(c.node.line), int(c.node.col)
+	if c.node.style == blockStyle {
+		c.line, c.col = c.line+1, 1
 	}
-	at := s.offset(line, col)
-	if n.style == singleStyle || n.style == doubleStyle {
-		at, col = at+1, col+1
+	c.at = c.offset(c.line, c.col)
+	if c.node.style == singleStyle || c.node.style == doubleStyle {
+		c.at, c.col = c.at+1, c.col+1
 	}
-	want, space := 0, off >= len(n.text)
-	for _, r := range n.text[:min(off, len(n.text))] {
+}
+
+// place returns where the byte at an offset of the value stands in the file.
+func (c *cursor) place(off int) flow.Pos {
+	if off < c.off {
+		c.rewind()
+	}
+	value := c.node.text
+	for c.off < off && c.off < len(value) {
+		r, size := utf8.DecodeRuneInString(value[c.off:])
 		if !isSpace(r) {
-			want++
+			c.skipSpace()
+			c.step()
 		}
+		c.off += size
 	}
-	if !space {
-		r, _ := utf8.DecodeRuneInString(n.text[off:])
-		space = isSpace(r)
+	if c.off < len(value) && !isSpace(rune(value[c.off])) {
+		c.skipSpace()
 	}
-	for at < len(s.text) {
-		size, counted := s.char(at, n.style)
-		if counted {
-			if want == 0 {
-				break
-			}
-			want--
-		} else if want == 0 && space {
-			break
+	return flow.Pos{File: c.path, Line: c.line, Col: c.col}
+}
+
+func (c *cursor) skipSpace() {
+	for c.at < len(c.text) {
+		if _, counted := c.char(c.at, c.node.style); counted {
+			return
 		}
-		for _, r := range s.text[at:min(at+size, len(s.text))] {
-			line, col = advance(line, col, r)
-		}
-		at += size
+		c.step()
 	}
-	return flow.Pos{File: s.path, Line: line, Col: col}
+}
+
+// step moves past one character as it is written.
+func (c *cursor) step() {
+	if c.at >= len(c.text) {
+		return
+	}
+	size, _ := c.char(c.at, c.node.style)
+	end := min(c.at+size, len(c.text))
+	for _, r := range c.text[c.at:end] {
+		c.line, c.col = advance(c.line, c.col, r)
+	}
+	c.at = end
 }
 
 // char returns the length of the character written at an offset, and whether it stands for something else than space.

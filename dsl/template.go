@@ -1,9 +1,12 @@
 package dsl
 
 import (
+	"slices"
 	"strings"
 
+	"flowctl/dsl/expr"
 	"flowctl/dsl/flow"
+	"flowctl/dsl/period"
 )
 
 // template reads a scalar that may hold ${{ expressions }}.
@@ -44,43 +47,77 @@ func (d *decoder) condition(n *node) *flow.Template {
 	if t.at.Line == 0 {
 		return nil
 	}
-	source, off := t.value, 0
-	if trimmed := strings.TrimSpace(source); strings.HasPrefix(trimmed, "${{") && strings.HasSuffix(trimmed, "}}") {
-		off = strings.Index(source, "${{") + 3
-		source = strings.TrimSuffix(trimmed[3:], "}}")
+	if strings.Contains(t.value, "${{") {
+		return d.parseTemplate(n)
 	}
-	off += len(source) - len(strings.TrimLeft(source, " \t\n"))
-	source = strings.TrimSpace(source)
+	source := strings.TrimSpace(t.value)
 	if source == "" {
 		d.report(n, "bad-expression", "remove `when` to run always", "the condition is empty")
 		return nil
 	}
-	return &flow.Template{Parts: []flow.Part{{Expr: source, Pos: d.src.inside(n, off)}}, Pos: t.at}
+	return &flow.Template{Parts: []flow.Part{{Expr: source, Pos: d.src.cursor(n).place(strings.Index(t.value, source))}}, Pos: t.at}
 }
 
 // parseTemplate splits a text into literals and expressions.
 func (d *decoder) parseTemplate(n *node) *flow.Template {
-	t := &flow.Template{Pos: d.src.pos(n)}
-	rest, off := n.text, 0
-	for rest != "" {
-		i := strings.Index(rest, "${{")
-		if i < 0 {
-			t.Parts = append(t.Parts, flow.Part{Lit: rest, Pos: d.src.inside(n, off)})
-			break
-		}
-		if i > 0 {
-			t.Parts = append(t.Parts, flow.Part{Lit: rest[:i], Pos: d.src.inside(n, off)})
-		}
-		j := strings.Index(rest[i:], "}}")
-		if j < 0 {
-			d.reportAt(d.src.inside(n, off+i), "bad-expression", "close it with }}", "an expression begins here and never ends")
-			return nil
-		}
-		t.Parts = append(t.Parts, flow.Part{Expr: strings.TrimSpace(rest[i+3 : i+j]), Pos: d.src.inside(n, off+i+3)})
-		rest, off = rest[i+j+2:], off+i+j+2
+	t, problems := expr.ParseTemplate(n.text, d.src.cursor(n).place)
+	for _, p := range problems {
+		d.reportAt(p.Pos, p.Rule, p.Hint, p.Message)
 	}
+	t.Pos = d.src.pos(n)
 	return t
 }
 
-// checkTemplates type-checks the expressions of the flow's tasks.
-func (b *builder) checkTemplates() {}
+// checkTemplates type-checks the expressions of a task, which came from the draft d.
+func (b *builder) checkTemplates(d *taskDraft, t *flow.Task) {
+	types := &expr.Types{Params: b.params, Needs: neededNames(b.draft, t)}
+	for _, a := range d.matrix {
+		types.Matrix = append(types.Matrix, a.name.value)
+	}
+	check := func(template *flow.Template, scope expr.Scope) {
+		if _, ok := template.Const(); ok {
+			return
+		}
+		for _, p := range b.programs.Check(template, scope, types) {
+			b.report(p.Pos, p.Rule, p.Hint, p.Message)
+		}
+	}
+	check(t.Run, expr.Run)
+	check(t.When, expr.When)
+	for _, a := range t.Args {
+		check(a.Value, expr.Dispatch)
+	}
+	for _, e := range t.Env {
+		check(e.Value, expr.Dispatch)
+	}
+	for _, name := range sortedKeys(t.With) {
+		if value, ok := t.With[name].(*flow.Template); ok {
+			check(value, expr.Dispatch)
+		}
+	}
+	for _, path := range t.Inputs {
+		check(path, expr.Creation)
+	}
+	for _, path := range t.Outputs {
+		check(path, expr.Creation)
+	}
+}
+
+// neededNames lists what the context `needs` of a task holds: tasks of the same flow by their name, those of a matrix also by
+// the name before it, and flow/task for others; only needs on the same period.
+func neededNames(draft *flowDraft, t *flow.Task) []string {
+	names := make([]string, 0, len(t.Needs))
+	for _, n := range t.Needs {
+		switch {
+		case n.Rule.Kind != period.Joined:
+		case n.Flow != draft.name.value:
+			names = append(names, n.Flow+"/"+n.Task)
+		default:
+			names = append(names, n.Task)
+			if base, _, expanded := strings.Cut(n.Task, ":"); expanded && !slices.Contains(names, base) {
+				names = append(names, base)
+			}
+		}
+	}
+	return names
+}
