@@ -2,10 +2,12 @@ package period
 
 import (
 	"errors"
+	"math"
 	"slices"
 	"testing"
 	"time"
 
+	"github.com/netresearch/go-cron"
 	"pgregory.net/rapid"
 )
 
@@ -329,4 +331,71 @@ func BenchmarkNew(b *testing.B) {
 			}
 		}
 	})
+}
+
+// TestCronAgreesWithTheLibrary compares our search over bits with go-cron's own, where no clock is changed.
+func TestCronAgreesWithTheLibrary(t *testing.T) {
+	t.Parallel()
+	parser, err := cron.TryNewParser(cronFields)
+	if err != nil {
+		t.Fatal(err)
+	}
+	field := func(t *rapid.T, name string, values ...string) string {
+		return rapid.SampledFrom(append(values, "*")).Draw(t, name)
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		text := field(t, "minute", "0", "*/7", "5/20", "59", "1,2,30-33") + " " + field(t, "hour", "0", "*/5", "23", "9-17", "22-2") + " " +
+			field(t, "dom", "1", "31", "29", "1-7", "*/10", "13") + " " + field(t, "month", "2", "*/5", "jan,dec", "6-9") + " " +
+			field(t, "dow", "0", "7", "5", "mon-fri", "5-7", "*/2")
+		s, err := New(Spec{Cron: text})
+		if err != nil {
+			t.Skip(text, err) // 31 February
+		}
+		theirs, err := parser.Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := drawInstant(t, s.zone)
+		clock := at.Time()
+		for range 20 {
+			p, ok := s.FirstEndingAfter(at)
+			if clock = theirs.Next(clock); !ok || p.End != At(clock) {
+				t.Fatalf("%s after %s: %s, want %s", text, at.Time(), p.End.Time(), clock)
+			}
+			if last, ok := s.LastEnded(p.End); !ok || last != p {
+				t.Fatalf("%s: last fire by %s is %v", text, p.End.Time(), last)
+			}
+			at = p.End
+		}
+	})
+}
+
+func TestFarInstants(t *testing.T) {
+	t.Parallel()
+	for _, spec := range []Spec{
+		{}, {Every: "hour"}, {Every: "day", Calendar: &CalendarSpec{Exclude: []string{"1800-01-01..2300-01-01"}}},
+		{Every: "month", Timezone: "Europe/Berlin"}, {Cron: "0 0 29 2 *"}, {Once: "2026-11-20T10:00"}, {Every: "day", Start: "0001-01-01", End: "9999-12-31"},
+	} {
+		s := mustNew(t, spec)
+		for _, at := range []Instant{math.MinInt64, math.MinInt64 + 1, 0, earliest, latest, math.MaxInt64 - 1, math.MaxInt64} {
+			s.Containing(at)
+			s.FirstDueAfter(at)
+			s.LastEnded(at)
+			if p, ok := s.FirstEndingAfter(at); ok && (p.End <= at || !s.Exists(p)) {
+				t.Errorf("%s: first ending after %d is %v", s, at, p)
+			}
+			for p := range s.StartingIn(at, math.MaxInt64) {
+				if s.Begin(p) < at {
+					t.Errorf("%s: starting in %d: %v", s, at, p)
+				}
+				break
+			}
+			for p := range s.EndingIn(math.MinInt64, at) {
+				if p.End > at {
+					t.Errorf("%s: ending by %d: %v", s, at, p)
+				}
+				break
+			}
+		}
+	}
 }
