@@ -199,6 +199,7 @@ const (
 	BlockAgent      BlockerKind = "no_agent"        // Message says why each agent cannot take it
 	BlockSlots      BlockerKind = "agents_busy"     // every eligible agent is full
 	BlockBackfill   BlockerKind = "backfill_paused"
+	BlockVersion    BlockerKind = "other_version" // Ref is the task run of another version that is still running
 )
 
 // Blocker is one reason why a task run does not move.

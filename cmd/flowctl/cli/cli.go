@@ -148,6 +148,7 @@ func newRoot(s streams) *cobra.Command {
 		newRerun(g),
 		newRevisions(g),
 		newRun(g),
+		newServer(g),
 		newSucceed(g),
 		newSync(g),
 		newValidate(s),

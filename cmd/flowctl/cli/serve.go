@@ -1,0 +1,264 @@
+package cli
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"flowctl/engine"
+	"flowctl/engine/agent"
+	"flowctl/engine/api"
+	"flowctl/engine/control"
+	"flowctl/engine/gitsync"
+	"flowctl/engine/hub"
+	"flowctl/engine/logs"
+	"flowctl/engine/store/sqlite"
+)
+
+// localAgent is the name of the agent within the server.
+const localAgent = "local"
+
+// drainTime is how long requests and streams may go on once the server is told to end.
+const drainTime = 5 * time.Second
+
+// server is everything of one `flowctl server`.
+type server struct {
+	serverOptions
+	store    *sqlite.Store
+	output   *logs.Logs
+	follower *control.Follower
+	hub      *hub.Hub
+	service  *control.Service
+	loop     *control.Loop
+	http     *http.Server
+	apiLis   net.Listener
+	agentLis net.Listener
+	token    string
+}
+
+// openServer takes the data folder and the ports, and rebuilds the state.
+func openServer(ctx context.Context, o serverOptions) (_ *server, err error) {
+	s := &server{serverOptions: o}
+	defer func() {
+		if err != nil {
+			s.close()
+		}
+	}()
+	if err := os.MkdirAll(o.data, 0o700); err != nil {
+		return nil, fmt.Errorf("make the data folder: %w", err)
+	}
+	if s.store, err = sqlite.Open(ctx, filepath.Join(o.data, "flowctl.db")); err != nil {
+		return nil, err
+	}
+	if s.token, err = adminToken(o.data); err != nil {
+		return nil, err
+	}
+	if s.output, err = logs.Open(filepath.Join(o.data, "logs")); err != nil {
+		return nil, err
+	}
+	if s.apiLis, err = net.Listen("tcp", o.listen); err != nil {
+		return nil, fmt.Errorf("--listen: %w", err)
+	}
+	if s.agentLis, err = net.Listen("tcp", o.agents); err != nil {
+		return nil, fmt.Errorf("--agents: %w", err)
+	}
+	if err := s.openEngine(ctx); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *server) openEngine(ctx context.Context) error {
+	source, err := gitsync.Open(ctx, gitsync.Options{
+		Repo: s.repo, Branch: s.branch, Path: s.path, Poll: s.poll, Worktree: s.worktree, Log: s.log,
+		Mirror: filepath.Join(s.data, "mirror"),
+	})
+	if err != nil {
+		return err
+	}
+	s.follower = &control.Follower{Source: source, Store: s.store, Now: s.now, Log: s.log}
+	if err := s.follower.Open(ctx); err != nil {
+		return err
+	}
+	s.hub, err = hub.New(ctx, hub.Options{
+		Dir: filepath.Join(s.data, "ca"), Store: s.store, Logs: s.output, URL: s.url(), Log: s.log, Now: s.now,
+	})
+	if err != nil {
+		return err
+	}
+	s.service = &control.Service{
+		Store: s.store, Follower: s.follower, Output: s.output, Tokens: s.hub, Caller: api.Caller, Now: s.now,
+	}
+	s.loop, err = control.New(ctx, control.Options{
+		Store: s.store, Fleet: s.hub, Revision: s.follower.Revision, Ended: s.output.End, Now: s.now, Log: s.log,
+	})
+	if err != nil {
+		return err
+	}
+	s.service.Serve(s.loop)
+	s.http = &http.Server{
+		Handler:           api.NewServer(api.Options{Service: s.service, Token: s.token, Ready: s.ready, Log: s.log, Now: s.now}),
+		ReadHeaderTimeout: 10 * time.Second,
+	}
+	return nil
+}
+
+func (s *server) url() string { return "http://" + s.apiLis.Addr().String() }
+
+// ready says why the server cannot do its work yet; nil = it can.
+func (s *server) ready() error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if err := s.service.Ready(ctx); err != nil {
+		return err
+	}
+	if s.noLocalAgent {
+		return nil
+	}
+	list, err := s.service.Agents(ctx, engine.Page{Limit: 1000})
+	if err != nil {
+		return err
+	}
+	for _, a := range list.Items {
+		if a.Name == localAgent && a.State == "connected" {
+			return nil
+		}
+	}
+	return errors.New("the local agent has not connected yet")
+}
+
+// run serves until ctx ends or a part fails. Running attempts go on, and are found again by the next start.
+func (s *server) run(ctx context.Context) error {
+	if err := os.WriteFile(filepath.Join(s.data, "server-url"), []byte(s.url()+"\n"), 0o600); err != nil {
+		return fmt.Errorf("note the server's address: %w", err)
+	}
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	var parts sync.WaitGroup
+	start := func(name string, run func(context.Context) error) {
+		parts.Go(func() {
+			if err := run(ctx); err != nil {
+				stop(fmt.Errorf("%s: %w", name, err))
+			}
+		})
+	}
+	loopCtx, stopLoop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopLoop()
+	loopEnded := make(chan struct{})
+	go func() {
+		defer close(loopEnded)
+		if err := s.loop.Run(loopCtx); err != nil {
+			stop(fmt.Errorf("scheduler: %w", err))
+		}
+	}()
+	start("agents", func(context.Context) error { return s.hub.Serve(s.agentLis, s.loop) })
+	start("api", func(context.Context) error {
+		if err := s.http.Serve(s.apiLis); !errors.Is(err, http.ErrServerClosed) {
+			return err
+		}
+		return nil
+	})
+	start("repository", func(ctx context.Context) error { s.follower.Run(ctx, s.loop); return nil })
+	if !s.noLocalAgent {
+		start("local agent", s.runLocalAgent)
+	}
+	s.out("flowctl server: API %s, agents %s, data %s\n", s.url(), s.agentLis.Addr(), s.data)
+	<-ctx.Done()
+	s.log.Info("stopping; running tasks go on")
+	s.drain()
+	parts.Wait()
+	stopLoop()
+	<-loopEnded
+	if err := context.Cause(ctx); err != nil && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+// drain ends the ports once what is under way has had its time.
+func (s *server) drain() {
+	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
+	defer cancel()
+	s.service.Serve(nil)
+	if err := s.http.Shutdown(ctx); err != nil {
+		_ = s.http.Close() // streams that follow something never end by themselves
+	}
+	s.hub.Close()
+}
+
+// runLocalAgent runs the agent of this process. It dials the port for agents like any other.
+func (s *server) runLocalAgent(ctx context.Context) error {
+	o := agent.Options{
+		Name: localAgent, Dir: filepath.Join(s.data, "agent"), Server: s.agentLis.Addr().String(), Slots: s.slots,
+		Version: version, Log: s.log, Now: s.now,
+	}
+	if !agent.Joined(o.Dir) {
+		t, err := s.hub.Token(ctx, time.Minute)
+		if err != nil {
+			return err
+		}
+		o.Token = t.Token
+	}
+	return runAgent(ctx, o)
+}
+
+func (s *server) close() {
+	for _, c := range []interface{ Close() error }{closer(s.apiLis), closer(s.agentLis), closerOf(s.output), closerOf(s.store)} {
+		if c != nil {
+			_ = c.Close() // nothing is written any more
+		}
+	}
+}
+
+// closer and closerOf turn what was never opened into nil.
+func closer(l net.Listener) interface{ Close() error } {
+	if l == nil {
+		return nil
+	}
+	return l
+}
+
+func closerOf[T interface {
+	comparable
+	Close() error
+}](x T) interface{ Close() error } {
+	var none T
+	if x == none {
+		return nil
+	}
+	return x
+}
+
+// adminToken returns the token that lets clients in; a fresh data folder gets one.
+func adminToken(dir string) (string, error) {
+	path := filepath.Join(dir, "admin-token")
+	b, err := os.ReadFile(path)
+	if err == nil && len(strings.TrimSpace(string(b))) > 0 {
+		return strings.TrimSpace(string(b)), nil
+	}
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return "", fmt.Errorf("read the admin token: %w", err)
+	}
+	raw := make([]byte, 32)
+	if _, err := rand.Read(raw); err != nil {
+		return "", fmt.Errorf("make the admin token: %w", err)
+	}
+	token := hex.EncodeToString(raw)
+	tmp := path + ".new"
+	if err := os.WriteFile(tmp, []byte(token+"\n"), 0o600); err != nil {
+		return "", fmt.Errorf("write the admin token: %w", err)
+	}
+	if err := os.Rename(tmp, path); err != nil {
+		return "", fmt.Errorf("write the admin token: %w", err)
+	}
+	return token, nil
+}

@@ -1,0 +1,281 @@
+package control
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"flowctl/dsl/flow"
+	"flowctl/dsl/period"
+	"flowctl/engine"
+	"flowctl/engine/core"
+)
+
+// previewed is how many periods a preview decides on; the total counts all.
+const previewed = 10_000
+
+// request checks a backfill and returns its row, with the revision it is fixed to.
+func (s *Service) request(ctx context.Context, r engine.BackfillRequest) (engine.BackfillRow, *core.Revision, error) {
+	row := engine.BackfillRow{
+		From: r.From, To: cmp.Or(r.To, r.From), MaxActive: r.MaxActive, MissingUpstream: cmp.Or(r.MissingUpstream, "wait"),
+		Reprocess: cmp.Or(r.Reprocess, "missing"), By: s.Caller(ctx),
+	}
+	if r.From == "" {
+		return row, nil, &engine.Error{Code: engine.Invalid, Field: "from", Message: "a backfill needs a range: --from and --to"}
+	}
+	rev, err := s.project(ctx)
+	if err != nil {
+		return row, nil, err
+	}
+	flows, err := choose(rev.Project, r)
+	if err != nil {
+		return row, nil, err
+	}
+	for _, f := range flows {
+		from, to, err := f.Schedule.Range(row.From, row.To)
+		if err != nil {
+			return row, nil, &engine.Error{Code: engine.Invalid, Field: "from", Message: fmt.Sprintf("flow %s: %v", f.Name, err)}
+		}
+		if from >= to {
+			return row, nil, &engine.Error{Code: engine.Invalid, Field: "to", Message: fmt.Sprintf("the range %s..%s ends before it begins", row.From, row.To)}
+		}
+		now := period.At(s.Now())
+		for p := range f.Schedule.StartingIn(from, to) {
+			if p.End > now {
+				return row, nil, &engine.Error{Code: engine.Invalid, Field: "to", Message: fmt.Sprintf(
+					"period %s of %s has not ended yet: let the range end before it", f.Schedule.Label(p), f.Name)}
+			}
+			row.Total++
+		}
+		row.Flows = append(row.Flows, f.Name)
+	}
+	if row.Total == 0 {
+		return row, nil, engine.Errorf(engine.Invalid, "no period begins in %s..%s", row.From, row.To)
+	}
+	return row, rev, nil
+}
+
+// choose returns the flows that a backfill is for, sorted by name.
+func choose(p *flow.Project, r engine.BackfillRequest) ([]*flow.Flow, error) {
+	var chosen []*flow.Flow
+	for _, name := range r.Flows {
+		f := p.Flow(name)
+		switch {
+		case f == nil:
+			return nil, engine.Errorf(engine.NotFound, "no flow %s in the active revision: see flowctl get flows", name)
+		case f.Schedule.Kind() == period.Demand:
+			return nil, engine.Errorf(engine.Invalid, "flow %s runs on demand and has no periods: use flowctl run %s", name, name)
+		}
+		chosen = append(chosen, f)
+	}
+	if len(r.Flows) == 0 && r.Group == "" && r.Every == "" && !r.All {
+		return nil, engine.Errorf(engine.Invalid, "say which flows: names, --group, --every or --all")
+	}
+	if r.Group != "" || r.Every != "" || r.All {
+		for _, f := range p.Flows {
+			kind := f.Schedule.Kind()
+			if f.Enabled && kind != period.Demand && (r.Group == "" || f.Group == r.Group) && (r.Every == "" || kind.String() == r.Every) {
+				chosen = append(chosen, f)
+			}
+		}
+	}
+	slices.SortFunc(chosen, func(a, b *flow.Flow) int { return cmp.Compare(a.Name, b.Name) })
+	chosen = slices.Compact(chosen)
+	if len(chosen) == 0 {
+		return nil, engine.Errorf(engine.NotFound, "no enabled flow with a schedule matches")
+	}
+	return chosen, nil
+}
+
+// StartBackfill implements engine.Service.
+func (s *Service) StartBackfill(ctx context.Context, r engine.BackfillRequest) (*engine.BackfillView, error) {
+	row, rev, err := s.request(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	l, err := s.lead()
+	if err != nil {
+		return nil, err
+	}
+	id, err := l.Do(ctx, core.StartBackfill{Row: row, Revision: rev})
+	if err != nil {
+		return nil, err
+	}
+	return s.Backfill(ctx, id.(engine.BackfillID))
+}
+
+// PreviewBackfill implements engine.Service.
+func (s *Service) PreviewBackfill(ctx context.Context, r engine.BackfillRequest) (*engine.BackfillPreview, error) {
+	row, rev, err := s.request(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	p := &preview{service: s, rev: rev, row: row, planned: map[engine.RunKey]bool{}, missing: map[string]bool{}}
+	p.out = engine.BackfillPreview{Items: []engine.BackfillDecision{}, Missing: []string{}}
+	for c, err := range core.Candidates(rev, row) {
+		if err != nil {
+			return nil, err
+		}
+		if p.batch = append(p.batch, c); len(p.batch) == 500 {
+			if err := p.decide(ctx); err != nil {
+				return nil, err
+			}
+		}
+		if len(p.out.Items) >= previewed {
+			break
+		}
+	}
+	if err := p.decide(ctx); err != nil {
+		return nil, err
+	}
+	return &p.out, nil
+}
+
+// preview decides on the periods of a backfill without making it.
+type preview struct {
+	service *Service
+	rev     *core.Revision
+	row     engine.BackfillRow
+	batch   []core.Candidate
+	planned map[engine.RunKey]bool
+	missing map[string]bool
+	out     engine.BackfillPreview
+}
+
+func (p *preview) decide(ctx context.Context) error {
+	keys := make([]engine.RunKey, len(p.batch))
+	for i, c := range p.batch {
+		keys[i] = engine.RunKey{Flow: c.Flow.Name, Start: c.Period.Start}
+	}
+	found, err := p.service.Store.Existing(ctx, keys)
+	if err != nil {
+		return err
+	}
+	for i, c := range p.batch {
+		d := core.Decide(found[i], false, p.row.Reprocess)
+		action := "leave"
+		if d.Create {
+			action = "create"
+			p.out.Total++
+			p.planned[keys[i]] = true
+		}
+		p.out.Items = append(p.out.Items, engine.BackfillDecision{
+			Run: c.Flow.Name + "@" + c.Flow.Schedule.Label(c.Period), Action: action, Reason: d.Reason,
+		})
+		if d.Create {
+			if err := p.lacks(ctx, c); err != nil {
+				return err
+			}
+		}
+	}
+	p.batch = p.batch[:0]
+	return nil
+}
+
+// lacks notes the needs of a run on periods that have no run and get none.
+func (p *preview) lacks(ctx context.Context, c core.Candidate) error {
+	for _, t := range c.Flow.Tasks {
+		for i := range t.Needs {
+			n := &t.Needs[i]
+			up := p.rev.Project.Flow(n.Flow)
+			if n.Local >= 0 || n.Rule.Kind == period.Latest || up.Schedule.Kind() == period.Demand {
+				continue
+			}
+			for _, need := range period.Join(up.Schedule, c.Flow.Schedule, c.Period, n.Rule) {
+				if err := p.lack(ctx, up, n.Task, need); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func (p *preview) lack(ctx context.Context, up *flow.Flow, task string, need period.Period) error {
+	key := engine.RunKey{Flow: up.Name, Start: need.Start}
+	name := up.Name + "/" + task + "@" + up.Schedule.Label(need)
+	if p.planned[key] || p.missing[name] {
+		return nil
+	}
+	found, err := p.service.Store.Existing(ctx, []engine.RunKey{key})
+	if err != nil {
+		return err
+	}
+	if found[0].Run == 0 {
+		p.missing[name] = true
+		p.out.Missing = append(p.out.Missing, name)
+	}
+	return nil
+}
+
+// Backfills implements engine.Service.
+func (s *Service) Backfills(ctx context.Context, p engine.Page) (*engine.List[engine.BackfillView], error) {
+	before, err := number(p.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := s.Store.Backfills(ctx)
+	if err != nil {
+		return nil, err
+	}
+	l := &engine.List[engine.BackfillView]{Items: []engine.BackfillView{}}
+	for i := range rows {
+		if before != 0 && int64(rows[i].ID) >= before {
+			continue
+		}
+		if len(l.Items) == limit(p) {
+			l.Next = itoa(int(l.Items[len(l.Items)-1].ID))
+			break
+		}
+		l.Items = append(l.Items, backfillView(&rows[i]))
+	}
+	return l, nil
+}
+
+// Backfill implements engine.Service.
+func (s *Service) Backfill(ctx context.Context, id engine.BackfillID) (*engine.BackfillView, error) {
+	rows, err := s.Store.Backfills(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for i := range rows {
+		if rows[i].ID == id {
+			v := backfillView(&rows[i])
+			return &v, nil
+		}
+	}
+	return nil, engine.Errorf(engine.NotFound, "no backfill %d: see flowctl get backfills", id)
+}
+
+// ControlBackfill implements engine.Service.
+func (s *Service) ControlBackfill(ctx context.Context, id engine.BackfillID, verb string) (*engine.BackfillView, error) {
+	if _, err := s.Backfill(ctx, id); err != nil {
+		return nil, err
+	}
+	l, err := s.lead()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := l.Do(ctx, core.ControlBackfill{By: s.Caller(ctx), ID: id, Verb: verb}); err != nil {
+		return nil, err
+	}
+	return s.Backfill(ctx, id)
+}
+
+// WatchBackfill implements engine.Service.
+func (s *Service) WatchBackfill(ctx context.Context, id engine.BackfillID, f func(engine.BackfillView) error) error {
+	l, err := s.lead()
+	if err != nil {
+		return err
+	}
+	changed, stop := l.watchers.backfill(id)
+	defer stop()
+	return s.follow(ctx, l, changed, func() (bool, error) {
+		v, err := s.Backfill(ctx, id)
+		if err != nil {
+			return false, err
+		}
+		return v.FinishedAt != nil, f(*v)
+	})
+}

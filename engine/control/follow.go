@@ -1,0 +1,169 @@
+package control
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"flowctl/dsl"
+	"flowctl/dsl/diag"
+	"flowctl/dsl/flow"
+	"flowctl/engine"
+	"flowctl/engine/core"
+	"flowctl/engine/gitsync"
+)
+
+// Follower turns commits of the flows repository into revisions: it compiles each new one, stores it, and activates it
+// unless it has errors. It is safe for concurrent use.
+type Follower struct {
+	Source *gitsync.Source
+	Store  engine.Store
+	Now    func() time.Time
+	Log    *slog.Logger
+
+	mu       sync.Mutex // one commit at a time
+	compiler *dsl.Compiler
+	seen     engine.Revision // the newest, without files
+}
+
+// Open prepares a follower over what is stored.
+func (f *Follower) Open(ctx context.Context) error {
+	f.compiler = dsl.New()
+	newest, err := f.Store.Revisions(ctx, 0, 1)
+	if err != nil {
+		return fmt.Errorf("read the newest revision: %w", err)
+	}
+	if len(newest) > 0 {
+		f.seen = newest[0]
+	}
+	return nil
+}
+
+// Run follows the repository until ctx ends. What goes wrong is logged and tried again at the next sign of a change.
+func (f *Follower) Run(ctx context.Context, loop *Loop) {
+	changed := f.Source.Watch(ctx)
+	for {
+		if _, err := f.Sync(ctx, loop); err != nil && ctx.Err() == nil {
+			f.Log.Error("the repository could not be followed", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case _, ok := <-changed:
+			if !ok {
+				return
+			}
+		}
+	}
+}
+
+// Sync brings the newest commit in and returns its revision, active or rejected.
+func (f *Follower) Sync(ctx context.Context, loop *Loop) (*engine.Revision, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	head, err := f.Source.Head(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if head.Hash == f.seen.Commit && (f.seen.Active || f.seen.Rejected) { // else a crash came between storing and activating
+		seen := f.seen
+		return &seen, nil
+	}
+	files, err := f.Source.Files(ctx, head.Hash)
+	if err != nil {
+		return nil, err
+	}
+	project, found := f.compiler.Compile(files)
+	row := engine.Revision{
+		Commit: head.Hash, Author: head.Author, Subject: head.Subject, CommittedAt: head.When, SeenAt: f.Now(),
+		Rejected: project == nil, Diagnostics: found, Files: storedFiles(files),
+	}
+	if project != nil {
+		row.Hash = project.Hash
+	}
+	if row.ID, err = f.Store.PutRevision(ctx, loop.Term(), &row); err != nil {
+		return nil, fmt.Errorf("store commit %.12s: %w", head.Hash, err)
+	}
+	if project == nil {
+		f.Log.Warn("commit rejected; the last good revision stays active", "commit", head.Hash, "problems", len(found))
+	} else if err := f.activate(ctx, loop, &row, project); err != nil {
+		return nil, err
+	}
+	row.Files = nil
+	f.seen = row
+	return &row, nil
+}
+
+// activate makes a stored revision active, first in the store and then in the machine.
+func (f *Follower) activate(ctx context.Context, loop *Loop, row *engine.Revision, p *flow.Project) error {
+	if err := f.Store.Activate(ctx, loop.Term(), row.ID, f.Now()); err != nil {
+		return fmt.Errorf("activate revision %d: %w", row.ID, err)
+	}
+	rev := &core.Revision{ID: row.ID, Commit: row.Commit, Tree: treeHash(row.Files), Project: p}
+	if _, err := loop.Do(ctx, core.Activated{Revision: rev}); err != nil {
+		return err
+	}
+	row.Active = true
+	f.Log.Info("revision active", "revision", row.ID, "commit", row.Commit, "flows", len(p.Flows))
+	return nil
+}
+
+// Revision compiles a stored revision again.
+func (f *Follower) Revision(ctx context.Context, id engine.RevisionID) (*core.Revision, error) {
+	row, err := f.Store.Revision(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	stored, err := f.Store.Files(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	files := make([]dsl.File, len(stored))
+	for i, s := range stored {
+		data, err := f.Store.Blob(ctx, s.Hash)
+		if err != nil {
+			return nil, fmt.Errorf("file %s of revision %d: %w", s.Path, id, err)
+		}
+		files[i] = dsl.File{Path: s.Path, Mode: s.Mode, Data: data}
+	}
+	project, found := dsl.New().Compile(files)
+	if project == nil {
+		return nil, fmt.Errorf("revision %d (commit %.12s) does not compile with this version: %s", id, row.Commit, firstError(found))
+	}
+	return &core.Revision{ID: id, Commit: row.Commit, Tree: treeHash(stored), Project: project}, nil
+}
+
+func firstError(found []diag.Diagnostic) string {
+	for _, d := range found {
+		if d.Severity == diag.Error {
+			return fmt.Sprintf("%s:%d:%d: %s [%s]", d.File, d.Line, d.Col, d.Message, d.Rule)
+		}
+	}
+	return "no error was reported"
+}
+
+func storedFiles(files []dsl.File) []engine.File {
+	stored := make([]engine.File, len(files))
+	for i, f := range files {
+		sum := sha256.Sum256(f.Data)
+		stored[i] = engine.File{
+			Path: f.Path, Mode: f.Mode, Hash: hex.EncodeToString(sum[:]), Size: int64(len(f.Data)), Data: f.Data,
+		}
+	}
+	return stored
+}
+
+// treeHash names the content of a revision: agents cache trees by it.
+func treeHash(files []engine.File) string {
+	h := sha256.New()
+	for _, f := range slices.SortedFunc(slices.Values(files), func(a, b engine.File) int { return strings.Compare(a.Path, b.Path) }) {
+		fmt.Fprintf(h, "%o %s %s\n", f.Mode, f.Hash, f.Path)
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}

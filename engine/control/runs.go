@@ -1,0 +1,375 @@
+package control
+
+import (
+	"context"
+	"io"
+	"strings"
+
+	"flowctl/dsl/period"
+	"flowctl/engine"
+	"flowctl/engine/core"
+)
+
+// Runs implements engine.Service.
+func (s *Service) Runs(ctx context.Context, q engine.RunsQuery) (*engine.List[engine.RunView], error) {
+	query := engine.RunQuery{State: q.State, Kind: q.Kind, Backfill: q.Backfill, Cursor: q.Cursor, Limit: limit(q.Page)}
+	if q.Target != "" {
+		t, err := engine.ParseTarget(q.Target)
+		if err != nil {
+			return nil, err
+		}
+		query.Flow = t.Flow
+		if t.From != "" {
+			schedule, err := s.schedule(ctx, t.Flow)
+			if err != nil {
+				return nil, err
+			}
+			from, to, ok, err := bounds(schedule, t)
+			if err != nil {
+				return nil, err
+			}
+			if !ok {
+				return &engine.List[engine.RunView]{Items: []engine.RunView{}}, nil
+			}
+			query.From, query.To = from, to
+		}
+	}
+	rows, next, err := s.Store.Runs(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	return &engine.List[engine.RunView]{Items: s.runViews(ctx, rows), Next: next}, nil
+}
+
+func (s *Service) runViews(ctx context.Context, rows []engine.Run) []engine.RunView {
+	views := make([]engine.RunView, len(rows))
+	for i := range rows {
+		views[i] = runView(&rows[i], s.commit(ctx, rows[i].Revision))
+	}
+	return views
+}
+
+// FindRuns implements engine.Service.
+func (s *Service) FindRuns(ctx context.Context, target string) ([]engine.RunView, error) {
+	_, rows, err := s.resolve(ctx, target)
+	if err != nil {
+		return nil, err
+	}
+	return s.runViews(ctx, rows), nil
+}
+
+// Run implements engine.Service.
+func (s *Service) Run(ctx context.Context, id engine.RunID) (*engine.RunDetail, error) {
+	r, err := s.Store.Run(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return s.detail(ctx, r)
+}
+
+// Attempts implements engine.Service.
+func (s *Service) Attempts(ctx context.Context, q engine.AttemptsQuery) (*engine.List[engine.AttemptView], error) {
+	query := engine.AttemptQuery{State: q.State, Agent: q.Agent, Cursor: q.Cursor, Limit: limit(q.Page)}
+	if q.Target != "" {
+		t, runs, err := s.resolve(ctx, q.Target)
+		if err != nil {
+			return nil, err
+		}
+		if len(runs) > 1 {
+			return nil, engine.Errorf(engine.Invalid, "%s names %d runs: name one of them", q.Target, len(runs))
+		}
+		query.Run, query.Task = runs[0].ID, t.Task
+	}
+	rows, next, err := s.Store.Attempts(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	l := &engine.List[engine.AttemptView]{Items: []engine.AttemptView{}, Next: next}
+	known := map[engine.RunID]*engine.Run{}
+	for i := range rows {
+		r := known[rows[i].Run]
+		if r == nil {
+			if r, err = s.Store.Run(ctx, rows[i].Run); err != nil {
+				return nil, err
+			}
+			known[rows[i].Run] = r
+		}
+		l.Items = append(l.Items, attemptView(r, &rows[i]))
+	}
+	return l, nil
+}
+
+// Explain implements engine.Service.
+func (s *Service) Explain(ctx context.Context, target string) (*engine.Explanation, error) {
+	t, runs, err := s.resolve(ctx, target)
+	if err != nil {
+		return nil, err
+	}
+	l, err := s.lead()
+	if err != nil {
+		return nil, err
+	}
+	e := &engine.Explanation{Target: target, Tasks: []engine.ExplainedTask{}}
+	for i := range runs {
+		d, err := s.detail(ctx, &runs[i])
+		if err != nil {
+			return nil, err
+		}
+		var blockers map[string][]engine.Blocker
+		if err := l.Query(ctx, func(m *core.Machine) { blockers = m.Blockers(runs[i].ID) }); err != nil {
+			return nil, err
+		}
+		for _, v := range d.Tasks {
+			if t.Task != "" && v.Task != t.Task {
+				continue
+			}
+			x := engine.ExplainedTask{TaskRunView: v, Blockers: append([]engine.Blocker{}, blockers[v.Task]...)}
+			if blockers == nil {
+				x.Blockers = settledBlockers(d.Tasks, v)
+			}
+			e.Tasks = append(e.Tasks, x)
+		}
+	}
+	if len(e.Tasks) == 0 {
+		return nil, engine.Errorf(engine.NotFound, "%s has no task %s", runs[0].Name(""), t.Task)
+	}
+	return e, nil
+}
+
+// settledBlockers explains a task run of a run that has left memory: what waits there waits for what failed.
+func settledBlockers(all []engine.TaskRunView, v engine.TaskRunView) []engine.Blocker {
+	bs := []engine.Blocker{}
+	if v.State != engine.UpstreamFailed {
+		return bs
+	}
+	for _, up := range all {
+		if up.State.Bad() && up.State != engine.UpstreamFailed {
+			bs = append(bs, engine.Blocker{
+				Kind: engine.BlockNeed, Ref: up.Name, State: up.State, Message: up.Name + " is " + string(up.State),
+				Hint: "flowctl rerun '" + up.Name + "'",
+			})
+		}
+	}
+	if len(bs) == 0 {
+		bs = append(bs, engine.Blocker{Kind: engine.BlockNeed, Message: "a task of another run that it needs has failed"})
+	}
+	return bs
+}
+
+// Logs implements engine.Service.
+func (s *Service) Logs(ctx context.Context, id engine.AttemptID, offset int64, follow bool, w io.Writer) error {
+	if _, err := s.Store.Attempt(ctx, id); err != nil {
+		return err
+	}
+	if !follow {
+		_, err := s.Output.Copy(id, offset, w)
+		return err
+	}
+	ended := func(ctx context.Context) (bool, error) {
+		a, err := s.Store.Attempt(ctx, id)
+		return err == nil && a.Finished != 0, err
+	}
+	return s.Output.Follow(ctx, id, offset, ended, w)
+}
+
+// WatchRun implements engine.Service.
+func (s *Service) WatchRun(ctx context.Context, id engine.RunID, f func(engine.RunDetail) error) error {
+	l, err := s.lead()
+	if err != nil {
+		return err
+	}
+	changed, stop := l.watchers.run(id)
+	defer stop()
+	return s.follow(ctx, l, changed, func() (bool, error) {
+		d, err := s.Run(ctx, id)
+		if err != nil {
+			return false, err
+		}
+		return d.State != engine.RunActive, f(*d)
+	})
+}
+
+// StartRun implements engine.Service.
+func (s *Service) StartRun(ctx context.Context, r engine.StartRun) (*engine.RunView, error) {
+	t, err := engine.ParseTarget(r.Target)
+	if err != nil {
+		return nil, err
+	}
+	if t.To != "" || t.Version != 0 {
+		return nil, engine.Errorf(engine.Invalid, "a run is for one period: use backfill for a range, rerun for another version")
+	}
+	f, err := s.flow(ctx, t.Flow)
+	if err != nil {
+		return nil, err
+	}
+	ev := core.StartRun{By: s.Caller(ctx), Flow: t.Flow, Task: t.Task, Params: r.Params, Extra: r.Extra, Force: r.Force}
+	l, err := s.lead()
+	if err != nil {
+		return nil, err
+	}
+	var id any
+	if f.Schedule.Kind() == period.Demand {
+		if t.From != "" {
+			return nil, engine.Errorf(engine.Invalid, "flow %s runs on demand: its period is the instant of the request, so name none", t.Flow)
+		}
+		id, err = l.Do(ctx, ev)
+	} else {
+		id, err = l.prepare(ctx, func() (core.Event, error) { return s.prepareRun(ctx, l, ev, t) })
+	}
+	if err != nil {
+		return nil, err
+	}
+	row, err := s.Store.Run(ctx, id.(engine.RunID))
+	if err != nil {
+		return nil, err
+	}
+	v := runView(row, s.commit(ctx, row.Revision))
+	return &v, nil
+}
+
+// prepareRun fills in the period of a run and what runs it has.
+func (s *Service) prepareRun(ctx context.Context, l *Loop, ev core.StartRun, t engine.Target) (core.Event, error) {
+	rev := l.machine.Active()
+	if rev == nil || rev.Project.Flow(ev.Flow) == nil {
+		return ev, nil // the machine says what is wrong
+	}
+	schedule := rev.Project.Flow(ev.Flow).Schedule
+	if t.From == "" {
+		last, ok := schedule.LastEnded(period.At(s.Now()))
+		if !ok {
+			return ev, nil
+		}
+		ev.Period = &last
+	} else {
+		ps, err := schedule.Parse(t.From)
+		if err != nil {
+			return nil, &engine.Error{Code: engine.Invalid, Field: "target", Message: err.Error()}
+		}
+		if len(ps) > 1 {
+			return nil, engine.Errorf(engine.Invalid, "%s names %d periods: name one, such as %s, or use backfill", t.From, len(ps), schedule.Label(ps[0]))
+		}
+		ev.Period = &ps[0]
+	}
+	found, err := s.Store.Existing(ctx, []engine.RunKey{{Flow: ev.Flow, Start: ev.Period.Start}})
+	if err != nil {
+		return nil, err
+	}
+	ev.Existing = found[0]
+	return ev, nil
+}
+
+// Rerun implements engine.Service.
+func (s *Service) Rerun(ctx context.Context, r engine.RerunRequest) ([]engine.RunView, error) {
+	l, t, runs, err := s.operate(ctx, r.Target)
+	if err != nil {
+		return nil, err
+	}
+	var views []engine.RunView
+	for i := range runs {
+		id, err := l.prepare(ctx, func() (core.Event, error) {
+			ev := core.Rerun{
+				By: s.Caller(ctx), Run: runs[i].ID, Version: runs[i].Version,
+				Task: t.Task, Failed: r.Failed, FromTask: r.FromTask, Kill: r.Kill,
+			}
+			var err error
+			if ev.Revision, err = s.revisionAt(ctx, l, r.At, &runs[i]); err != nil {
+				return nil, err
+			}
+			ev.Rows, err = l.load(ctx, []engine.RunID{runs[i].ID})
+			return ev, err
+		})
+		if err != nil {
+			return views, err
+		}
+		row, err := s.Store.Run(ctx, id.(engine.RunID))
+		if err != nil {
+			return views, err
+		}
+		views = append(views, runView(row, s.commit(ctx, row.Revision)))
+	}
+	return views, nil
+}
+
+// revisionAt returns the revision that a rerun names; nil = the active one.
+func (s *Service) revisionAt(ctx context.Context, l *Loop, at string, r *engine.Run) (*core.Revision, error) {
+	switch at {
+	case "", "latest":
+		return nil, nil
+	case "original":
+		return l.hold(ctx, r.Revision)
+	}
+	var before engine.RevisionID
+	for {
+		rows, err := s.Store.Revisions(ctx, before, 100)
+		if err != nil {
+			return nil, err
+		}
+		for _, row := range rows {
+			before = row.ID
+			if !row.Rejected && len(at) >= 4 && strings.HasPrefix(row.Commit, at) {
+				return l.hold(ctx, row.ID)
+			}
+		}
+		if len(rows) == 0 {
+			return nil, engine.Errorf(engine.NotFound, "no usable revision of commit %s: see flowctl revisions", at)
+		}
+	}
+}
+
+// operate resolves a target that an operator acts on.
+func (s *Service) operate(ctx context.Context, target string) (*Loop, engine.Target, []engine.Run, error) {
+	t, runs, err := s.resolve(ctx, target)
+	if err != nil {
+		return nil, t, nil, err
+	}
+	if err := s.newest(ctx, runs); err != nil {
+		return nil, t, nil, err
+	}
+	l, err := s.lead()
+	return l, t, runs, err
+}
+
+// Kill implements engine.Service.
+func (s *Service) Kill(ctx context.Context, target string) ([]engine.TaskRunView, error) {
+	return s.act(ctx, target, func(r *engine.Run, task string, rows *engine.Snapshot) core.Event {
+		return core.Kill{By: s.Caller(ctx), Run: r.ID, Task: task, Rows: rows}
+	})
+}
+
+// Succeed implements engine.Service.
+func (s *Service) Succeed(ctx context.Context, r engine.SucceedRequest) ([]engine.TaskRunView, error) {
+	return s.act(ctx, r.Target, func(run *engine.Run, task string, rows *engine.Snapshot) core.Event {
+		return core.Succeed{By: s.Caller(ctx), Run: run.ID, Task: task, Outputs: r.Outputs, Rows: rows}
+	})
+}
+
+// act does something to each run of a target and returns the task runs it changed.
+func (s *Service) act(ctx context.Context, target string, event func(*engine.Run, string, *engine.Snapshot) core.Event) ([]engine.TaskRunView, error) {
+	l, t, runs, err := s.operate(ctx, target)
+	if err != nil {
+		return nil, err
+	}
+	views := []engine.TaskRunView{}
+	for i := range runs {
+		changed, err := l.prepare(ctx, func() (core.Event, error) {
+			rows, err := l.load(ctx, []engine.RunID{runs[i].ID})
+			if err != nil {
+				return nil, err
+			}
+			return event(&runs[i], t.Task, rows), nil
+		})
+		if err != nil {
+			return views, err
+		}
+		d, err := s.Run(ctx, runs[i].ID)
+		if err != nil {
+			return views, err
+		}
+		for _, v := range d.Tasks {
+			if names(changed.([]string), v.Task) {
+				views = append(views, v)
+			}
+		}
+	}
+	return views, nil
+}

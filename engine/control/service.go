@@ -1,0 +1,285 @@
+package control
+
+import (
+	"context"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"flowctl/dsl/flow"
+	"flowctl/dsl/period"
+	"flowctl/engine"
+	"flowctl/engine/core"
+	"flowctl/engine/logs"
+)
+
+// Tokens makes one-time tokens for agents.
+type Tokens interface {
+	Token(ctx context.Context, ttl time.Duration) (*engine.AgentToken, error)
+}
+
+// Service answers people and programs over the loop and the store. It is safe for concurrent use.
+type Service struct {
+	Store    engine.Store
+	Follower *Follower
+	Output   *logs.Logs
+	Tokens   Tokens
+	Caller   func(context.Context) string // who asks
+	Now      func() time.Time
+
+	loop    atomic.Pointer[Loop]
+	commits sync.Map // RevisionID -> commit hash
+}
+
+// Serve makes a loop the one that the service asks; nil = none at present.
+func (s *Service) Serve(l *Loop) { s.loop.Store(l) }
+
+func (s *Service) lead() (*Loop, error) {
+	if l := s.loop.Load(); l != nil {
+		return l, nil
+	}
+	return nil, errStopping
+}
+
+// Ready says why the service cannot do its work yet; nil = it can.
+func (s *Service) Ready(ctx context.Context) error {
+	if _, err := s.project(ctx); err != nil {
+		return err
+	}
+	return nil
+}
+
+// project returns the active revision.
+func (s *Service) project(ctx context.Context) (*core.Revision, error) {
+	l, err := s.lead()
+	if err != nil {
+		return nil, err
+	}
+	var rev *core.Revision
+	if err := l.Query(ctx, func(m *core.Machine) { rev = m.Active() }); err != nil {
+		return nil, err
+	}
+	if rev == nil {
+		return nil, engine.Errorf(engine.Unavailable, "no revision is active yet: see flowctl revisions")
+	}
+	return rev, nil
+}
+
+// commit returns the commit of a revision; empty when it cannot be read.
+func (s *Service) commit(ctx context.Context, id engine.RevisionID) string {
+	if c, ok := s.commits.Load(id); ok {
+		return c.(string)
+	}
+	r, err := s.Store.Revision(ctx, id)
+	if err != nil {
+		return ""
+	}
+	s.commits.Store(id, r.Commit)
+	return r.Commit
+}
+
+// Sync implements engine.Service.
+func (s *Service) Sync(ctx context.Context) (*engine.RevisionView, error) {
+	l, err := s.lead()
+	if err != nil {
+		return nil, err
+	}
+	r, err := s.Follower.Sync(ctx, l)
+	if err != nil {
+		return nil, err
+	}
+	v := revisionView(r, 0)
+	if rev, err := s.project(ctx); err == nil && rev.ID == r.ID {
+		v.Flows = len(rev.Project.Flows)
+	}
+	return &v, nil
+}
+
+// Revisions implements engine.Service.
+func (s *Service) Revisions(ctx context.Context, p engine.Page) (*engine.List[engine.RevisionView], error) {
+	before, err := number(p.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := s.Store.Revisions(ctx, engine.RevisionID(before), limit(p)+1)
+	if err != nil {
+		return nil, err
+	}
+	l := &engine.List[engine.RevisionView]{Items: []engine.RevisionView{}}
+	if len(rows) > limit(p) {
+		rows = rows[:limit(p)]
+		l.Next = itoa(int(rows[len(rows)-1].ID))
+	}
+	for i := range rows {
+		flows := 0
+		if rev, err := s.project(ctx); err == nil && rev.ID == rows[i].ID {
+			flows = len(rev.Project.Flows)
+		}
+		l.Items = append(l.Items, revisionView(&rows[i], flows))
+	}
+	return l, nil
+}
+
+// Flows implements engine.Service.
+func (s *Service) Flows(ctx context.Context, p engine.Page) (*engine.List[engine.FlowView], error) {
+	rev, err := s.project(ctx)
+	if err != nil {
+		return nil, err
+	}
+	part := page(rev.Project.Flows, func(f *flow.Flow) string { return f.Name }, p)
+	cursors, err := s.cursors(ctx, part.Items)
+	if err != nil {
+		return nil, err
+	}
+	l := &engine.List[engine.FlowView]{Items: []engine.FlowView{}, Next: part.Next}
+	for i, f := range part.Items {
+		l.Items = append(l.Items, flowView(f, cursors[i]))
+	}
+	return l, nil
+}
+
+// cursors returns up to when the periods of flows have been generated.
+func (s *Service) cursors(ctx context.Context, fs []*flow.Flow) ([]period.Instant, error) {
+	l, err := s.lead()
+	if err != nil {
+		return nil, err
+	}
+	cursors := make([]period.Instant, len(fs))
+	err = l.Query(ctx, func(m *core.Machine) {
+		for i, f := range fs {
+			cursors[i] = m.Cursor(f.Name)
+		}
+	})
+	return cursors, err
+}
+
+// Flow implements engine.Service.
+func (s *Service) Flow(ctx context.Context, name string) (*engine.FlowView, error) {
+	f, err := s.flow(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	cursors, err := s.cursors(ctx, []*flow.Flow{f})
+	if err != nil {
+		return nil, err
+	}
+	v := flowView(f, cursors[0])
+	return &v, nil
+}
+
+func (s *Service) flow(ctx context.Context, name string) (*flow.Flow, error) {
+	rev, err := s.project(ctx)
+	if err != nil {
+		return nil, err
+	}
+	f := rev.Project.Flow(name)
+	if f == nil {
+		return nil, engine.Errorf(engine.NotFound, "no flow %s in the active revision: see flowctl get flows", name)
+	}
+	return f, nil
+}
+
+// Tasks implements engine.Service.
+func (s *Service) Tasks(ctx context.Context, name string, p engine.Page) (*engine.List[engine.TaskView], error) {
+	rev, err := s.project(ctx)
+	if err != nil {
+		return nil, err
+	}
+	flows := rev.Project.Flows
+	if name != "" {
+		f, err := s.flow(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		flows = []*flow.Flow{f}
+	}
+	all := []engine.TaskView{}
+	for _, f := range flows {
+		for _, t := range f.Tasks {
+			all = append(all, taskView(f, t))
+		}
+	}
+	// The order is that of needs, so a page is found by the place of the cursor, not by its name.
+	from := 0
+	for i := range all {
+		if p.Cursor != "" && all[i].ID == p.Cursor {
+			from = i + 1
+		}
+	}
+	to := min(len(all), from+limit(p))
+	l := &engine.List[engine.TaskView]{Items: all[from:to]}
+	if to < len(all) {
+		l.Next = all[to-1].ID
+	}
+	return l, nil
+}
+
+// Agents implements engine.Service.
+func (s *Service) Agents(ctx context.Context, p engine.Page) (*engine.List[engine.AgentView], error) {
+	rows, err := s.Store.Agents(ctx)
+	if err != nil {
+		return nil, err
+	}
+	l, err := s.lead()
+	if err != nil {
+		return nil, err
+	}
+	views := make([]engine.AgentView, len(rows))
+	err = l.Query(ctx, func(m *core.Machine) {
+		for i, a := range rows {
+			connected, running := m.AgentState(a.Name)
+			views[i] = engine.AgentView{
+				Name: a.Name, State: "lost", Labels: append([]string{}, a.Labels...), Slots: a.Slots, Running: running,
+				Version: a.Version, LastSeen: a.LastSeen.UTC(),
+			}
+			if connected {
+				views[i].State, views[i].LastSeen = "connected", s.Now().UTC()
+			}
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	return page(views, func(a engine.AgentView) string { return a.Name }, p), nil
+}
+
+// AgentToken implements engine.Service.
+func (s *Service) AgentToken(ctx context.Context, ttl time.Duration) (*engine.AgentToken, error) {
+	return s.Tokens.Token(ctx, ttl)
+}
+
+// Operations implements engine.Service.
+func (s *Service) Operations(ctx context.Context, p engine.Page) (*engine.List[engine.OperationView], error) {
+	before, err := number(p.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := s.Store.Operations(ctx, before, limit(p)+1)
+	if err != nil {
+		return nil, err
+	}
+	l := &engine.List[engine.OperationView]{Items: []engine.OperationView{}}
+	if len(rows) > limit(p) {
+		rows = rows[:limit(p)]
+		l.Next = strconv.FormatInt(rows[len(rows)-1].ID, 10)
+	}
+	for _, o := range rows {
+		l.Items = append(l.Items, engine.OperationView{At: o.At.Time(), By: o.By, Verb: o.Verb, Target: o.Target, Detail: o.Detail})
+	}
+	return l, nil
+}
+
+// number reads a cursor that is a number; empty = 0.
+func number(cursor string) (int64, error) {
+	if cursor == "" {
+		return 0, nil
+	}
+	n, err := strconv.ParseInt(cursor, 10, 64)
+	if err != nil {
+		return 0, &engine.Error{Code: engine.Invalid, Field: "cursor", Message: "cursor " + strconv.Quote(cursor) + " is not one that this server gave"}
+	}
+	return n, nil
+}
+
+func itoa(n int) string { return strconv.Itoa(n) }

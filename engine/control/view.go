@@ -1,0 +1,161 @@
+package control
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"flowctl/dsl/diag"
+	"flowctl/dsl/flow"
+	"flowctl/dsl/period"
+	"flowctl/engine"
+)
+
+// instant returns nil for an instant that is not known yet.
+func instant(i period.Instant) *time.Time {
+	if i == 0 {
+		return nil
+	}
+	t := i.Time()
+	return &t
+}
+
+func runView(r *engine.Run, commit string) engine.RunView {
+	return engine.RunView{
+		ID: r.ID, Name: r.Name(""), Flow: r.Flow, Period: r.Label,
+		PeriodStart: r.Period.Start.Time(), PeriodEnd: r.Period.End.Time(),
+		Version: r.Version, Kind: r.Kind, State: r.State, Revision: r.Revision, Commit: commit, Pinned: r.Pinned,
+		Backfill: r.Backfill, Params: r.Params, CreatedAt: r.Created.Time(), ScheduledAt: r.Due.Time(),
+		StartedAt: instant(r.Started), FinishedAt: instant(r.Finished),
+	}
+}
+
+func taskRunView(r *engine.Run, t *engine.TaskRun, from string) engine.TaskRunView {
+	return engine.TaskRunView{
+		Name: r.Name(t.Task), Task: t.Task, Run: t.Run, State: t.State, Attempts: t.Attempts, Attempt: t.Attempt,
+		Reference: from, Code: t.Code, Message: t.Message, Outputs: t.Outputs,
+		StartedAt: instant(t.Started), FinishedAt: instant(t.Finished),
+	}
+}
+
+func attemptView(r *engine.Run, a *engine.Attempt) engine.AttemptView {
+	v := engine.AttemptView{
+		ID: a.ID, TaskRun: r.Name(a.Task), Run: a.Run, No: a.No, Agent: a.Agent, State: a.State, Code: a.Code, Message: a.Message,
+		AssignedAt: a.Assigned.Time(), StartedAt: instant(a.Started), FinishedAt: instant(a.Finished),
+		MaxRSS: a.MaxRSS, CPUS: float64(a.CPU) / 1e6,
+	}
+	if a.Finished != 0 && a.ExitCode >= 0 {
+		v.ExitCode = &a.ExitCode
+	}
+	return v
+}
+
+func revisionView(r *engine.Revision, flows int) engine.RevisionView {
+	state := "superseded"
+	switch {
+	case r.Rejected:
+		state = "rejected"
+	case r.Active:
+		state = "active"
+	}
+	found := r.Diagnostics
+	if found == nil {
+		found = []diag.Diagnostic{}
+	}
+	return engine.RevisionView{
+		ID: r.ID, Commit: r.Commit, Author: r.Author, Subject: r.Subject, CommittedAt: r.CommittedAt.UTC(), SeenAt: r.SeenAt.UTC(),
+		State: state, Flows: flows, Diagnostics: found,
+	}
+}
+
+func flowView(f *flow.Flow, cursor period.Instant) engine.FlowView {
+	v := engine.FlowView{
+		Name: f.Name, Description: f.Description, Team: f.Team, Owner: f.Owner, Group: f.Group, Folder: f.Folder,
+		Labels: f.Labels, Priority: f.Priority, Enabled: f.Enabled, Schedule: f.Schedule.String(), Kind: f.Schedule.Kind().String(),
+		Tasks: make([]string, len(f.Tasks)), File: f.Pos.File, Line: f.Pos.Line,
+	}
+	for i, t := range f.Tasks {
+		v.Tasks[i] = t.Name
+	}
+	if f.Enabled && f.Schedule.Kind() != period.Demand {
+		if next, ok := f.Schedule.FirstEndingAfter(cursor); ok {
+			v.NextAt = instant(f.Schedule.Due(next))
+		}
+	}
+	return v
+}
+
+func taskView(f *flow.Flow, t *flow.Task) engine.TaskView {
+	v := engine.TaskView{
+		ID: f.ID(t), Flow: f.Name, Name: t.Name, Runner: t.Runner, Needs: []string{}, RetryMax: t.Retry.Limit,
+		TimeoutS: t.Timeout.Seconds(),
+	}
+	for _, n := range t.Needs {
+		v.Needs = append(v.Needs, n.Flow+"/"+n.Task+ruleText(n.Rule))
+	}
+	return v
+}
+
+func ruleText(r period.Rule) string {
+	switch r.Kind {
+	case period.Offset:
+		if r.N == 1 {
+			return " (previous)"
+		}
+		return " (" + itoa(r.N) + " periods before)"
+	case period.Last:
+		return " (last " + itoa(r.N) + ")"
+	case period.Latest:
+		return " (latest)"
+	}
+	return ""
+}
+
+func backfillView(b *engine.BackfillRow) engine.BackfillView {
+	return engine.BackfillView{
+		ID: b.ID, State: b.State, Flows: b.Flows, From: b.From, To: b.To, Total: b.Total, Created: b.Created, Skipped: b.Skipped,
+		Succeeded: b.Succeeded, Failed: b.Failed, MaxActive: b.MaxActive, Revision: b.Revision, By: b.By,
+		CreatedAt: b.CreatedAt.Time(), FinishedAt: instant(b.FinishedAt),
+	}
+}
+
+// inOrder sorts the task runs of a run so that needs come first, as the flow has them; tasks that the flow does not know come last.
+func inOrder(ts []engine.TaskRunView, f *flow.Flow) {
+	index := func(name string) int {
+		if f != nil {
+			if t := f.Task(name); t != nil {
+				return t.Index
+			}
+		}
+		return len(ts) + 1
+	}
+	slices.SortStableFunc(ts, func(a, b engine.TaskRunView) int { return cmp.Compare(index(a.Task), index(b.Task)) })
+}
+
+// page cuts a part out of a list that is in memory. The cursor is the name of the last item before the part.
+func page[T any](all []T, name func(T) string, p engine.Page) *engine.List[T] {
+	from := 0
+	if p.Cursor != "" {
+		from = len(all)
+		for i, item := range all {
+			if name(item) > p.Cursor {
+				from = i
+				break
+			}
+		}
+	}
+	to := min(len(all), from+limit(p))
+	l := &engine.List[T]{Items: append([]T{}, all[from:to]...)}
+	if to < len(all) {
+		l.Next = name(all[to-1])
+	}
+	return l
+}
+
+// limit is how many items a page has.
+func limit(p engine.Page) int {
+	if p.Limit <= 0 {
+		return 100
+	}
+	return min(p.Limit, 1000)
+}

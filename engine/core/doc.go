@@ -1,0 +1,32 @@
+// Package core is the scheduler as a deterministic machine: events go in with the instant at which they happened,
+// changes of rows and effects come out. It does no I/O, reads no clock and starts no goroutine.
+//
+// # How data flows
+//
+// [Machine.Handle] applies one [Event]. What it changed is collected, each row once however often it changed, until
+// [Machine.Take] hands over an [Output]: rows for one transaction, and effects that may be performed only after that
+// transaction is durable. Every effect can be derived again from the rows, so a crash between the two loses nothing:
+// [Restore] builds the machine that wrote the rows, and an agent that presents itself is told again what it missed.
+//
+// # What is in memory
+//
+// Only what can still move: active runs, the state of flows, unfinished backfills, connected agents. A run that has
+// settled leaves memory; what became of it is in the ledger. When a need reaches a period that is not in memory, the
+// machine asks with a look-up, and the need is "checking" until the answer comes as an event.
+//
+// # How a task run moves
+//
+// The table engine.Transitions lists all moves; move refuses any other. A task run counts its needs by class (unmet,
+// good, bad), so an upstream that changes costs one step for each dependent and never a scan. When the needs allow
+// it, the gates follow in order: the condition (when), the earliest start, the input paths, the limits; then it stands in the
+// queue of its agent selector, ordered by backfills last, priority, due instant and number.
+//
+// A point is what is known of one task for one period, kept while somebody waits for it. It is the only link between
+// runs.
+//
+// # Promises
+//
+// The invariants of docs/concepts.md: one run per flow, period and version; at most one live attempt per task and
+// period; no attempt before its blockers cleared; a final attempt never changes; the same events give the same
+// changes.
+package core

@@ -1,0 +1,171 @@
+package core
+
+import (
+	"flowctl/dsl/flow"
+	"flowctl/dsl/period"
+	"flowctl/engine"
+)
+
+// Event is something that happened. The types of this file are all there are.
+type Event interface{ event() }
+
+// Tick lets time pass: everything due by now happens. It is sent at the instant [Machine.NextWake] names.
+type Tick struct{}
+
+// Boot is the first event after Restore: time has passed while no server ran.
+type Boot struct{}
+
+// Revision is a compiled commit that the machine can follow.
+type Revision struct {
+	ID      engine.RevisionID
+	Commit  string
+	Tree    string // content hash of its files
+	Project *flow.Project
+
+	plans map[string]*plan
+}
+
+// Activated makes a revision the one that new runs follow.
+type Activated struct{ Revision *Revision }
+
+// AgentJoined says that an agent's stream is open.
+type AgentJoined struct{ Hello engine.Hello }
+
+// AgentLost says that an agent's stream is gone.
+type AgentLost struct{ Agent string }
+
+// Reported is what an agent says of its attempts.
+type Reported struct {
+	Agent   string
+	Reports []engine.Report
+}
+
+// Probed answers Output.Probes.
+type Probed struct {
+	Agent string
+	Paths []engine.PathState
+}
+
+// LedgerAnswered answers Output.Lookups; both slices have the same length.
+type LedgerAnswered struct {
+	Keys    []engine.LedgerKey
+	Answers []engine.LedgerAnswer
+}
+
+// ExistingAnswered answers Output.Existing for a backfill. It must follow the question with no other event between.
+type ExistingAnswered struct {
+	Backfill engine.BackfillID
+	Keys     []engine.RunKey
+	Found    []engine.Existing
+}
+
+// Loaded brings settled runs back into memory because what they waited for has succeeded.
+type Loaded struct{ Rows *engine.Snapshot }
+
+// StartRun is the operator's `run`.
+type StartRun struct {
+	By           string
+	Flow, Task   string          // Task empty = all tasks
+	Period       *period.Period  // nil = the last ended period, or for on-demand flows the present instant
+	Existing     engine.Existing // of that period
+	Params       map[string]string
+	Extra, Force bool
+}
+
+// Rerun is the operator's `rerun` of one run. Rows holds the run, loaded when it has left memory.
+type Rerun struct {
+	By       string
+	Run      engine.RunID
+	Rows     *engine.Snapshot
+	Version  int // the highest version of the period
+	Task     string
+	Failed   bool
+	FromTask string
+	Revision *Revision // nil = the active one
+	Kill     bool
+}
+
+// Kill is the operator's `kill` of one run, or of one task run.
+type Kill struct {
+	By   string
+	Run  engine.RunID
+	Task string // empty = all
+	Rows *engine.Snapshot
+}
+
+// Succeed is the operator's `succeed` of one run, or of one task run.
+type Succeed struct {
+	By      string
+	Run     engine.RunID
+	Task    string
+	Outputs map[string]string
+	Rows    *engine.Snapshot
+}
+
+// StartBackfill is the operator's `backfill`. Row holds the request; the machine numbers it.
+type StartBackfill struct {
+	Row      engine.BackfillRow
+	Revision *Revision
+}
+
+// ControlBackfill is the operator's `backfill pause`, `resume` or `cancel`.
+type ControlBackfill struct {
+	By   string
+	ID   engine.BackfillID
+	Verb string
+}
+
+func (Tick) event()             {}
+func (Boot) event()             {}
+func (Activated) event()        {}
+func (AgentJoined) event()      {}
+func (AgentLost) event()        {}
+func (Reported) event()         {}
+func (Probed) event()           {}
+func (LedgerAnswered) event()   {}
+func (ExistingAnswered) event() {}
+func (Loaded) event()           {}
+func (StartRun) event()         {}
+func (Rerun) event()            {}
+func (Kill) event()             {}
+func (Succeed) event()          {}
+func (StartBackfill) event()    {}
+func (ControlBackfill) event()  {}
+
+// Output is what a round of events asks for. The rows go to the store first; the effects follow once they are durable.
+type Output struct {
+	Changes engine.Changes
+
+	Assign map[string][]*engine.Assignment // by agent
+	Kill   map[string][]engine.AttemptID   // by agent
+	Ack    map[string][]engine.AttemptID   // by agent: ends that are stored
+	Probe  map[string][]string             // by agent: input paths to look at
+	// Lookups are questions to the ledger, answered by LedgerAnswered.
+	Lookups []engine.LedgerKey
+	// Existing are questions of backfills, answered by ExistingAnswered.
+	Existing []ExistingQuestion
+	// Wake names tasks that succeeded after they had failed: settled runs that wait for them are to be Loaded.
+	Wake []engine.LedgerKey
+}
+
+// ExistingQuestion asks which runs exist for the next periods of a backfill.
+type ExistingQuestion struct {
+	Backfill engine.BackfillID
+	Keys     []engine.RunKey
+}
+
+// Effects tells whether there is anything to do after the commit.
+func (o *Output) Effects() bool {
+	return len(o.Assign)+len(o.Kill)+len(o.Ack)+len(o.Probe)+len(o.Lookups)+len(o.Existing)+len(o.Wake) > 0
+}
+
+func (o *Output) reset() {
+	o.Changes.Reset()
+	clear(o.Assign)
+	clear(o.Kill)
+	clear(o.Ack)
+	clear(o.Probe)
+	o.Lookups = o.Lookups[:0]
+	o.Existing = o.Existing[:0]
+	o.Wake = o.Wake[:0]
+}

@@ -1,0 +1,196 @@
+package core
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"flowctl/dsl/period"
+	"flowctl/engine"
+)
+
+// holders is how many holders of a limit an explanation names.
+const holdersNamed = 10
+
+// Blockers says, for each task run of an active run, what keeps it from moving; nil when the run is not in memory.
+// Task runs that nothing blocks have no entry.
+func (m *Machine) Blockers(id engine.RunID) map[string][]engine.Blocker {
+	r := m.runs[id]
+	if r == nil {
+		return nil
+	}
+	found := map[string][]engine.Blocker{}
+	for i := range r.tasks {
+		t := &r.tasks[i]
+		if !t.member {
+			continue
+		}
+		if bs := m.blockers(t); len(bs) > 0 {
+			found[t.def.Name] = bs
+		}
+	}
+	return found
+}
+
+func (m *Machine) blockers(t *taskRun) []engine.Blocker {
+	switch t.row.State {
+	case engine.Waiting, engine.UpstreamFailed:
+		bs := append(m.localNeeds(t), m.outerNeeds(t)...)
+		if t.judge() != pass {
+			return bs
+		}
+		return m.gates(t)
+	case engine.Ready:
+		if t.parked {
+			l := m.limits[t.id]
+			return []engine.Blocker{{
+				Kind: engine.BlockTaskLimit, Holders: m.names(l.live),
+				Message: fmt.Sprintf("task concurrency %d is taken", l.max),
+			}}
+		}
+		return m.noAgent(t)
+	case engine.Retrying:
+		return []engine.Blocker{until(engine.BlockRetry, t.row.NextAt, "waits for its retry")}
+	}
+	return nil
+}
+
+func until(kind engine.BlockerKind, at period.Instant, message string) engine.Blocker {
+	when := at.Time()
+	return engine.Blocker{Kind: kind, Until: &when, Message: message + " at " + when.Format(time.RFC3339)}
+}
+
+func (m *Machine) localNeeds(t *taskRun) []engine.Blocker {
+	var bs []engine.Blocker
+	for i := range t.def.Needs {
+		n := &t.def.Needs[i]
+		if n.Local < 0 || !t.run.tasks[n.Local].member {
+			continue
+		}
+		up := &t.run.tasks[n.Local]
+		if classOf(up.row.State) != good {
+			bs = append(bs, engine.Blocker{
+				Kind: engine.BlockNeed, Ref: m.name(up), State: up.row.State, Message: m.name(up) + " is " + string(up.row.State),
+			})
+		}
+	}
+	return bs
+}
+
+func (m *Machine) outerNeeds(t *taskRun) []engine.Blocker {
+	var bs []engine.Blocker
+	for i := range t.needs {
+		n := &t.needs[i]
+		for _, rf := range n.refs {
+			p := rf.point
+			if p.classFor(t) == good {
+				continue
+			}
+			name, label := p.flow+"/"+p.task, ""
+			if f := t.run.rev.Project.Flow(p.flow); f != nil && p.key.start != newest {
+				label = labelOf(f.Schedule, p.key.start)
+				name += "@" + label
+			}
+			switch p.status {
+			case checking:
+				bs = append(bs, engine.Blocker{Kind: engine.BlockChecking, Ref: name, Message: "looking up " + name})
+			case absent:
+				b := engine.Blocker{Kind: engine.BlockAbsent, Ref: name, Message: "there is no run of " + name}
+				if label == "" {
+					b.Hint = "flowctl run " + p.flow
+				} else {
+					b.Hint = fmt.Sprintf("flowctl backfill %s --from %s --to %s", p.flow, label, label)
+				}
+				bs = append(bs, b)
+			default:
+				bs = append(bs, engine.Blocker{Kind: engine.BlockNeed, Ref: name, State: p.state, Message: name + " is " + string(p.state)})
+			}
+		}
+	}
+	return bs
+}
+
+// labelOf returns the label of the period that starts at an instant.
+func labelOf(s *period.Schedule, start period.Instant) string {
+	if p, ok := s.Containing(start); ok {
+		return s.Label(p)
+	}
+	return start.Time().Format(time.RFC3339)
+}
+
+// gates explains what holds a task run whose needs are met.
+func (m *Machine) gates(t *taskRun) []engine.Blocker {
+	r := t.run
+	switch {
+	case !r.admitted:
+		names := make([]string, 0, min(len(r.state.holders), holdersNamed))
+		for _, h := range r.state.holders[:min(len(r.state.holders), holdersNamed)] {
+			names = append(names, h.row.Name(""))
+		}
+		return []engine.Blocker{{
+			Kind: engine.BlockFlowLimit, Holders: names,
+			Message: fmt.Sprintf("concurrency %d of flow %s is taken", r.flow.MaxRuns, r.row.Flow),
+		}}
+	case r.bf != nil && r.bf.row.State == engine.BackfillPaused:
+		return []engine.Blocker{{
+			Kind: engine.BlockBackfill, Message: fmt.Sprintf("backfill %d is paused", r.bf.row.ID),
+			Hint: fmt.Sprintf("flowctl backfill resume %d", r.bf.row.ID),
+		}}
+	case t.behind:
+		other := m.live[t.place()]
+		return []engine.Blocker{{
+			Kind: engine.BlockVersion, Ref: m.name(other), State: other.row.State, Message: m.name(other) + " is still running",
+		}}
+	case t.earliest() > m.now:
+		return []engine.Blocker{until(engine.BlockStartAfter, t.earliest(), "may start")}
+	}
+	var bs []engine.Blocker
+	for _, path := range t.paths {
+		w := m.watches[watchKey{selectorOf(t.def), path}]
+		if w == nil {
+			continue
+		}
+		b := engine.Blocker{Kind: engine.BlockPath, Ref: path, Message: "input " + path + " is not there"}
+		switch {
+		case w.failure != "":
+			b.Message = "input " + path + " could not be checked: " + w.failure
+		case w.queued:
+			b.Message = "input " + path + " cannot be checked: no agent is connected that could look"
+		}
+		bs = append(bs, b)
+	}
+	return bs
+}
+
+// noAgent explains why no agent takes a ready task run.
+func (m *Machine) noAgent(t *taskRun) []engine.Blocker {
+	var why []string
+	eligible := false
+	for _, a := range m.fleet {
+		switch lacks := a.mismatch(t.def.Agents); {
+		case !a.connected:
+			why = append(why, a.name+" is lost")
+		case len(lacks) > 0:
+			why = append(why, a.name+" lacks "+strings.Join(lacks, ", "))
+		default:
+			eligible = true
+		}
+	}
+	if eligible {
+		return []engine.Blocker{{Kind: engine.BlockSlots, Message: "all slots of the eligible agents are taken"}}
+	}
+	if len(why) == 0 {
+		why = []string{"no agent has joined"}
+	}
+	return []engine.Blocker{{
+		Kind: engine.BlockAgent, Message: "no eligible agent: " + strings.Join(why, "; "),
+	}}
+}
+
+func (m *Machine) names(ts []*taskRun) []string {
+	names := make([]string, 0, min(len(ts), holdersNamed))
+	for _, t := range ts[:min(len(ts), holdersNamed)] {
+		names = append(names, m.name(t))
+	}
+	return names
+}

@@ -1,0 +1,264 @@
+package core
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"flowctl/engine"
+)
+
+// refusedPause is how long a task run that an agent gave back is not offered again.
+const refusedPause = 5 * time.Second
+
+// agent is an agent that has been seen since the machine was made.
+type agent struct {
+	name      string
+	boot      string
+	labels    []string
+	slots     int
+	connected bool
+	live      map[engine.AttemptID]*taskRun
+	probing   map[string][]*watch // by path
+}
+
+func (a *agent) free() int {
+	if !a.connected {
+		return 0
+	}
+	return a.slots - len(a.live)
+}
+
+// mismatch returns the labels of a selector that the agent lacks.
+func (a *agent) mismatch(selector []string) []string {
+	var lacks []string
+	for _, want := range selector {
+		if !slices.Contains(a.labels, want) {
+			lacks = append(lacks, want)
+		}
+	}
+	return lacks
+}
+
+func (m *Machine) agent(name string) *agent {
+	a := m.agents[name]
+	if a == nil {
+		a = &agent{name: name, live: map[engine.AttemptID]*taskRun{}, probing: map[string][]*watch{}}
+		m.agents[name] = a
+		m.fleet = append(m.fleet, a)
+		slices.SortFunc(m.fleet, func(x, y *agent) int { return cmp.Compare(x.name, y.name) })
+	}
+	return a
+}
+
+// pick returns the connected agent with the largest free part of its slots among those that have all labels.
+func (m *Machine) pick(selector []string) *agent {
+	var best *agent
+	for _, a := range m.fleet {
+		if a.free() <= 0 || len(selector) > 0 && len(a.mismatch(selector)) > 0 {
+			continue
+		}
+		if best == nil || a.free()*best.slots > best.free()*a.slots {
+			best = a
+		}
+	}
+	return best
+}
+
+// anyAgent returns a connected agent for a queue's selector, full or not.
+func (m *Machine) anyAgent(selector string) *agent {
+	var labels []string
+	if selector != "" {
+		labels = strings.Split(selector, ",")
+	}
+	for _, a := range m.fleet {
+		if a.connected && len(a.mismatch(labels)) == 0 {
+			return a
+		}
+	}
+	return nil
+}
+
+// join takes an agent's account of itself: what it holds is compared with what the machine gave it.
+func (m *Machine) join(h engine.Hello) {
+	a := m.agent(h.Name)
+	a.connected, a.boot, a.labels, a.slots = true, h.BootID, h.Labels, h.Slots
+	known := make(map[engine.AttemptID]bool, len(h.Attempts))
+	for _, r := range h.Attempts {
+		known[r.Attempt] = true
+	}
+	m.reported(h.Name, h.Attempts)
+	for _, id := range slices.Sorted(maps.Keys(a.live)) {
+		if t := a.live[id]; !known[id] {
+			m.missed(a, t)
+		}
+	}
+}
+
+// missed deals with an attempt that its agent has no record of. An agent whose machine has not restarted since the assignment
+// writes its record before it starts anything, so nothing started and the assignment can be sent again. Otherwise an
+// unknown start is not taken for no start.
+func (m *Machine) missed(a *agent, t *taskRun) {
+	switch {
+	case t.attempt.Boot != a.boot || t.attempt.Started != 0:
+		m.finish(t, engine.Result{
+			State: engine.Failed, Code: engine.CodeLost, ExitCode: -1,
+			Message: "agent " + a.name + " has no record of it any more",
+		})
+	case t.row.State == engine.Killing:
+		m.finish(t, engine.Result{State: engine.Killed, Code: engine.CodeKilled, ExitCode: -1, Message: "killed before it started"})
+	default:
+		as, err := m.assignment(t)
+		if err != nil {
+			m.finish(t, engine.Result{State: engine.Failed, Code: engine.CodeBadExpression, ExitCode: -1, Message: err.Error()})
+			return
+		}
+		m.out.Assign[a.name] = append(m.out.Assign[a.name], as)
+	}
+}
+
+// lose notes that an agent's stream is gone. Its attempts go on without it and are adopted when it returns.
+func (m *Machine) lose(name string) {
+	a := m.agents[name]
+	if a == nil {
+		return
+	}
+	a.connected = false
+	for _, path := range slices.Sorted(maps.Keys(a.probing)) {
+		for _, w := range a.probing[path] {
+			w.asked = false
+			m.look(w)
+		}
+	}
+	clear(a.probing)
+}
+
+// reported takes what an agent says of attempts. What the machine does not hold to be live on that agent is killed if it
+// runs and forgotten if it has ended.
+func (m *Machine) reported(agentName string, rs []engine.Report) {
+	for i := range rs {
+		r := &rs[i]
+		t := m.attempts[r.Attempt]
+		if t == nil || t.agent == nil || t.agent.name != agentName {
+			if r.Kind == engine.ReportStarted {
+				m.out.Kill[agentName] = append(m.out.Kill[agentName], r.Attempt)
+			} else {
+				m.out.Ack[agentName] = append(m.out.Ack[agentName], r.Attempt)
+			}
+			continue
+		}
+		switch r.Kind {
+		case engine.ReportStarted:
+			m.begin(t)
+			continue
+		case engine.ReportFinished:
+			m.finish(t, r.Result)
+		case engine.ReportRefused:
+			m.refuse(t, r)
+		case engine.ReportUnknown:
+			m.missed(t.agent, t)
+			continue
+		}
+		m.out.Ack[agentName] = append(m.out.Ack[agentName], r.Attempt)
+	}
+}
+
+// begin notes that an attempt's process runs.
+func (m *Machine) begin(t *taskRun) {
+	if t.attempt.Started != 0 {
+		return
+	}
+	t.attempt.Started = m.now
+	if t.row.Started == 0 {
+		t.row.Started = m.now
+	}
+	m.touchAttempt(t)
+	m.touchTask(t)
+	if t.row.State == engine.Assigned {
+		t.attempt.State = engine.Running
+		m.move(t, engine.Running)
+	} else { // killed before the start was known
+		m.out.Kill[t.agent.name] = append(m.out.Kill[t.agent.name], t.attempt.ID)
+	}
+}
+
+// end takes a live attempt off its agent and gives back what it held.
+func (m *Machine) end(t *taskRun) {
+	delete(m.attempts, t.attempt.ID)
+	delete(t.agent.live, t.attempt.ID)
+	t.agent = nil
+	t.attempt.Finished = m.now
+	m.touchAttempt(t)
+	m.vacate(t)
+	m.release(t)
+}
+
+// finish settles a live attempt, and its task run if no retry follows.
+func (m *Machine) finish(t *taskRun, res engine.Result) {
+	m.end(t)
+	a := &t.attempt
+	a.State, a.Code, a.Message, a.ExitCode, a.MaxRSS, a.CPU = res.State, res.Code, res.Message, res.ExitCode, res.MaxRSS, res.CPU
+	if res.State == engine.Succeeded {
+		t.row.Code, t.row.Message, t.row.Outputs = "", "", res.Outputs
+		if t.row.Started == 0 {
+			t.row.Started = m.now
+		}
+		m.move(t, engine.Succeeded)
+		return
+	}
+	t.row.Code, t.row.Message = res.Code, res.Message
+	switch retry := t.def.Retry; {
+	case t.row.State == engine.Killing:
+		a.State = engine.Killed
+		m.move(t, engine.Killed)
+	case t.row.Attempts <= retry.Limit:
+		delay := retry.Delay
+		for i := 1; i < t.row.Attempts && delay < retry.MaxDelay; i++ {
+			delay = time.Duration(float64(delay) * retry.Backoff)
+		}
+		if retry.MaxDelay > 0 {
+			delay = min(delay, retry.MaxDelay)
+		}
+		t.row.NextAt = m.now.Add(delay)
+		m.move(t, engine.Retrying)
+		m.sleep(t, t.row.NextAt)
+	default:
+		a.State = engine.Failed
+		m.move(t, engine.Failed)
+	}
+}
+
+// retry lets a task run whose delay is over try again.
+func (m *Machine) retry(t *taskRun) {
+	t.row.NextAt = 0
+	if m.held(t) {
+		m.move(t, engine.Waiting)
+		return
+	}
+	m.move(t, engine.Ready)
+	m.enqueue(t)
+}
+
+// refuse takes back an attempt that the agent did not start. It does not count as a try.
+func (m *Machine) refuse(t *taskRun, r *engine.Report) {
+	m.end(t)
+	a := &t.attempt
+	a.State, a.Code, a.ExitCode, a.Message = engine.Failed, engine.CodeRefused, -1, r.Message
+	t.row.Attempts--
+	if len(r.Missing) > 0 {
+		a.Message = "input not there: " + strings.Join(r.Missing, ", ")
+	} else {
+		t.notBefore = m.now.Add(refusedPause)
+	}
+	if t.row.State == engine.Killing {
+		m.move(t, engine.Killed)
+		return
+	}
+	if len(t.paths) > 0 {
+		t.missing = -1
+	}
+	m.move(t, engine.Waiting)
+	m.stir(t)
+}

@@ -1,0 +1,160 @@
+package core
+
+import (
+	"flowctl/dsl/flow"
+	"flowctl/dsl/period"
+	"flowctl/engine"
+)
+
+// activate makes a revision the one that new runs follow. Runs that have not started move to it.
+func (m *Machine) activate(rev *Revision) {
+	m.active = rev
+	m.revisions[rev.ID] = rev
+	for _, f := range rev.Project.Flows {
+		m.adoptFlow(rev, f)
+	}
+	for _, name := range sortedKeys(m.flows) {
+		fs := m.flows[name]
+		if fs.flow != nil && rev.Project.Flow(name) == nil {
+			fs.flow = nil
+			fs.row.Removed = true
+			m.touchFlow(fs)
+		}
+	}
+	for _, id := range sortedKeys(m.runs) {
+		r := m.runs[id]
+		f := rev.Project.Flow(r.row.Flow)
+		switch {
+		case r.row.Pinned || f == nil:
+		case f.Hash == r.flow.Hash:
+			r.rev = rev
+		default:
+			m.follow(r, rev, f)
+		}
+	}
+	m.dropRevisions()
+}
+
+// adoptFlow brings a flow's state up to a revision. A flow that is new, was removed or disabled, or cuts time in another
+// way begins an era: the first period it generates is the one in progress now.
+func (m *Machine) adoptFlow(rev *Revision, f *flow.Flow) {
+	fs := m.flowState(f.Name)
+	grid := m.planOf(rev, f).grid
+	idle := fs.row.Removed || fs.flow != nil && !fs.flow.Enabled && f.Enabled
+	fs.flow = f
+	if fs.row.Schedule != grid || fs.row.Era == 0 || idle {
+		fs.row.Era, fs.row.Cursor, fs.row.Schedule, fs.row.Removed = m.now, m.now, grid, false
+		clear(fs.ahead)
+		m.touchFlow(fs)
+	}
+	m.plan(fs)
+}
+
+// plan sets the timer for a flow's next period.
+func (m *Machine) plan(fs *flowState) {
+	fs.due = 0
+	if fs.flow == nil || !fs.flow.Enabled || fs.flow.Schedule.Kind() == period.Demand {
+		return
+	}
+	next, ok := fs.flow.Schedule.FirstEndingAfter(fs.row.Cursor)
+	if !ok {
+		return
+	}
+	fs.due = fs.flow.Schedule.Due(next)
+	m.timers.set(fs.due, timer{flow: fs})
+}
+
+// generate creates the run of a flow's next period, which is due.
+func (m *Machine) generate(fs *flowState, at period.Instant) {
+	if fs.due != at || fs.flow == nil {
+		return
+	}
+	next, ok := fs.flow.Schedule.FirstEndingAfter(fs.row.Cursor)
+	if !ok {
+		return
+	}
+	m.generatePeriod(fs, next)
+	m.plan(fs)
+}
+
+// generatePeriod creates the scheduled run of a period, or completes the one that an operator made ahead of it.
+func (m *Machine) generatePeriod(fs *flowState, p period.Period) {
+	fs.row.Cursor = p.End
+	m.touchFlow(fs)
+	ahead := fs.ahead[p.Start]
+	delete(fs.ahead, p.Start)
+	if ahead.Made {
+		if r := fs.standing[p.Start]; r != nil {
+			m.complete(r)
+		}
+		return
+	}
+	m.create(newRun{
+		flow: fs.flow, rev: m.active, period: p, version: ahead.Version + 1, kind: engine.Scheduled, due: fs.flow.Schedule.Due(p),
+	})
+}
+
+// complete gives a partial run the tasks that it lacks.
+func (m *Machine) complete(r *run) {
+	if !r.row.Partial {
+		return
+	}
+	r.row.Partial = false
+	m.touchRun(r)
+	for i := range r.tasks {
+		if t := &r.tasks[i]; !t.member {
+			m.include(t)
+			m.publish(t)
+		}
+	}
+	for i := range r.tasks {
+		m.unsubscribe(&r.tasks[i])
+	}
+	m.enter(r)
+}
+
+// boot applies `missed` to the periods that ended while no server ran. It runs before the timers of these periods fire.
+func (m *Machine) boot() {
+	for _, name := range sortedKeys(m.flows) {
+		fs := m.flows[name]
+		if fs.flow == nil || fs.due == 0 || fs.due > m.now || fs.flow.Missed == flow.MissedAll || fs.flow.Missed == "" {
+			continue
+		}
+		var last period.Period
+		missed := 0
+		for p := range fs.flow.Schedule.EndingIn(fs.row.Cursor, m.now) {
+			if fs.flow.Schedule.Due(p) > m.now {
+				break
+			}
+			if missed > 0 {
+				fs.row.Cursor = last.End
+			}
+			last, missed = p, missed+1
+		}
+		switch {
+		case missed == 0:
+		case fs.flow.Missed == flow.MissedNone:
+			fs.row.Cursor = last.End
+			m.touchFlow(fs)
+		default:
+			m.generatePeriod(fs, last)
+		}
+		m.plan(fs)
+	}
+}
+
+// dropRevisions forgets the revisions that no run follows.
+func (m *Machine) dropRevisions() {
+	used := map[engine.RevisionID]bool{m.active.ID: true}
+	for _, r := range m.runs {
+		used[r.rev.ID] = true
+	}
+	for _, b := range m.backfills {
+		used[b.rev.ID] = true
+	}
+	for id := range m.revisions {
+		if !used[id] {
+			delete(m.revisions, id)
+		}
+	}
+}

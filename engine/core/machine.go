@@ -1,0 +1,243 @@
+package core
+
+import (
+	"fmt"
+
+	"flowctl/dsl/expr"
+	"flowctl/dsl/period"
+	"flowctl/engine"
+)
+
+// Machine is the scheduler's state. It is not safe for concurrent use: one goroutine owns it.
+type Machine struct {
+	now      period.Instant
+	programs expr.Programs
+
+	active    *Revision
+	revisions map[engine.RevisionID]*Revision
+	ids       map[string]int32 // task ids, interned: flow/task
+
+	flows     map[string]*flowState
+	runs      map[engine.RunID]*run
+	attempts  map[engine.AttemptID]*taskRun // the live ones
+	live      map[pointKey]*taskRun         // the same, by task and period
+	behind    map[pointKey][]*taskRun       // what waits for their ends in other versions
+	points    map[pointKey]*point
+	watches   map[watchKey]*watch
+	agents    map[string]*agent
+	fleet     []*agent          // the same, by name
+	queues    map[string]*queue // ready task runs by agent selector
+	queueList []*queue          // the same, in the order of their making
+	limits    map[int32]*limit  // by task id
+	backfills map[engine.BackfillID]*backfill
+	timers    timers
+
+	lastRun      engine.RunID
+	lastAttempt  engine.AttemptID
+	lastBackfill engine.BackfillID
+
+	// Work left within the event being handled.
+	stirred  []*taskRun // to be evaluated
+	emptied  []*run     // may have settled
+	thirsty  []*backfill
+	unprobed []*watch
+
+	// Changed since the last Take.
+	dirtyRuns      []*run
+	dirtyTasks     []*taskRun
+	dirtyAttempts  []*taskRun
+	dirtyFlows     []*flowState
+	dirtyBackfills []*backfill
+	out            Output
+}
+
+// New returns a machine that knows nothing.
+func New() *Machine {
+	return &Machine{
+		revisions: map[engine.RevisionID]*Revision{},
+		ids:       map[string]int32{},
+		flows:     map[string]*flowState{},
+		runs:      map[engine.RunID]*run{},
+		attempts:  map[engine.AttemptID]*taskRun{},
+		live:      map[pointKey]*taskRun{},
+		behind:    map[pointKey][]*taskRun{},
+		points:    map[pointKey]*point{},
+		watches:   map[watchKey]*watch{},
+		agents:    map[string]*agent{},
+		queues:    map[string]*queue{},
+		limits:    map[int32]*limit{},
+		backfills: map[engine.BackfillID]*backfill{},
+		out: Output{
+			Assign: map[string][]*engine.Assignment{},
+			Kill:   map[string][]engine.AttemptID{},
+			Ack:    map[string][]engine.AttemptID{},
+			Probe:  map[string][]string{},
+		},
+	}
+}
+
+// Handle applies one event at an instant. Time never goes back: an earlier now counts as the latest one seen. Operator events answer with a reply, or
+// with an *engine.Error and no change; other events do neither.
+func (m *Machine) Handle(now period.Instant, ev Event) (reply any, err error) {
+	m.now = max(m.now, now)
+	switch ev := ev.(type) {
+	case Tick:
+	case Boot:
+		m.boot()
+	case Activated:
+		m.activate(ev.Revision)
+	case AgentJoined:
+		m.join(ev.Hello)
+	case AgentLost:
+		m.lose(ev.Agent)
+	case Reported:
+		m.reported(ev.Agent, ev.Reports)
+	case Probed:
+		m.probed(ev.Agent, ev.Paths)
+	case LedgerAnswered:
+		m.answered(ev)
+	case ExistingAnswered:
+		m.materialise(ev)
+	case Loaded:
+		m.loaded(ev.Rows)
+	case StartRun:
+		reply, err = m.startRun(ev)
+	case Rerun:
+		reply, err = m.rerun(ev)
+	case Kill:
+		reply, err = m.kill(ev)
+	case Succeed:
+		reply, err = m.succeed(ev)
+	case StartBackfill:
+		reply, err = m.startBackfill(ev)
+	case ControlBackfill:
+		reply, err = m.controlBackfill(ev)
+	default:
+		panic(fmt.Sprintf("core: unknown event %T", ev))
+	}
+	m.elapse()
+	m.quiesce()
+	return reply, err
+}
+
+// quiesce does all the work that the event left, until nothing can move.
+func (m *Machine) quiesce() {
+	for {
+		switch {
+		case len(m.stirred) > 0:
+			t := m.stirred[len(m.stirred)-1]
+			m.stirred = m.stirred[:len(m.stirred)-1]
+			t.stirred = false
+			m.evaluate(t)
+		case len(m.emptied) > 0:
+			r := m.emptied[len(m.emptied)-1]
+			m.emptied = m.emptied[:len(m.emptied)-1]
+			r.emptied = false
+			m.settle(r)
+		case m.dispatch():
+		default:
+			m.ask()
+			return
+		}
+	}
+}
+
+// NextWake returns the instant at which the next Tick is due, false when only events can move anything.
+func (m *Machine) NextWake() (period.Instant, bool) { return m.timers.next() }
+
+// Take returns what changed since the last call. The output is valid until the next call of Handle.
+func (m *Machine) Take() *Output {
+	c := &m.out.Changes
+	for _, r := range m.dirtyRuns {
+		r.dirty = false
+		c.Runs = append(c.Runs, r.row)
+	}
+	for _, t := range m.dirtyTasks {
+		t.dirty = false
+		c.TaskRuns = append(c.TaskRuns, t.row)
+	}
+	for _, t := range m.dirtyAttempts {
+		t.attemptDirty = false
+		c.Attempts = append(c.Attempts, t.attempt)
+	}
+	for _, f := range m.dirtyFlows {
+		f.dirty = false
+		c.Flows = append(c.Flows, f.row)
+	}
+	for _, b := range m.dirtyBackfills {
+		b.dirty = false
+		c.Backfills = append(c.Backfills, b.row)
+	}
+	m.dirtyRuns = m.dirtyRuns[:0]
+	m.dirtyTasks = m.dirtyTasks[:0]
+	m.dirtyAttempts = m.dirtyAttempts[:0]
+	m.dirtyFlows = m.dirtyFlows[:0]
+	m.dirtyBackfills = m.dirtyBackfills[:0]
+	return &m.out
+}
+
+// Done tells the machine that the output of Take was stored and may be forgotten.
+func (m *Machine) Done() { m.out.reset() }
+
+func (m *Machine) touchRun(r *run) {
+	if !r.dirty {
+		r.dirty = true
+		m.dirtyRuns = append(m.dirtyRuns, r)
+	}
+}
+
+func (m *Machine) touchTask(t *taskRun) {
+	if !t.dirty {
+		t.dirty = true
+		m.dirtyTasks = append(m.dirtyTasks, t)
+	}
+}
+
+func (m *Machine) touchAttempt(t *taskRun) {
+	if !t.attemptDirty {
+		t.attemptDirty = true
+		m.dirtyAttempts = append(m.dirtyAttempts, t)
+	}
+}
+
+// stir asks for a task run to be evaluated before the event is over.
+func (m *Machine) stir(t *taskRun) {
+	if !t.stirred {
+		t.stirred = true
+		m.stirred = append(m.stirred, t)
+	}
+}
+
+func (m *Machine) log(by, verb, target, detail string) {
+	m.out.Changes.Operations = append(m.out.Changes.Operations,
+		engine.Operation{At: m.now, By: by, Verb: verb, Target: target, Detail: detail})
+}
+
+// intern numbers a task, named flow/task.
+func (m *Machine) intern(id string) int32 {
+	n, ok := m.ids[id]
+	if !ok {
+		n = int32(len(m.ids))
+		m.ids[id] = n
+	}
+	return n
+}
+
+// Active returns the revision that new runs follow, nil when there is none yet.
+func (m *Machine) Active() *Revision { return m.active }
+
+// Cursor returns up to when the periods of a flow have been generated; 0 when the flow is unknown.
+func (m *Machine) Cursor(name string) period.Instant {
+	if f := m.flows[name]; f != nil {
+		return f.row.Cursor
+	}
+	return 0
+}
+
+// AgentState tells whether an agent is connected and how many attempts it holds.
+func (m *Machine) AgentState(name string) (connected bool, live int) {
+	if a := m.agents[name]; a != nil {
+		return a.connected, len(a.live)
+	}
+	return false, 0
+}

@@ -1,0 +1,274 @@
+package core
+
+import (
+	"math"
+
+	"flowctl/dsl/flow"
+	"flowctl/dsl/period"
+	"flowctl/engine"
+)
+
+// need is a dependency of a task run on task runs of other runs.
+type need struct {
+	task  *taskRun
+	def   *flow.Need
+	refs  []ref
+	unmet int // points by class
+	bad   int
+	class class // of the need as a whole: bad when a point is, else unmet when a point is, else good
+}
+
+// ref is a need's place in the list of a point.
+type ref struct {
+	point *point
+	pos   int
+}
+
+// waiter is a point's link back to the ref of a need.
+type waiter struct {
+	need *need
+	ref  int
+}
+
+// pointKey names a task for a period.
+type pointKey struct {
+	task  int32
+	start period.Instant // newest for needs on the latest success
+}
+
+// newest is the start in the key of the point that stands for the newest success of a task, whatever its period.
+const newest = period.Instant(math.MaxInt64)
+
+// pointStatus is what is known of a point.
+type pointStatus uint8
+
+const (
+	checking pointStatus = iota // the ledger is being asked
+	absent                      // no run
+	noTask                      // a run, whose revision does not have the task: it does not count
+	present
+)
+
+// point is what is known of one task for one period, kept while somebody waits for it.
+type point struct {
+	key     pointKey
+	flow    string
+	task    string
+	status  pointStatus
+	state   engine.State
+	outputs map[string]string
+	run     engine.RunID
+	waiters []waiter
+}
+
+// class is how a point counts for a need.
+func (p *point) class() class {
+	switch p.status {
+	case noTask:
+		return good
+	case present:
+		return classOf(p.state)
+	}
+	return unmet
+}
+
+// classFor is class, but for a need of a backfill that was told to ignore what is missing.
+func (p *point) classFor(t *taskRun) class {
+	if p.status == absent && t.run.bf != nil && t.run.bf.ignore {
+		return good
+	}
+	return p.class()
+}
+
+// subscribe resolves a need to points and counts it for its task run.
+func (m *Machine) subscribe(n *need, t *taskRun, def *flow.Need) {
+	*n = need{task: t, def: def}
+	up := t.run.rev.Project.Flow(def.Flow)
+	latest := def.Rule.Kind == period.Latest || up.Schedule.Kind() == period.Demand
+	switch {
+	case latest && def.Flow == t.run.row.Flow && def.Local >= 0: // in a partial run: the same run, which does not have it
+		n.attach(m.point(def, t.run.row.Period.Start))
+	case latest:
+		n.attach(m.point(def, newest))
+	default:
+		for _, p := range period.Join(up.Schedule, t.run.flow.Schedule, t.run.row.Period, def.Rule) {
+			n.attach(m.point(def, p.Start))
+		}
+	}
+	n.classify()
+	t.count(n.class, 1)
+}
+
+func (n *need) attach(p *point) {
+	n.refs = append(n.refs, ref{point: p, pos: len(p.waiters)})
+	p.waiters = append(p.waiters, waiter{need: n, ref: len(n.refs) - 1})
+	n.tally(p.classFor(n.task), 1)
+}
+
+func (n *need) tally(c class, d int) {
+	switch c {
+	case unmet:
+		n.unmet += d
+	case bad:
+		n.bad += d
+	}
+}
+
+// classify derives the need's class from its points.
+func (n *need) classify() {
+	switch {
+	case n.bad > 0:
+		n.class = bad
+	case n.unmet > 0:
+		n.class = unmet
+	default:
+		n.class = good
+	}
+}
+
+// point returns what is known of a task for a period; what is not in memory is asked of the ledger.
+func (m *Machine) point(def *flow.Need, start period.Instant) *point {
+	key := pointKey{m.intern(def.Flow + "/" + def.Task), start}
+	if p := m.points[key]; p != nil {
+		return p
+	}
+	p := &point{key: key, flow: def.Flow, task: def.Task}
+	m.points[key] = p
+	if start == newest {
+		m.findNewest(p)
+	} else if f := m.flows[def.Flow]; f != nil && f.standing[start] != nil {
+		p.read(f.standing[start])
+	}
+	if p.status == checking {
+		m.out.Lookups = append(m.out.Lookups, engine.LedgerKey{Flow: p.flow, Task: p.task, Start: start, Latest: start == newest})
+	}
+	return p
+}
+
+// read takes a point's state from a run in memory.
+func (p *point) read(r *run) {
+	p.status, p.run, p.outputs = noTask, r.row.ID, nil
+	def := r.flow.Task(p.task)
+	if def == nil {
+		return
+	}
+	t := &r.tasks[def.Index]
+	if !t.member {
+		p.status = absent
+		return
+	}
+	p.status, p.state, p.outputs = present, t.row.State, t.row.Outputs
+}
+
+// findNewest looks for the newest success of a task among the active runs.
+func (m *Machine) findNewest(p *point) {
+	f := m.flows[p.flow]
+	if f == nil {
+		return
+	}
+	var found *run
+	for start, r := range f.standing {
+		def := r.flow.Task(p.task)
+		if def == nil || !r.tasks[def.Index].row.State.Satisfies() || !r.tasks[def.Index].member {
+			continue
+		}
+		if found == nil || start > found.row.Period.Start {
+			found = r
+		}
+	}
+	if found != nil {
+		p.read(found)
+	}
+}
+
+// publish tells those who wait for a task run, in other runs, that its state changed.
+func (m *Machine) publish(t *taskRun) {
+	r := t.run
+	if !r.stands {
+		return
+	}
+	if p := m.points[pointKey{t.id, r.row.Period.Start}]; p != nil {
+		m.update(p, func() { p.read(r) })
+	}
+	if !t.row.State.Satisfies() {
+		return
+	}
+	if p := m.points[pointKey{t.id, newest}]; p != nil {
+		m.update(p, func() { p.read(r) })
+	}
+	if t.soured || r.again || r.row.Version > 1 {
+		m.out.Wake = append(m.out.Wake,
+			engine.LedgerKey{Flow: r.row.Flow, Task: t.row.Task, Start: r.row.Period.Start},
+			engine.LedgerKey{Flow: r.row.Flow, Task: t.row.Task, Start: newest, Latest: true})
+	}
+}
+
+// update changes a point and recounts the needs that wait for it.
+func (m *Machine) update(p *point, change func()) {
+	was := *p
+	change()
+	for _, w := range p.waiters {
+		n := w.need
+		before, after := was.classFor(n.task), p.classFor(n.task)
+		if before == after {
+			continue
+		}
+		n.tally(before, -1)
+		n.tally(after, 1)
+		old := n.class
+		n.classify()
+		if n.class != old {
+			n.task.count(old, -1)
+			n.task.count(n.class, 1)
+			m.stir(n.task)
+		}
+	}
+}
+
+// answered takes what the ledger says of the points that are still being checked.
+func (m *Machine) answered(ev LedgerAnswered) {
+	for i, k := range ev.Keys {
+		start := k.Start
+		if k.Latest {
+			start = newest
+		}
+		p := m.points[pointKey{m.intern(k.Flow + "/" + k.Task), start}]
+		if p == nil || p.status != checking {
+			continue
+		}
+		a := ev.Answers[i]
+		m.update(p, func() {
+			switch {
+			case a.Found:
+				p.status, p.state, p.outputs, p.run = present, a.Outcome.State, a.Outputs, a.Outcome.Run
+			case a.NoTask:
+				p.status = noTask
+			default:
+				p.status = absent
+			}
+		})
+	}
+}
+
+// unsubscribe ends a task run's interest in other runs. What it knows of them stays readable for expressions.
+func (m *Machine) unsubscribe(t *taskRun) {
+	for i := range t.needs {
+		n := &t.needs[i]
+		for _, rf := range n.refs {
+			if rf.pos < 0 {
+				continue
+			}
+			p, last := rf.point, len(rf.point.waiters)-1
+			moved := p.waiters[last]
+			p.waiters[rf.pos] = moved
+			moved.need.refs[moved.ref].pos = rf.pos
+			p.waiters = p.waiters[:last]
+			if last == 0 {
+				delete(m.points, p.key)
+			}
+		}
+		for k := range n.refs {
+			n.refs[k].pos = -1
+		}
+	}
+}

@@ -1,0 +1,345 @@
+package core
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"flowctl/dsl/flow"
+	"flowctl/dsl/period"
+	"flowctl/engine"
+)
+
+// startRun creates a run at an operator's word and replies with its number.
+func (m *Machine) startRun(ev StartRun) (any, error) {
+	f, err := m.activeFlow(ev.Flow)
+	if err != nil {
+		return nil, err
+	}
+	if ev.Task != "" && f.Task(ev.Task) == nil {
+		return nil, engine.Errorf(engine.NotFound, "flow %s has no task %s: it has %s", f.Name, ev.Task, taskNames(f))
+	}
+	if err := checkParams(f, ev.Params); err != nil {
+		return nil, err
+	}
+	n := newRun{
+		flow: f, rev: m.active, version: ev.Existing.Version + 1, kind: engine.Manual, params: ev.Params,
+		due: m.now, extra: ev.Extra, force: ev.Force, task: ev.Task,
+	}
+	fs := m.flowState(f.Name)
+	switch p, err := m.runPeriod(f, fs, ev); {
+	case err != nil:
+		return nil, err
+	default:
+		n.period = p
+	}
+	if r := fs.standing[n.period.Start]; r != nil && !ev.Extra {
+		return nil, engine.Errorf(engine.Conflict,
+			"%s has not ended: wait for it, kill it first (flowctl kill '%s'), or ask for an extra run with --extra",
+			r.row.Name(""), r.row.Name(""))
+	}
+	m.replaces(ev.Existing)
+	r := m.create(n)
+	m.log(ev.By, "run", r.row.Name(ev.Task), paramText(ev.Params))
+	return r.row.ID, nil
+}
+
+// runPeriod returns the period that an operator's run is for.
+func (m *Machine) runPeriod(f *flow.Flow, fs *flowState, ev StartRun) (period.Period, error) {
+	if f.Schedule.Kind() == period.Demand {
+		fs.last = max(fs.last+1, m.now)
+		return period.Period{Kind: period.Demand, Start: fs.last, End: fs.last}, nil
+	}
+	p := ev.Period
+	if p == nil {
+		last, ok := f.Schedule.LastEnded(m.now)
+		if !ok {
+			return period.Period{}, engine.Errorf(engine.Conflict, "no period of %s has ended yet", f.Name)
+		}
+		p = &last
+	}
+	switch {
+	case ev.Extra:
+	case p.End > m.now:
+		return *p, engine.Errorf(engine.Conflict, "period %s of %s ends at %s: before that only an extra run is possible (--extra)",
+			f.Schedule.Label(*p), f.Name, p.End.Time().Format("2006-01-02T15:04:05Z"))
+	case !f.Schedule.Exists(*p):
+		return *p, engine.Errorf(engine.Conflict, "period %s of %s is off its schedule: only an extra run is possible (--extra)",
+			f.Schedule.Label(*p), f.Name)
+	}
+	return *p, nil
+}
+
+func (m *Machine) activeFlow(name string) (*flow.Flow, error) {
+	if m.active == nil {
+		return nil, engine.Errorf(engine.Unavailable, "no revision is active yet: see flowctl revisions")
+	}
+	f := m.active.Project.Flow(name)
+	if f == nil {
+		return nil, engine.Errorf(engine.NotFound, "no flow %s in the active revision: see flowctl get flows", name)
+	}
+	return f, nil
+}
+
+func checkParams(f *flow.Flow, params map[string]string) error {
+	for _, k := range slices.Sorted(maps.Keys(params)) {
+		if !slices.ContainsFunc(f.Params, func(p flow.Param) bool { return p.Name == k }) {
+			names := make([]string, len(f.Params))
+			for i, p := range f.Params {
+				names[i] = p.Name
+			}
+			have := "it has none"
+			if len(names) > 0 {
+				have = "it has " + strings.Join(names, ", ")
+			}
+			return &engine.Error{Code: engine.Invalid, Field: "params." + k,
+				Message: fmt.Sprintf("flow %s has no param %s: %s", f.Name, k, have)}
+		}
+	}
+	return nil
+}
+
+func paramText(params map[string]string) string {
+	var parts []string
+	for _, k := range slices.Sorted(maps.Keys(params)) {
+		parts = append(parts, k+"="+params[k])
+	}
+	return strings.Join(parts, " ")
+}
+
+func taskNames(f *flow.Flow) string {
+	names := make([]string, len(f.Tasks))
+	for i, t := range f.Tasks {
+		names[i] = t.Name
+	}
+	return strings.Join(names, ", ")
+}
+
+// replaces drops what an older version waits for: needs read the version that is about to be made.
+func (m *Machine) replaces(old engine.Existing) {
+	if old.Run != 0 && old.State == engine.RunFailed {
+		m.out.Changes.NoWaits = append(m.out.Changes.NoWaits, old.Run)
+	}
+}
+
+// find returns an active run, taking it up from rows when it has left memory.
+func (m *Machine) find(id engine.RunID, rows *engine.Snapshot) *run {
+	if r := m.runs[id]; r != nil || rows == nil {
+		return r
+	}
+	m.restoreRuns(rows)
+	return m.runs[id]
+}
+
+// rerun makes the next version of a run: the chosen tasks anew, all others by reference. It replies with the number of the new run.
+func (m *Machine) rerun(ev Rerun) (any, error) {
+	old := m.find(ev.Run, ev.Rows)
+	if old == nil {
+		return nil, engine.Errorf(engine.NotFound, "no run %d", ev.Run)
+	}
+	rev := ev.Revision
+	if rev == nil {
+		rev = m.active
+	}
+	m.keepRevision(rev)
+	f := rev.Project.Flow(old.row.Flow)
+	if f == nil {
+		return nil, engine.Errorf(engine.Conflict, "flow %s is not in the revision: name another one with --at", old.row.Flow)
+	}
+	anew, err := chosen(old, f, ev)
+	if err != nil {
+		return nil, err
+	}
+	if !ev.Kill {
+		if t := old.liveAmong(anew); t != nil {
+			return nil, engine.Errorf(engine.Conflict, "%s is running: wait for it, or rerun with --kill", m.name(t))
+		}
+	}
+	m.out.Changes.NoWaits = append(m.out.Changes.NoWaits, old.row.ID)
+	n := newRun{
+		flow: f, rev: rev, period: old.row.Period, version: max(ev.Version, old.row.Version) + 1, kind: engine.Rerun,
+		params: old.row.Params, due: m.now, extra: old.row.Extra, force: old.row.Force, pinned: ev.Revision != nil,
+		setup: func(r *run) { m.refer(r, old, anew) },
+	}
+	r := m.create(n)
+	m.retire(old)
+	m.log(ev.By, "rerun", old.row.Name(ev.Task), "as "+r.row.Name(""))
+	return r.row.ID, nil
+}
+
+// chosen returns the names of the tasks that a rerun runs anew: what was asked for, and all that has not ended or
+// waits for an upstream that failed.
+func chosen(old *run, f *flow.Flow, ev Rerun) (map[string]bool, error) {
+	for _, name := range []string{ev.Task, ev.FromTask} {
+		if name != "" && f.Task(name) == nil {
+			return nil, engine.Errorf(engine.NotFound, "flow %s has no task %s: it has %s", f.Name, name, taskNames(f))
+		}
+	}
+	anew := map[string]bool{}
+	for _, t := range f.Tasks {
+		was, known := stateIn(old, t.Name)
+		switch {
+		case !known || !was.Final():
+			anew[t.Name] = true
+		case ev.Failed:
+			anew[t.Name] = !was.Satisfies()
+		case ev.Task != "":
+			anew[t.Name] = t.Name == ev.Task
+		case ev.FromTask != "":
+			anew[t.Name] = t.Name == ev.FromTask || follows(f, t, ev.FromTask)
+		default:
+			anew[t.Name] = true
+		}
+	}
+	maps.DeleteFunc(anew, func(_ string, yes bool) bool { return !yes })
+	if len(anew) == 0 {
+		return nil, engine.Errorf(engine.Conflict, "nothing in %s failed: there is nothing to rerun", old.row.Name(""))
+	}
+	return anew, nil
+}
+
+// follows tells whether a task comes after another in the same run.
+func follows(f *flow.Flow, t *flow.Task, root string) bool {
+	for _, n := range t.Needs {
+		if n.Local >= 0 && (n.Task == root || follows(f, f.Tasks[n.Local], root)) {
+			return true
+		}
+	}
+	return false
+}
+
+func stateIn(r *run, task string) (engine.State, bool) {
+	def := r.flow.Task(task)
+	if def == nil || !r.tasks[def.Index].member {
+		return "", false
+	}
+	return r.tasks[def.Index].row.State, true
+}
+
+func (r *run) liveAmong(names map[string]bool) *taskRun {
+	for i := range r.tasks {
+		if t := &r.tasks[i]; t.member && t.row.State.Live() && names[t.def.Name] {
+			return t
+		}
+	}
+	return nil
+}
+
+// refer sets the task runs of a new version that are not run anew to what they were.
+func (m *Machine) refer(r, old *run, anew map[string]bool) {
+	for i := range r.tasks {
+		t := &r.tasks[i]
+		def := old.flow.Task(t.def.Name)
+		if def == nil || anew[t.def.Name] {
+			continue
+		}
+		run, from := t.row.Run, old.tasks[def.Index].row.From
+		if from == 0 {
+			from = old.row.ID
+		}
+		t.row = old.tasks[def.Index].row
+		t.row.Run, t.row.From = run, from
+	}
+}
+
+// retire ends the older version of a run: what can still move in it is killed. One that had settled stays as it is.
+func (m *Machine) retire(old *run) {
+	for i := range old.tasks {
+		if t := &old.tasks[i]; t.member && open(t.row.State) {
+			m.killTask(t, "superseded by a newer version")
+		}
+	}
+	m.checkEmpty(old)
+}
+
+// killTask ends a task run: at once when nothing of it runs, through its agent otherwise. It tells whether it did anything.
+func (m *Machine) killTask(t *taskRun, why string) bool {
+	switch s := t.row.State; {
+	case s.Final() || s == engine.Killing:
+		return false
+	case s == engine.Assigned || s == engine.Running:
+		t.row.Code, t.row.Message = engine.CodeKilled, why
+		t.attempt.State = engine.Killing
+		m.touchAttempt(t)
+		m.move(t, engine.Killing)
+		m.out.Kill[t.agent.name] = append(m.out.Kill[t.agent.name], t.attempt.ID)
+	default:
+		m.dequeue(t)
+		t.row.Code, t.row.Message = engine.CodeKilled, why
+		m.move(t, engine.Killed)
+	}
+	return true
+}
+
+// target returns the task runs that an operator named: one, or all of the run.
+func (m *Machine) target(id engine.RunID, task string, rows *engine.Snapshot) (*run, []*taskRun, error) {
+	r := m.find(id, rows)
+	if r == nil {
+		return nil, nil, engine.Errorf(engine.NotFound, "no run %d", id)
+	}
+	var ts []*taskRun
+	for i := range r.tasks {
+		if t := &r.tasks[i]; t.member && (task == "" || t.def.Name == task) {
+			ts = append(ts, t)
+		}
+	}
+	if len(ts) == 0 {
+		return r, nil, engine.Errorf(engine.NotFound, "%s has no task %s: it has %s", r.row.Name(""), task, taskNames(r.flow))
+	}
+	return r, ts, nil
+}
+
+// kill ends task runs and replies with the names of those it ended.
+func (m *Machine) kill(ev Kill) (any, error) {
+	r, ts, err := m.target(ev.Run, ev.Task, ev.Rows)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for i := len(ts) - 1; i >= 0; i-- { // downstream first, so that nothing starts on the way
+		if m.killTask(ts[i], "killed by "+ev.By) {
+			names = append(names, ts[i].def.Name)
+		}
+	}
+	m.checkEmpty(r)
+	if len(names) == 0 {
+		return nil, engine.Errorf(engine.Conflict, "nothing to kill: %s has ended", r.row.Name(ev.Task))
+	}
+	slices.Reverse(names)
+	m.log(ev.By, "kill", r.row.Name(ev.Task), "")
+	return names, nil
+}
+
+// succeed forces task runs to have succeeded and replies with their names.
+func (m *Machine) succeed(ev Succeed) (any, error) {
+	r, ts, err := m.target(ev.Run, ev.Task, ev.Rows)
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range ts {
+		if t.row.State.Live() {
+			m.checkEmpty(r)
+			return nil, engine.Errorf(engine.Conflict, "%s is running: kill it first (flowctl kill '%s')", m.name(t), m.name(t))
+		}
+	}
+	var names []string
+	for i := len(ts) - 1; i >= 0; i-- {
+		t := ts[i]
+		if t.row.State.Satisfies() {
+			continue
+		}
+		m.dequeue(t)
+		t.row.Code, t.row.Message, t.row.Outputs = "", "forced by "+ev.By, ev.Outputs
+		t.soured = true
+		m.move(t, engine.Succeeded)
+		names = append(names, t.def.Name)
+	}
+	m.checkEmpty(r)
+	if len(names) == 0 {
+		return nil, engine.Errorf(engine.Conflict, "nothing to force: %s has succeeded already", r.row.Name(ev.Task))
+	}
+	slices.Reverse(names)
+	m.log(ev.By, "succeed", r.row.Name(ev.Task), paramText(ev.Outputs))
+	return names, nil
+}

@@ -1,0 +1,284 @@
+package core
+
+import (
+	"container/heap"
+	"slices"
+	"strings"
+
+	"flowctl/dsl/flow"
+	"flowctl/dsl/period"
+	"flowctl/engine"
+)
+
+// queue holds the ready task runs of one agent selector, best first.
+type queue struct {
+	selector []string
+	key      string
+	tasks    taskHeap
+}
+
+// limit is the concurrency of one task over all runs.
+type limit struct {
+	max    int
+	live   []*taskRun
+	parked taskHeap
+}
+
+// taskHeap orders task runs for dispatch. Each knows its position, so that it can leave from the middle.
+type taskHeap []*taskRun
+
+func (h taskHeap) Len() int           { return len(h) }
+func (h taskHeap) Less(i, j int) bool { return before(h[i], h[j]) }
+func (h taskHeap) Swap(i, j int) {
+	h[i], h[j] = h[j], h[i]
+	h[i].rank, h[j].rank = i+1, j+1
+}
+
+// Push is for container/heap.
+func (h *taskHeap) Push(x any) {
+	t := x.(*taskRun)
+	*h = append(*h, t)
+	t.rank = len(*h)
+}
+
+// Pop is for container/heap.
+func (h *taskHeap) Pop() any {
+	old := *h
+	last := old[len(old)-1]
+	old[len(old)-1] = nil
+	*h = old[:len(old)-1]
+	last.rank = 0
+	return last
+}
+
+// before is the order of dispatch: backfills behind all else, then priority, due instant, run, and place in the flow.
+func before(a, b *taskRun) bool {
+	ra, rb := a.run, b.run
+	if x, y := ra.bf != nil, rb.bf != nil; x != y {
+		return y
+	}
+	if ra.flow.Priority != rb.flow.Priority {
+		return ra.flow.Priority < rb.flow.Priority
+	}
+	if ra.row.Due != rb.row.Due {
+		return ra.row.Due < rb.row.Due
+	}
+	if ra.row.ID != rb.row.ID {
+		return ra.row.ID < rb.row.ID
+	}
+	return a.def.Index < b.def.Index
+}
+
+// selectorOf returns the key of the queue for a task's agent labels.
+func selectorOf(t *flow.Task) string {
+	switch len(t.Agents) {
+	case 0:
+		return ""
+	case 1:
+		return t.Agents[0]
+	}
+	s := slices.Clone(t.Agents)
+	slices.Sort(s)
+	return strings.Join(s, ",")
+}
+
+// enqueue puts a ready task run where dispatch finds it.
+func (m *Machine) enqueue(t *taskRun) {
+	key := selectorOf(t.def)
+	q := m.queues[key]
+	if q == nil {
+		q = &queue{key: key, selector: t.def.Agents}
+		m.queues[key] = q
+		m.queueList = append(m.queueList, q)
+	}
+	t.parked = false
+	heap.Push(&q.tasks, t)
+}
+
+// dequeue takes a task run out of the queue or the limit it waits in.
+func (m *Machine) dequeue(t *taskRun) {
+	switch {
+	case t.rank == 0:
+	case t.parked:
+		heap.Remove(&m.limits[t.id].parked, t.rank-1)
+		t.parked = false
+	default:
+		heap.Remove(&m.queues[selectorOf(t.def)].tasks, t.rank-1)
+	}
+}
+
+// limited tells whether the task's own concurrency keeps a task run from being dispatched, and parks it if so.
+func (m *Machine) limited(t *taskRun) bool {
+	if t.def.Concurrency == 0 {
+		return false
+	}
+	l := m.limits[t.id]
+	if l == nil {
+		l = &limit{}
+		m.limits[t.id] = l
+	}
+	l.max = t.def.Concurrency
+	if len(l.live) < l.max {
+		return false
+	}
+	t.parked = true
+	heap.Push(&l.parked, t)
+	return true
+}
+
+// hold takes a place of the task's concurrency for a live attempt.
+func (m *Machine) hold(t *taskRun) {
+	if t.def.Concurrency == 0 {
+		return
+	}
+	l := m.limits[t.id]
+	if l == nil {
+		l = &limit{max: t.def.Concurrency}
+		m.limits[t.id] = l
+	}
+	l.live = append(l.live, t)
+}
+
+// release gives the place back and lets the next one try.
+func (m *Machine) release(t *taskRun) {
+	l := m.limits[t.id]
+	if l == nil {
+		return
+	}
+	if i := slices.Index(l.live, t); i >= 0 {
+		l.live = slices.Delete(l.live, i, i+1)
+	}
+	if len(l.parked) > 0 && len(l.live) < l.max {
+		m.enqueue(heap.Pop(&l.parked).(*taskRun))
+	}
+}
+
+// seekAdmission admits a run to its flow's concurrency, or queues it.
+func (m *Machine) seekAdmission(r *run) {
+	f := r.state
+	switch {
+	case r.admitted || r.queued > 0:
+	case r.started() || r.flow.MaxRuns == 0 || f.admitted < r.flow.MaxRuns:
+		m.admit(r)
+	default:
+		f.waiting.newest = r.flow.Newest
+		heap.Push(&f.waiting, r)
+	}
+}
+
+// started tells whether an attempt of the run was ever assigned: such a run holds its place.
+func (r *run) started() bool { return r.row.Started != 0 }
+
+func (m *Machine) admit(r *run) {
+	r.admitted = true
+	r.state.admitted++
+	if r.flow.MaxRuns > 0 {
+		r.state.holders = append(r.state.holders, r)
+	}
+	for i := range r.tasks {
+		if t := &r.tasks[i]; t.member && !t.row.State.Final() {
+			m.stir(t)
+		}
+	}
+}
+
+// releaseAdmission gives a run's place in its flow to the next.
+func (m *Machine) releaseAdmission(r *run) {
+	f := r.state
+	if r.queued > 0 {
+		heap.Remove(&f.waiting, r.queued-1)
+	}
+	if !r.admitted {
+		return
+	}
+	r.admitted = false
+	f.admitted--
+	if i := slices.Index(f.holders, r); i >= 0 {
+		f.holders = slices.Delete(f.holders, i, i+1)
+	}
+	m.admitNext(f)
+}
+
+func (m *Machine) admitNext(f *flowState) {
+	for len(f.waiting.runs) > 0 {
+		next := f.waiting.runs[0]
+		if next.flow.MaxRuns > 0 && f.admitted >= next.flow.MaxRuns {
+			return
+		}
+		heap.Pop(&f.waiting)
+		m.admit(next)
+	}
+}
+
+// runHeap orders the runs that wait for a place in their flow.
+type runHeap struct {
+	runs   []*run
+	newest bool
+}
+
+func (h *runHeap) Len() int { return len(h.runs) }
+
+// Less puts scheduled runs before those of backfills, then by period, then by number.
+func (h *runHeap) Less(i, j int) bool {
+	a, b := h.runs[i], h.runs[j]
+	if x, y := a.bf != nil, b.bf != nil; x != y {
+		return y
+	}
+	if a.row.Period.Start != b.row.Period.Start {
+		return a.row.Period.Start < b.row.Period.Start != h.newest
+	}
+	return a.row.ID < b.row.ID
+}
+
+func (h *runHeap) Swap(i, j int) {
+	h.runs[i], h.runs[j] = h.runs[j], h.runs[i]
+	h.runs[i].queued, h.runs[j].queued = i+1, j+1
+}
+
+// Push is for container/heap.
+func (h *runHeap) Push(x any) {
+	r := x.(*run)
+	h.runs = append(h.runs, r)
+	r.queued = len(h.runs)
+}
+
+// Pop is for container/heap.
+func (h *runHeap) Pop() any {
+	last := h.runs[len(h.runs)-1]
+	h.runs[len(h.runs)-1] = nil
+	h.runs = h.runs[:len(h.runs)-1]
+	last.queued = 0
+	return last
+}
+
+// flowState is what the machine knows of a flow over all its runs.
+type flowState struct {
+	row      engine.FlowState
+	flow     *flow.Flow // of the active revision; nil = removed
+	standing map[period.Instant]*run
+	admitted int
+	holders  []*run
+	waiting  runHeap
+	ahead    map[period.Instant]engine.Ahead // periods that were given runs before their time
+	due      period.Instant                  // of the timer that generates the next period
+	last     period.Instant                  // of the newest on-demand run, so that two never share an instant
+	dirty    bool
+}
+
+func (m *Machine) flowState(name string) *flowState {
+	f := m.flows[name]
+	if f == nil {
+		f = &flowState{
+			row: engine.FlowState{Flow: name}, standing: map[period.Instant]*run{}, ahead: map[period.Instant]engine.Ahead{},
+		}
+		m.flows[name] = f
+	}
+	return f
+}
+
+func (m *Machine) touchFlow(f *flowState) {
+	if !f.dirty {
+		f.dirty = true
+		m.dirtyFlows = append(m.dirtyFlows, f)
+	}
+}

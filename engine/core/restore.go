@@ -1,0 +1,180 @@
+package core
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+
+	"flowctl/engine"
+)
+
+// Restore builds the machine that wrote the rows of a snapshot. The revisions that its runs and backfills follow, and the
+// active one, are given compiled. Agents are gone until they join; Boot is to follow.
+func Restore(s *engine.Snapshot, revisions map[engine.RevisionID]*Revision) (*Machine, error) {
+	m := New()
+	m.lastRun, m.lastAttempt, m.lastBackfill = s.LastRun, s.LastAttempt, s.LastBackfill
+	maps.Copy(m.revisions, revisions)
+	for _, row := range s.Flows {
+		m.flowState(row.Flow).row = row
+	}
+	for _, a := range s.Ahead {
+		m.flowState(a.Flow).ahead[a.Start] = a
+	}
+	for _, row := range s.Backfills {
+		rev := revisions[row.Revision]
+		if rev == nil {
+			return nil, fmt.Errorf("backfill %d follows revision %d, which is not there", row.ID, row.Revision)
+		}
+		if _, err := m.takeUp(row, rev); err != nil {
+			return nil, fmt.Errorf("backfill %d: %w", row.ID, err)
+		}
+	}
+	for _, r := range s.Runs {
+		if revisions[r.Revision] == nil {
+			return nil, fmt.Errorf("%s follows revision %d, which is not there", r.Name(""), r.Revision)
+		}
+	}
+	m.restoreRuns(s)
+	if active := revisions[s.Active]; active != nil {
+		m.activate(active)
+	}
+	for _, id := range sortedKeys(m.backfills) {
+		m.refill(m.backfills[id])
+	}
+	m.quiesce()
+	return m, nil
+}
+
+// Revisions names the revisions that Restore needs for a snapshot.
+func Revisions(s *engine.Snapshot) []engine.RevisionID {
+	need := map[engine.RevisionID]bool{}
+	if s.Active != 0 {
+		need[s.Active] = true
+	}
+	for _, r := range s.Runs {
+		need[r.Revision] = true
+	}
+	for _, b := range s.Backfills {
+		need[b.Revision] = true
+	}
+	return sortedKeys(need)
+}
+
+// loaded takes up settled runs whose upstream has succeeded after all.
+func (m *Machine) loaded(rows *engine.Snapshot) {
+	fresh := *rows
+	fresh.Runs = slices.DeleteFunc(slices.Clone(rows.Runs), func(r engine.Run) bool { return m.runs[r.ID] != nil })
+	m.restoreRuns(&fresh)
+}
+
+// Revision returns a revision the machine holds, nil when it does not.
+func (m *Machine) Revision(id engine.RevisionID) *Revision { return m.revisions[id] }
+
+// Hold gives the machine a revision that runs about to be loaded follow.
+func (m *Machine) Hold(rev *Revision) { m.keepRevision(rev) }
+
+func (m *Machine) keepRevision(rev *Revision) { m.revisions[rev.ID] = rev }
+
+// restoreRuns takes up runs as the store has them.
+func (m *Machine) restoreRuns(s *engine.Snapshot) {
+	rows := make(map[engine.RunID]map[string]engine.TaskRun, len(s.Runs))
+	for _, t := range s.TaskRuns {
+		if rows[t.Run] == nil {
+			rows[t.Run] = map[string]engine.TaskRun{}
+		}
+		rows[t.Run][t.Task] = t
+	}
+	made := make([]*run, 0, len(s.Runs))
+	for _, row := range s.Runs {
+		if r := m.restoreRun(row, rows[row.ID]); r != nil {
+			made = append(made, r)
+		}
+	}
+	for _, a := range s.Attempts {
+		if r := m.runs[a.Run]; r != nil {
+			m.adopt(r, a)
+		}
+	}
+	// Only now do needs find all runs in memory.
+	slices.SortStableFunc(made, func(a, b *run) int {
+		return cmp.Or(cmp.Compare(a.row.Version, b.row.Version), cmp.Compare(a.row.ID, b.row.ID))
+	})
+	for _, r := range made {
+		if !r.row.Extra {
+			m.stand(r)
+		}
+	}
+	slices.SortFunc(made, func(a, b *run) int {
+		return cmp.Or(-cmp.Compare(rank(a), rank(b)), cmp.Compare(a.row.ID, b.row.ID))
+	})
+	for _, r := range made {
+		m.enter(r)
+	}
+}
+
+// rank puts runs that have started first, so that they get their places back.
+func rank(r *run) int {
+	if r.started() {
+		return 1
+	}
+	return 0
+}
+
+func (m *Machine) restoreRun(row engine.Run, tasks map[string]engine.TaskRun) *run {
+	rev := m.revisions[row.Revision]
+	if rev == nil {
+		return nil
+	}
+	f := rev.Project.Flow(row.Flow)
+	if f == nil {
+		return nil
+	}
+	r := &run{
+		row: row, flow: f, plan: m.planOf(rev, f), rev: rev, state: m.flowState(row.Flow),
+		bf: m.backfills[row.Backfill], again: true, idle: row.State != engine.RunActive,
+	}
+	if row.Period.Start == row.Period.End {
+		r.state.last = max(r.state.last, row.Period.Start)
+	}
+	r.tasks = make([]taskRun, len(f.Tasks))
+	for i := range r.tasks {
+		t := m.initTask(r, i)
+		old, ok := tasks[t.def.Name]
+		if !ok {
+			continue
+		}
+		t.member = true
+		t.row = old
+		switch t.row.State {
+		case engine.Ready: // where it stands is found anew
+			t.row.State = engine.Waiting
+		case engine.UpstreamFailed:
+			t.soured = true
+		case engine.Retrying:
+			t.wake = t.row.NextAt
+			m.timers.set(t.row.NextAt, timer{run: row.ID, task: i})
+		}
+	}
+	m.runs[row.ID] = r
+	return r
+}
+
+// adopt links a live attempt to its task run and to its agent, which may be gone.
+func (m *Machine) adopt(r *run, a engine.Attempt) {
+	def := r.flow.Task(a.Task)
+	if def == nil {
+		return
+	}
+	t := &r.tasks[def.Index]
+	t.attempt = a
+	t.agent = m.agent(a.Agent)
+	t.agent.live[a.ID] = t
+	m.attempts[a.ID] = t
+	m.live[t.place()] = t
+	m.hold(t)
+}
+
+func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K {
+	return slices.Sorted(maps.Keys(m))
+}

@@ -1,0 +1,130 @@
+package core
+
+import (
+	"container/heap"
+
+	"flowctl/dsl/period"
+	"flowctl/engine"
+)
+
+// timer is something that is due at an instant. Exactly one of its fields says what.
+type timer struct {
+	flow  *flowState   // generate its next period
+	watch *watch       // look at a path again
+	run   engine.RunID // wake a task run, or expire a run
+	task  int          // index within run; -1 = the run expires
+}
+
+type dueTimer struct {
+	at  period.Instant
+	seq uint64 // timers of one instant fire in the order they were set
+	timer
+}
+
+// timers is a heap by instant.
+type timers struct {
+	heap timerHeap
+	seq  uint64
+}
+
+type timerHeap []dueTimer
+
+func (h timerHeap) Len() int { return len(h) }
+func (h timerHeap) Less(i, j int) bool {
+	return h[i].at < h[j].at || h[i].at == h[j].at && h[i].seq < h[j].seq
+}
+func (h timerHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
+
+// Push is for container/heap.
+func (h *timerHeap) Push(x any) { *h = append(*h, x.(dueTimer)) }
+
+// Pop is for container/heap.
+func (h *timerHeap) Pop() any {
+	old := *h
+	last := old[len(old)-1]
+	old[len(old)-1] = dueTimer{}
+	*h = old[:len(old)-1]
+	return last
+}
+
+func (ts *timers) set(at period.Instant, t timer) {
+	ts.seq++
+	heap.Push(&ts.heap, dueTimer{at, ts.seq, t})
+}
+
+func (ts *timers) next() (period.Instant, bool) {
+	if len(ts.heap) == 0 {
+		return 0, false
+	}
+	return ts.heap[0].at, true
+}
+
+// elapse lets everything happen that is due by now. A timer whose reason is gone does nothing.
+func (m *Machine) elapse() {
+	for {
+		at, ok := m.timers.next()
+		if !ok || at > m.now {
+			return
+		}
+		t := heap.Pop(&m.timers.heap).(dueTimer)
+		switch {
+		case t.flow != nil:
+			m.generate(t.flow, at)
+		case t.watch != nil:
+			if t.watch.next == at && len(t.watch.tasks) > 0 {
+				m.look(t.watch)
+			}
+		default:
+			m.ring(t)
+		}
+	}
+}
+
+// ring wakes a task run or expires a run.
+func (m *Machine) ring(t dueTimer) {
+	r := m.runs[t.run]
+	if r == nil {
+		return
+	}
+	if t.task < 0 {
+		m.expire(r)
+		return
+	}
+	if t.task >= len(r.tasks) || r.tasks[t.task].wake != t.at {
+		return
+	}
+	tr := &r.tasks[t.task]
+	tr.wake = 0
+	switch tr.row.State {
+	case engine.Retrying:
+		m.retry(tr)
+	case engine.Waiting:
+		m.stir(tr)
+	}
+}
+
+// sleep wakes a task run at an instant.
+func (m *Machine) sleep(t *taskRun, at period.Instant) {
+	if t.wake == at {
+		return
+	}
+	t.wake = at
+	m.timers.set(at, timer{run: t.run.row.ID, task: t.def.Index})
+}
+
+// expire ends what has not started in a run by the time it should have.
+func (m *Machine) expire(r *run) {
+	at, ok := r.expiry()
+	if !ok || at > m.now {
+		return
+	}
+	for i := range r.tasks {
+		t := &r.tasks[i]
+		s := t.row.State
+		if t.member && t.row.Attempts == 0 && (s == engine.Waiting || s == engine.Ready || s == engine.UpstreamFailed) {
+			m.dequeue(t)
+			t.row.Code, t.row.Message = engine.CodeExpired, "did not start within "+r.flow.ExpireAfter.String()
+			m.move(t, engine.Expired)
+		}
+	}
+}

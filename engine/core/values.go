@@ -1,0 +1,132 @@
+package core
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"flowctl/dsl/expr"
+	"flowctl/dsl/flow"
+	"flowctl/engine"
+)
+
+// values are what the expressions of a task run can see.
+func (m *Machine) values(t *taskRun) *expr.Values {
+	r := t.run
+	return &expr.Values{
+		Flow: expr.Flow{Name: r.flow.Name, Team: r.flow.Team, Owner: r.flow.Owner, Group: r.flow.Group, Labels: r.flow.Labels},
+		Task: expr.Task{Name: t.def.Name},
+		Run: expr.RunValues{
+			Kind: string(r.row.Kind), Version: r.row.Version, ScheduledAt: r.row.Due, Revision: r.rev.Commit,
+		},
+		Period: expr.Period{
+			Start: r.row.Period.Start, End: r.row.Period.End, Label: r.row.Label, Kind: r.row.Period.Kind.String(),
+			Zone: r.flow.Schedule.Zone(),
+		},
+		Params: r.params(), Matrix: t.def.Matrix, Needs: t.upstream(), Quote: expr.Quoter(t.def.Runner),
+	}
+}
+
+func (r *run) params() map[string]string {
+	all := make(map[string]string, len(r.flow.Params))
+	for _, p := range r.flow.Params {
+		all[p.Name] = p.Default
+		if v, ok := r.row.Params[p.Name]; ok {
+			all[p.Name] = v
+		}
+	}
+	return all
+}
+
+// upstream is the `needs` context: state and outputs by task name within the flow, by flow/task across flows.
+func (t *taskRun) upstream() map[string]expr.Need {
+	if len(t.def.Needs) == 0 {
+		return nil
+	}
+	all := make(map[string]expr.Need, len(t.def.Needs))
+	for i := range t.def.Needs {
+		n := &t.def.Needs[i]
+		if n.Local >= 0 {
+			up := &t.run.tasks[n.Local]
+			all[n.Task] = expr.Need{State: string(up.row.State), Outputs: up.row.Outputs}
+		}
+	}
+	for i := range t.needs {
+		n := &t.needs[i]
+		if len(n.refs) == 1 && n.def.Local < 0 {
+			p := n.refs[0].point
+			all[n.def.Flow+"/"+n.def.Task] = expr.Need{State: string(p.state), Outputs: p.outputs}
+		}
+	}
+	return all
+}
+
+// render fills the texts of an assignment.
+func (m *Machine) render(as *engine.Assignment, t *taskRun) error {
+	d := t.def
+	r := renderer{programs: &m.programs, values: func() *expr.Values { return m.values(t) }}
+	if d.Run != nil {
+		as.Text = r.text(d.Run, expr.Run)
+	}
+	for _, a := range d.Args {
+		as.Args = append(as.Args, engine.AssignmentArg{Name: a.Name, Value: r.text(a.Value, expr.Dispatch)})
+	}
+	env := map[string]string{}
+	for _, e := range d.Env {
+		env[e.Name] = r.text(e.Value, expr.Dispatch)
+		as.Env = append(as.Env, e.Name+"="+env[e.Name])
+		if r.v != nil {
+			r.v.Env = env
+		}
+	}
+	if len(d.With) > 0 {
+		b, err := json.Marshal(r.value(d.With))
+		if err != nil {
+			return fmt.Errorf("with: %w", err)
+		}
+		as.With = string(b)
+	}
+	return r.err
+}
+
+// renderer evaluates templates and keeps the first error. Constant texts need no values, so these are made when first needed.
+type renderer struct {
+	programs *expr.Programs
+	values   func() *expr.Values
+	v        *expr.Values
+	err      error
+}
+
+func (r *renderer) text(t *flow.Template, scope expr.Scope) string {
+	if s, ok := t.Const(); ok {
+		return s
+	}
+	if r.v == nil {
+		r.v = r.values()
+	}
+	s, err := r.programs.Text(t, scope, r.v)
+	if err != nil && r.err == nil {
+		r.err = err
+	}
+	return s
+}
+
+// value renders a JSON value of `with`.
+func (r *renderer) value(v any) any {
+	switch v := v.(type) {
+	case *flow.Template:
+		return r.text(v, expr.Dispatch)
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for k, x := range v {
+			out[k] = r.value(x)
+		}
+		return out
+	case []any:
+		out := make([]any, len(v))
+		for i, x := range v {
+			out[i] = r.value(x)
+		}
+		return out
+	}
+	return v
+}

@@ -1,0 +1,551 @@
+package core
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"flowctl/dsl"
+	"flowctl/dsl/diag"
+	"flowctl/dsl/period"
+	"flowctl/engine"
+)
+
+// fataler is what tests and property checks have in common.
+type fataler interface {
+	Helper()
+	Fatalf(format string, args ...any)
+}
+
+// world is a machine with everything around it: rows that were committed, agents that execute, a clock.
+type world struct {
+	t     fataler
+	m     *Machine
+	now   period.Instant
+	rows  *rows
+	revs  map[engine.RevisionID]*Revision
+	fleet map[string]map[engine.AttemptID]*engine.Assignment // what agents hold
+	paths map[string]bool
+	joins map[string]engine.Hello
+	// assigned lists all assignments in the order they were made, as "flow/task@label".
+	assigned []string
+	probes   int
+}
+
+func newWorld(t fataler, start string) *world {
+	at, err := time.Parse(time.RFC3339, start)
+	if err != nil {
+		t.Fatalf("start: %v", err)
+	}
+	return &world{
+		t: t, m: New(), now: period.At(at), rows: newRows(t), revs: map[engine.RevisionID]*Revision{},
+		fleet: map[string]map[engine.AttemptID]*engine.Assignment{}, paths: map[string]bool{}, joins: map[string]engine.Hello{},
+	}
+}
+
+const settings = "version: 1\ntimezone: UTC\n---\nteams:\n  data: {members: [ann]}\n---\npeople:\n  ann: {name: Ann, email: ann@example.com}\n"
+
+// compile turns flow documents into a revision.
+func (w *world) compile(docs string) *Revision {
+	w.t.Helper()
+	docs = strings.ReplaceAll(docs, "\t", "  ")
+	p, found := dsl.New().Compile([]dsl.File{
+		{Path: "flowctl.yaml", Mode: 0o644, Data: []byte("version: 1\ntimezone: UTC\n")},
+		{Path: "teams.yaml", Mode: 0o644, Data: []byte(strings.SplitN(settings, "---\n", 2)[1])},
+		{Path: "flows.yaml", Mode: 0o644, Data: []byte(docs)},
+	})
+	if p == nil {
+		for _, d := range found {
+			if d.Severity == diag.Error {
+				w.t.Fatalf("%s:%d:%d: %s [%s]\n%s", d.File, d.Line, d.Col, d.Message, d.Rule, docs)
+			}
+		}
+	}
+	rev := &Revision{ID: engine.RevisionID(len(w.revs) + 1), Commit: fmt.Sprintf("c%d", len(w.revs)+1), Tree: p.Hash, Project: p}
+	w.revs[rev.ID] = rev
+	return rev
+}
+
+// activate compiles documents and makes them the active revision.
+func (w *world) activate(docs string) *Revision {
+	w.t.Helper()
+	rev := w.compile(docs)
+	w.rows.active = rev.ID
+	w.do(Activated{Revision: rev})
+	return rev
+}
+
+// try applies an event and performs all that follows.
+func (w *world) try(ev Event) (any, error) {
+	reply, err := w.m.Handle(w.now, ev)
+	w.perform()
+	return reply, err
+}
+
+func (w *world) do(ev Event) any {
+	w.t.Helper()
+	reply, err := w.try(ev)
+	if err != nil {
+		w.t.Fatalf("%T: %v", ev, err)
+	}
+	return reply
+}
+
+// perform commits and performs effects until no question is open.
+func (w *world) perform() {
+	for {
+		out := w.m.Take()
+		w.rows.apply(&out.Changes)
+		for _, name := range sortedKeys(out.Assign) {
+			for _, as := range out.Assign[name] {
+				w.assign(name, as)
+			}
+		}
+		var next []Event
+		for _, name := range sortedKeys(out.Kill) {
+			var rs []engine.Report
+			for _, id := range out.Kill[name] {
+				rs = append(rs, w.killed(name, id))
+			}
+			next = append(next, Reported{Agent: name, Reports: rs})
+		}
+		for _, name := range sortedKeys(out.Probe) {
+			var ps []engine.PathState
+			for _, p := range out.Probe[name] {
+				w.probes++
+				ps = append(ps, engine.PathState{Path: p, Exists: w.paths[p]})
+			}
+			next = append(next, Probed{Agent: name, Paths: ps})
+		}
+		if len(out.Lookups) > 0 {
+			keys := slices.Clone(out.Lookups)
+			next = append(next, LedgerAnswered{Keys: keys, Answers: w.rows.outcomesOf(keys)})
+		}
+		for _, q := range out.Existing {
+			next = append(next, ExistingAnswered{Backfill: q.Backfill, Keys: q.Keys, Found: w.rows.existing(q.Keys)})
+		}
+		if ids := w.rows.waiting(out.Wake); len(ids) > 0 {
+			next = append(next, Loaded{Rows: w.load(ids)})
+		}
+		w.m.Done()
+		if len(next) == 0 {
+			return
+		}
+		for _, ev := range next {
+			if _, err := w.m.Handle(w.now, ev); err != nil {
+				w.t.Fatalf("%T: %v", ev, err)
+			}
+		}
+	}
+}
+
+func (w *world) assign(name string, as *engine.Assignment) {
+	held := w.fleet[name]
+	if held == nil {
+		return // the agent is gone
+	}
+	if held[as.Attempt] == nil {
+		held[as.Attempt] = as
+		w.assigned = append(w.assigned, as.Flow+"/"+as.Task+"@"+as.PeriodLabel)
+	}
+}
+
+func (w *world) killed(name string, id engine.AttemptID) engine.Report {
+	if w.fleet[name][id] == nil {
+		return engine.Report{Attempt: id, Kind: engine.ReportUnknown}
+	}
+	delete(w.fleet[name], id)
+	return engine.Report{Attempt: id, Kind: engine.ReportFinished, Result: engine.Result{State: engine.Killed, Code: engine.CodeKilled, ExitCode: -1}}
+}
+
+func (w *world) load(ids []engine.RunID) *engine.Snapshot {
+	s := w.rows.loadRuns(ids)
+	for _, r := range s.Runs {
+		w.m.Hold(w.revs[r.Revision])
+	}
+	return s
+}
+
+// join connects an agent, with what it holds.
+func (w *world) join(name string, slots int, labels ...string) {
+	if w.fleet[name] == nil {
+		w.fleet[name] = map[engine.AttemptID]*engine.Assignment{}
+	}
+	h := engine.Hello{Name: name, BootID: "boot", Slots: slots, Labels: labels}
+	for _, id := range sortedKeys(w.fleet[name]) {
+		h.Attempts = append(h.Attempts, engine.Report{Attempt: id, Kind: engine.ReportStarted})
+	}
+	w.joins[name] = h
+	w.do(AgentJoined{Hello: h})
+}
+
+// holding returns the attempt that an agent holds for a task run named flow/task@label.
+func (w *world) holding(name string) (string, *engine.Assignment) {
+	for _, agent := range sortedKeys(w.fleet) {
+		for _, id := range sortedKeys(w.fleet[agent]) {
+			if as := w.fleet[agent][id]; as.Flow+"/"+as.Task+"@"+as.PeriodLabel == name {
+				return agent, as
+			}
+		}
+	}
+	return "", nil
+}
+
+// finish lets the agent that holds a task run end it.
+func (w *world) finish(name string, state engine.State, outputs ...string) {
+	w.t.Helper()
+	agent, as := w.holding(name)
+	if as == nil {
+		w.t.Fatalf("no agent holds %s; held: %v", name, w.held())
+	}
+	w.end(agent, as.Attempt, state, outputs...)
+}
+
+func (w *world) end(agent string, id engine.AttemptID, state engine.State, outputs ...string) {
+	delete(w.fleet[agent], id)
+	res := engine.Result{State: state, Outputs: map[string]string{}}
+	if state == engine.Failed {
+		res.Code, res.ExitCode = engine.CodeExit, 1
+	}
+	for _, kv := range outputs {
+		k, v, _ := strings.Cut(kv, "=")
+		res.Outputs[k] = v
+	}
+	w.do(Reported{Agent: agent, Reports: []engine.Report{
+		{Attempt: id, Kind: engine.ReportStarted}, {Attempt: id, Kind: engine.ReportFinished, Result: res},
+	}})
+}
+
+// held names what agents execute, sorted.
+func (w *world) held() []string {
+	names := []string{}
+	for _, as := range w.fleet {
+		for _, a := range as {
+			names = append(names, a.Flow+"/"+a.Task+"@"+a.PeriodLabel)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// drain finishes everything that agents hold with success until nothing is held.
+func (w *world) drain() {
+	for {
+		any := false
+		for _, agent := range sortedKeys(w.fleet) {
+			for _, id := range sortedKeys(w.fleet[agent]) {
+				any = true
+				w.end(agent, id, engine.Succeeded)
+			}
+		}
+		if !any {
+			return
+		}
+	}
+}
+
+// sleep lets time pass, with a tick at each instant that the machine asks for.
+func (w *world) sleep(d time.Duration) {
+	until := w.now.Add(d)
+	for {
+		at, ok := w.m.NextWake()
+		if !ok || at > until {
+			break
+		}
+		w.now = max(w.now, at)
+		w.do(Tick{})
+	}
+	w.now = until
+}
+
+// crash rebuilds the machine from the rows. Agents go on and join again.
+func (w *world) crash() {
+	w.t.Helper()
+	m, err := Restore(w.rows.snapshot(), w.revs)
+	if err != nil {
+		w.t.Fatalf("restore: %v", err)
+	}
+	w.m = m
+	w.do(Boot{})
+	for _, name := range sortedKeys(w.joins) {
+		h := w.joins[name]
+		w.join(name, h.Slots, h.Labels...)
+	}
+}
+
+func (w *world) run(flow, period string) *engine.Run { return w.rows.run(flow, period) }
+
+// state returns the state of a task run named flow/task@label, of the highest version.
+func (w *world) state(name string) engine.State {
+	w.t.Helper()
+	id, label, _ := strings.Cut(name, "@")
+	flow, task, _ := strings.Cut(id, "/")
+	r := w.rows.run(flow, label)
+	if r == nil {
+		return ""
+	}
+	return w.rows.tasks[engine.TaskRunKey{Run: r.ID, Task: task}].State
+}
+
+func (w *world) wantState(name string, want engine.State) {
+	w.t.Helper()
+	if got := w.state(name); got != want {
+		w.t.Fatalf("%s is %q, want %q", name, got, want)
+	}
+}
+
+func (w *world) wantHeld(want ...string) {
+	w.t.Helper()
+	slices.Sort(want)
+	if got := w.held(); !slices.Equal(got, want) {
+		w.t.Fatalf("agents hold %v, want %v", got, want)
+	}
+}
+
+// rows is what a store would hold; it checks what must hold of all that is ever written.
+type rows struct {
+	t         fataler
+	active    engine.RevisionID
+	runs      map[engine.RunID]engine.Run
+	tasks     map[engine.TaskRunKey]engine.TaskRun
+	attempts  map[engine.AttemptID]engine.Attempt
+	outcomes  map[engine.LedgerKey]map[int]engine.Outcome
+	flows     map[string]engine.FlowState
+	backfills map[engine.BackfillID]engine.BackfillRow
+	waits     map[engine.RunID][]engine.Wait
+	ops       []engine.Operation
+}
+
+func newRows(t fataler) *rows {
+	return &rows{
+		t: t, runs: map[engine.RunID]engine.Run{}, tasks: map[engine.TaskRunKey]engine.TaskRun{},
+		attempts: map[engine.AttemptID]engine.Attempt{}, outcomes: map[engine.LedgerKey]map[int]engine.Outcome{},
+		flows: map[string]engine.FlowState{}, backfills: map[engine.BackfillID]engine.BackfillRow{}, waits: map[engine.RunID][]engine.Wait{},
+	}
+}
+
+func (s *rows) apply(c *engine.Changes) {
+	for _, r := range c.Runs {
+		s.runs[r.ID] = r
+	}
+	for _, k := range c.NoTaskRuns {
+		delete(s.tasks, k)
+	}
+	for _, t := range c.TaskRuns {
+		s.tasks[engine.TaskRunKey{Run: t.Run, Task: t.Task}] = t
+	}
+	for _, a := range c.Attempts {
+		if old, ok := s.attempts[a.ID]; ok && old.Finished != 0 && old != a {
+			s.t.Fatalf("final attempt changed: %+v to %+v", old, a)
+		}
+		s.attempts[a.ID] = a
+	}
+	for _, o := range c.Outcomes {
+		k := engine.LedgerKey{Flow: o.Flow, Task: o.Task, Start: o.Start}
+		if s.outcomes[k] == nil {
+			s.outcomes[k] = map[int]engine.Outcome{}
+		}
+		s.outcomes[k][o.Version] = o
+	}
+	for _, f := range c.Flows {
+		s.flows[f.Flow] = f
+	}
+	for _, b := range c.Backfills {
+		s.backfills[b.ID] = b
+	}
+	for _, id := range c.NoWaits {
+		delete(s.waits, id)
+	}
+	for _, x := range c.Waits {
+		s.waits[x.Run] = append(s.waits[x.Run], x)
+	}
+	s.ops = append(s.ops, c.Operations...)
+	s.check()
+}
+
+// check is invariants 1 and 2: one run per flow, period and version; one live attempt per task and period.
+func (s *rows) check() {
+	type version struct {
+		flow    string
+		start   period.Instant
+		version int
+	}
+	seen := map[version]engine.RunID{}
+	for id, r := range s.runs {
+		k := version{r.Flow, r.Period.Start, r.Version}
+		if other, twice := seen[k]; twice {
+			s.t.Fatalf("two runs %d and %d for %+v", id, other, k)
+		}
+		seen[k] = id
+	}
+	type place struct {
+		flow, task string
+		start      period.Instant
+	}
+	live := map[place]engine.AttemptID{}
+	for id, a := range s.attempts {
+		if !a.State.Live() {
+			continue
+		}
+		r := s.runs[a.Run]
+		k := place{r.Flow, a.Task, r.Period.Start}
+		if other, twice := live[k]; twice {
+			s.t.Fatalf("two live attempts %d and %d for %+v", id, other, k)
+		}
+		live[k] = id
+	}
+}
+
+func (s *rows) highest(flow string, start period.Instant) (all int, standing *engine.Run) {
+	for _, r := range s.runs {
+		if r.Flow != flow || r.Period.Start != start {
+			continue
+		}
+		all = max(all, r.Version)
+		if !r.Extra && (standing == nil || r.Version > standing.Version) {
+			standing = &r
+		}
+	}
+	return all, standing
+}
+
+func (s *rows) run(flow, label string) *engine.Run {
+	for _, r := range s.runs {
+		if r.Flow == flow && r.Label == label {
+			_, standing := s.highest(flow, r.Period.Start)
+			return standing
+		}
+	}
+	return nil
+}
+
+func (s *rows) outcomesOf(keys []engine.LedgerKey) []engine.LedgerAnswer {
+	answers := make([]engine.LedgerAnswer, len(keys))
+	for i, k := range keys {
+		if k.Latest {
+			answers[i] = s.latest(k)
+			continue
+		}
+		versions := s.outcomes[k]
+		if len(versions) > 0 {
+			o := versions[slices.Max(slices.Collect(maps.Keys(versions)))]
+			answers[i] = engine.LedgerAnswer{Found: true, Outcome: o, Outputs: s.tasks[engine.TaskRunKey{Run: o.Run, Task: o.Task}].Outputs}
+		} else if _, r := s.highest(k.Flow, k.Start); r != nil {
+			answers[i].NoTask = true
+		}
+	}
+	return answers
+}
+
+func (s *rows) latest(k engine.LedgerKey) (best engine.LedgerAnswer) {
+	for key, versions := range s.outcomes {
+		if key.Flow != k.Flow || key.Task != k.Task {
+			continue
+		}
+		o := versions[slices.Max(slices.Collect(maps.Keys(versions)))]
+		if o.State.Satisfies() && (!best.Found || o.Start > best.Outcome.Start) {
+			best = engine.LedgerAnswer{Found: true, Outcome: o}
+		}
+	}
+	return best
+}
+
+func (s *rows) existing(keys []engine.RunKey) []engine.Existing {
+	found := make([]engine.Existing, len(keys))
+	for i, k := range keys {
+		all, standing := s.highest(k.Flow, k.Start)
+		found[i].Version = all
+		if standing != nil {
+			found[i].Run, found[i].State = standing.ID, standing.State
+		}
+	}
+	return found
+}
+
+func (s *rows) waiting(keys []engine.LedgerKey) []engine.RunID {
+	ids := map[engine.RunID]bool{}
+	for _, k := range keys {
+		for id, ws := range s.waits {
+			for _, x := range ws {
+				if x.Flow == k.Flow && x.Task == k.Task && x.Start == k.Start {
+					ids[id] = true
+				}
+			}
+		}
+	}
+	return sortedKeys(ids)
+}
+
+func (s *rows) loadRuns(ids []engine.RunID) *engine.Snapshot {
+	out := &engine.Snapshot{}
+	for _, id := range ids {
+		out.Runs = append(out.Runs, s.runs[id])
+	}
+	s.fill(out)
+	return out
+}
+
+func (s *rows) fill(out *engine.Snapshot) {
+	chosen := map[engine.RunID]bool{}
+	for _, r := range out.Runs {
+		chosen[r.ID] = true
+	}
+	for k, t := range s.tasks {
+		if chosen[k.Run] {
+			out.TaskRuns = append(out.TaskRuns, t)
+		}
+	}
+	for _, a := range s.attempts {
+		if chosen[a.Run] && a.State.Live() {
+			out.Attempts = append(out.Attempts, a)
+		}
+	}
+	slices.SortFunc(out.TaskRuns, func(a, b engine.TaskRun) int {
+		return cmp.Or(cmp.Compare(a.Run, b.Run), cmp.Compare(a.Task, b.Task))
+	})
+	slices.SortFunc(out.Attempts, func(a, b engine.Attempt) int { return cmp.Compare(a.ID, b.ID) })
+}
+
+func (s *rows) snapshot() *engine.Snapshot {
+	out := &engine.Snapshot{Active: s.active}
+	for _, id := range sortedKeys(s.runs) {
+		r := s.runs[id]
+		out.LastRun = id
+		if r.State == engine.RunActive {
+			out.Runs = append(out.Runs, r)
+		}
+		if f, ok := s.flows[r.Flow]; ok && r.Period.End > f.Cursor && r.Period.Kind != period.Demand {
+			all, standing := s.highest(r.Flow, r.Period.Start)
+			out.Ahead = append(out.Ahead, engine.Ahead{
+				RunKey: engine.RunKey{Flow: r.Flow, Start: r.Period.Start}, Version: all, Made: standing != nil,
+			})
+		}
+	}
+	s.fill(out)
+	for id := range s.attempts {
+		out.LastAttempt = max(out.LastAttempt, id)
+	}
+	for _, name := range sortedKeys(s.flows) {
+		out.Flows = append(out.Flows, s.flows[name])
+	}
+	for _, id := range sortedKeys(s.backfills) {
+		out.LastBackfill = id
+		if b := s.backfills[id]; b.FinishedAt == 0 {
+			out.Backfills = append(out.Backfills, b)
+		}
+	}
+	return out
+}
+
+func (s *rows) backfill(t *testing.T, id engine.BackfillID) engine.BackfillRow {
+	t.Helper()
+	b, ok := s.backfills[id]
+	if !ok {
+		t.Fatalf("no backfill %d", id)
+	}
+	return b
+}
