@@ -28,15 +28,15 @@ var noon = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 
 // author is a repository with a work tree in which a test commits.
 type author struct {
-	*testing.T
+	testing.TB
 	dir  string
 	repo *git.Repository
 	mu   sync.RWMutex // held to write while committing, to read while serving
 }
 
-func newAuthor(t *testing.T) *author {
+func newAuthor(t testing.TB) *author {
 	t.Helper()
-	a := &author{T: t, dir: t.TempDir()}
+	a := &author{TB: t, dir: t.TempDir()}
 	var err error
 	a.repo, err = git.PlainInitWithOptions(a.dir, &git.PlainInitOptions{InitOptions: git.InitOptions{DefaultBranch: "refs/heads/main"}})
 	a.must(err)
@@ -52,10 +52,10 @@ func (a *author) must(err error) {
 
 func (a *author) write(name, text string, mode os.FileMode) {
 	a.Helper()
-	write(a.T, filepath.Join(a.dir, name), text, mode)
+	write(a.TB, filepath.Join(a.dir, name), text, mode)
 }
 
-func write(t *testing.T, name, text string, mode os.FileMode) {
+func write(t testing.TB, name, text string, mode os.FileMode) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 		t.Fatal(err)
@@ -96,7 +96,7 @@ func (a *author) move(branch, hash string) {
 	a.mu.Lock() // go-git's server takes the .lock for a ref
 	defer a.mu.Unlock()
 	ref := filepath.Join(dir, "refs", "heads", branch)
-	write(a.T, ref+".lock", hash+"\n", 0o644)
+	write(a.TB, ref+".lock", hash+"\n", 0o644)
 	a.must(os.Rename(ref+".lock", ref))
 }
 

@@ -45,13 +45,13 @@ func Open(ctx context.Context, path string) (*Store, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
-	held, err := lock(path + ".lock")
+	held, err := lock(ctx, path+".lock")
 	if err != nil {
 		return nil, err
 	}
 	c, err := openWriter(ctx, path)
 	if err != nil {
-		return nil, errors.Join(err, held.Close())
+		return nil, errors.Join(err, unlock(held))
 	}
 	s := &Store{path: path, lock: held, closed: make(chan struct{}), writer: make(chan *writer, 1), readers: make(chan *conn, readers)}
 	s.writer <- &writer{conn: c, tasks: make(map[taskName]int64)}
@@ -91,7 +91,7 @@ func (s *Store) Close() error {
 		}
 	}
 	// The writer comes last: the last connection moves the log into the database.
-	errs = append(errs, w.close(), s.lock.Close())
+	errs = append(errs, w.close(), unlock(s.lock))
 	return errors.Join(errs...)
 }
 

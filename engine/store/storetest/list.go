@@ -59,10 +59,18 @@ func testRunPages(w *world) {
 			w.equal("runs", w.walk(engine.RunQuery{Flow: flow, Limit: limit}), want)
 		}
 	}
+	// Versions of one period, the newest first.
+	versions := []engine.Run{w.run(101), w.run(102), w.run(103)}
+	for i := range versions {
+		versions[i].Flow, versions[i].Period, versions[i].Version = "v", versions[0].Period, i+1
+	}
+	w.commit(engine.Changes{Runs: versions})
+	w.equal("versions", w.walk(engine.RunQuery{Flow: "v", Limit: 1}), []engine.RunID{103, 102, 101})
+
 	// Runs that are made while somebody pages do not shift the pages.
-	_, next, err := w.Runs(w.ctx, engine.RunQuery{Limit: 10})
+	_, next, err := w.Runs(w.ctx, engine.RunQuery{Limit: 13})
 	w.must(err)
-	w.commit(engine.Changes{Runs: []engine.Run{w.run(100)}})
+	w.commit(engine.Changes{Runs: []engine.Run{w.run(200)}})
 	page, _, err := w.Runs(w.ctx, engine.RunQuery{Limit: 1, Cursor: next})
 	w.must(err)
 	w.equal("next page", ids(page), []engine.RunID{50})
