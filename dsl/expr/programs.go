@@ -224,13 +224,15 @@ func contexts(scope Scope) []string {
 func env(scope Scope) types.Map {
 	text, moment := types.String, types.TypeOf(time.Time{})
 	texts := types.Map{types.Extra: text}
+	outputs := types.Map{types.Extra: types.Any}
+	need := types.Map{"state": text, "outputs": outputs}
 	all := types.Map{
 		"flow":   types.Map{"name": text, "team": text, "owner": text, "group": text, "labels": texts},
 		"task":   types.Map{"name": text},
 		"run":    types.Map{"kind": text, "version": types.Int, "scheduled_at": moment, "revision": text},
 		"period": types.Map{"start": moment, "end": moment, "label": text, "kind": text},
 		"params": texts, "matrix": texts, "env": texts,
-		"needs": types.Map{types.Extra: types.Map{"state": text, "outputs": types.Map{types.Extra: types.Any}}},
+		"needs": types.Map{types.Extra: types.Map{"state": text, "outputs": outputs, types.Extra: need}},
 		"ds":    text, "ds_nodash": text, "hour": text,
 		"quote": types.TypeOf((&Values{}).quote),
 	}

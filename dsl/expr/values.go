@@ -58,10 +58,11 @@ type Period struct {
 	Zone       *time.Location // of the schedule; nil = UTC
 }
 
-// Need is one entry of the context needs.
+// Need is one entry of the context needs. The need on a task with a matrix has ByKey alone: needs.load.eu.state.
 type Need struct {
 	State   string
 	Outputs map[string]string
+	ByKey   map[string]Need // by the key of the expansion, such as eu
 }
 
 func (p *Period) local(t period.Instant) time.Time {
@@ -120,6 +121,10 @@ func texts(m map[string]string) map[string]any {
 func needs(m map[string]Need) map[string]any {
 	out := make(map[string]any, len(m))
 	for name, n := range m {
+		if n.ByKey != nil {
+			out[name] = needs(n.ByKey)
+			continue
+		}
 		outputs := make(map[string]any, len(n.Outputs))
 		for k, s := range n.Outputs {
 			outputs[k] = output(s)

@@ -2,7 +2,6 @@ package period
 
 import (
 	"errors"
-	"iter"
 	"time"
 )
 
@@ -103,5 +102,3 @@ func (e *SpecError) Unwrap() error { return e.Err }
 
 // ErrNoPeriod is returned when a label is well formed but names no period of the schedule.
 var ErrNoPeriod = errors.New("no such period")
-
-var _ iter.Seq[Period]

@@ -383,6 +383,18 @@ func TestString(t *testing.T) {
 	}
 }
 
+func TestKindNames(t *testing.T) {
+	t.Parallel()
+	for _, spec := range []Spec{{Every: "hour"}, {Every: "day"}, {Every: "week"}, {Every: "month"}} {
+		if got := mustNew(t, spec).Kind().String(); got != spec.Every {
+			t.Errorf("got %s, want %s", got, spec.Every)
+		}
+	}
+	if got := [...]string{Cron.String(), Once.String(), Demand.String(), Kind(9).String()}; got != [...]string{"cron", "once", "demand", "unknown"} {
+		t.Errorf("got %v", got)
+	}
+}
+
 func TestCacheShares(t *testing.T) {
 	t.Parallel()
 	var c Cache
