@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,6 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
+	"flowctl/plugins/internal/proc"
 	"flowctl/plugins/keeper"
 	"flowctl/plugins/sdk"
 	"flowctl/plugins/sdk/process"
@@ -152,5 +156,230 @@ func TestReattaches(t *testing.T) {
 	}
 	if r, log := wait(t, q, spec.Work); r.ExitCode != 7 || log != "before\nafter\n" {
 		t.Errorf("got %+v and log %q", r, log)
+	}
+}
+
+// ended fails unless a process ends soon.
+func ended(t testing.TB, pid int) {
+	t.Helper()
+	h, err := proc.Open(pid)
+	if err != nil {
+		return
+	}
+	defer h.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if h.Ended(ctx) != nil {
+		t.Errorf("process %d still runs", pid)
+	}
+}
+
+func TestCloseLeavesNothing(t *testing.T) {
+	dir := t.TempDir()
+	none := goleak.IgnoreCurrent()
+	h := open(t, dir)
+	p := shellOf(t, h)
+	sensor, err := h.Sensor(t.Context(), "file")
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec := script(t, "true")
+	if err := p.Start(t.Context(), spec); err != nil {
+		t.Fatal(err)
+	}
+	wait(t, p, spec.Work)
+	if err := h.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, pid := range []int{p.card.PID, p.card.Keeper, sensor.card.PID, sensor.card.Keeper} {
+		if s, err := proc.ReadStat(pid); err == nil && s.State != 'Z' {
+			t.Errorf("process %d is still there: %+v", pid, s)
+		}
+	}
+	if _, err := h.Runner(t.Context(), "shell"); err == nil {
+		t.Error("a closed host launched a plugin")
+	}
+	goleak.VerifyNone(t, none)
+}
+
+// A plugin with a live attempt outlives its host; without a host, it ends after the attempt.
+func TestEndsWithoutHost(t *testing.T) {
+	t.Parallel()
+	h := open(t, t.TempDir())
+	h.options.Idle = time.Millisecond
+	p := shellOf(t, h)
+	flag := filepath.Join(t.TempDir(), "go")
+	spec := script(t, "while ! [ -e "+flag+" ]; do sleep 0.01; done; exit 9")
+	if err := p.Start(t.Context(), spec); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := proc.ReadStat(p.PID()); err != nil || s.State == 'Z' {
+		t.Fatalf("the plugin left its attempt: %+v, %v", s, err)
+	}
+	if err := os.WriteFile(flag, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ended(t, p.card.PID)
+	ended(t, p.card.Keeper)
+	q := shellOf(t, open(t, t.TempDir()))
+	if found, err := q.Recover(t.Context(), spec.Work); err != nil || found != sdk.Finished {
+		t.Errorf("recover: %v, %v", found, err)
+	}
+	if r, _ := wait(t, q, spec.Work); r.ExitCode != 9 {
+		t.Errorf("got %+v, want exit code 9", r)
+	}
+}
+
+// When plugin and keeper are both killed, the end of a task is awaited, but its exit code is lost.
+func TestPluginAndKeeperKilled(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	h := open(t, dir)
+	p := shellOf(t, h)
+	flag := filepath.Join(t.TempDir(), "go")
+	spec := script(t, "echo began; while ! [ -e "+flag+" ]; do sleep 0.01; done; echo ended")
+	killed := script(t, "sleep 60")
+	for _, s := range []sdk.Spec{spec, killed} {
+		if err := p.Start(t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, pid := range []int{p.card.Keeper, p.card.PID} {
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+	}
+	<-p.Gone()
+	q := shellOf(t, h)
+	if found, err := q.Recover(t.Context(), spec.Work); err != nil || found != sdk.Running {
+		t.Fatalf("recover: %v, %v", found, err)
+	}
+	if err := os.WriteFile(flag, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if r, log := wait(t, q, spec.Work); r.Code != sdk.CodeLost || log != "began\nended\n" {
+		t.Errorf("got %+v and log %q", r, log)
+	}
+	if err := q.Signal(t.Context(), killed.Work, sdk.Terminate); err != nil {
+		t.Fatal(err)
+	}
+	if r, _ := wait(t, q, killed.Work); r.State != sdk.Killed {
+		t.Errorf("got %+v, want killed", r)
+	}
+}
+
+// A task of a dead plugin keeps its deadline, and its tree dies with it.
+func TestDeadlineSurvivesThePlugin(t *testing.T) {
+	t.Parallel()
+	h := open(t, t.TempDir())
+	p := shellOf(t, h)
+	spec := script(t, "setsid sleep 60 & sleep 60")
+	spec.Timeout = time.Second
+	if err := p.Start(t.Context(), spec); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(p.PID(), syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	<-p.Gone()
+	q := shellOf(t, h)
+	if found, err := q.Recover(t.Context(), spec.Work); err != nil || found == sdk.NotStarted {
+		t.Fatalf("recover: %v, %v", found, err)
+	}
+	if r, _ := wait(t, q, spec.Work); r.Code != sdk.CodeTimeout || !strings.Contains(r.Message, "1s") {
+		t.Errorf("got %+v, want a timeout after 1s", r)
+	}
+	if left := (proc.Tree{Mark: process.Mark(spec.Work)}).Members(); len(left) > 0 {
+		t.Errorf("left: %+v", left)
+	}
+}
+
+// A process of another binary takes no new attempts and ends after its last one.
+func TestNewBinary(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	first := open(t, dir)
+	p := shellOf(t, first)
+	flag := filepath.Join(t.TempDir(), "go")
+	spec := script(t, "while ! [ -e "+flag+" ]; do sleep 0.01; done; exit 9")
+	if err := p.Start(t.Context(), spec); err != nil {
+		t.Fatal(err)
+	}
+	other := filepath.Join(t.TempDir(), "flowctl")
+	if err := os.Link(first.options.Self, other); err != nil {
+		content, err := os.ReadFile(first.options.Self)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(other, content, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	second := open(t, dir)
+	second.options.Self = other
+	q := shellOf(t, second)
+	if q.PID() == p.PID() {
+		t.Fatal("a process of the old binary was taken")
+	}
+	if err := p.Start(t.Context(), script(t, "true")); !errors.Is(err, sdk.ErrGone) {
+		t.Errorf("a draining process took an attempt: %v", err)
+	}
+	if found, err := q.Recover(t.Context(), spec.Work); err != nil || found != sdk.Running {
+		t.Fatalf("recover: %v, %v", found, err)
+	}
+	if err := os.WriteFile(flag, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if r, _ := wait(t, q, spec.Work); r.ExitCode != 9 {
+		t.Errorf("got %+v, want exit code 9", r)
+	}
+	ended(t, p.card.PID)
+}
+
+func TestFinds(t *testing.T) {
+	t.Parallel()
+	h := open(t, t.TempDir())
+	h.options.PluginDir = t.TempDir()
+	broken := filepath.Join(h.options.PluginDir, "flowctl-runner-broken")
+	if err := os.WriteFile(broken, []byte("#!/bin/sh\necho hello\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{
+		"broken":  "no go-plugin gRPC handshake",
+		"missing": "no flowctl-runner-missing is in the plugin folder",
+		"../etc":  "is no plugin name",
+		"file":    "no flowctl-runner-file",
+	} {
+		if _, err := h.Runner(t.Context(), name); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("runner %q: got %v, want %q", name, err, want)
+		}
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	third := filepath.Join(h.options.PluginDir, "flowctl-runner-shell")
+	if err := os.WriteFile(third, []byte("#!/bin/sh\nexec '"+self+"' plugin serve shell\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	h.options.Builtin = []string{"sensor-file"}
+	p := shellOf(t, h)
+	spec := script(t, "exit 4")
+	if err := p.Start(t.Context(), spec); err != nil {
+		t.Fatal(err)
+	}
+	if r, _ := wait(t, p, spec.Work); r.ExitCode != 4 {
+		t.Errorf("a plugin of its own: %+v", r)
+	}
+}
+
+func TestLongFolder(t *testing.T) {
+	t.Parallel()
+	p := shellOf(t, open(t, filepath.Join(t.TempDir(), strings.Repeat("long", 40))))
+	if s, err := os.Stat(filepath.Dir(p.card.Address)); err != nil || s.Mode().Perm() != 0o700 {
+		t.Errorf("socket folder %s: %v, %v", filepath.Dir(p.card.Address), s, err)
 	}
 }

@@ -20,6 +20,9 @@ type life struct {
 	ended    bool
 }
 
+// firstHost is how long the host that launched the process has to connect, however short idle is.
+const firstHost = time.Minute
+
 func newLife(p Plugin, idle time.Duration) *life {
 	l := &life{idle: idle, done: make(chan struct{})}
 	l.drainer, _ = p.(Drainer)
@@ -27,7 +30,7 @@ func newLife(p Plugin, idle time.Duration) *life {
 		l.drainer.Drained(l.check)
 	}
 	if idle > 0 {
-		l.timer = time.AfterFunc(idle, l.expire)
+		l.timer = time.AfterFunc(max(idle, firstHost), l.expire)
 	}
 	return l
 }

@@ -139,12 +139,19 @@ func (b *bench) pid(file string) int {
 	return pid
 }
 
-// ended fails unless the process whose id is in the file has ended.
+// ended fails unless the process whose id is in the file has ended, or is just ending: one that was killed may still be listed.
 func (b *bench) ended(file string) {
 	b.t.Helper()
 	pid := b.pid(file)
-	if s, err := proc.ReadStat(pid); err == nil && s.State != 'Z' {
-		b.t.Errorf("process %d of %s still runs: %+v", pid, file, s)
+	h, err := proc.Open(pid)
+	if err != nil {
+		return
+	}
+	defer h.Close()
+	ctx, cancel := context.WithTimeout(b.t.Context(), 10*time.Second)
+	defer cancel()
+	if h.Ended(ctx) != nil {
+		b.t.Errorf("process %d of %s still runs", pid, file)
 	}
 }
 
