@@ -79,7 +79,7 @@ func (r *compilation) reportKnot(tasks []taskRef, edges [][]int, knot []int) {
 	if len(knot) > len(way) {
 		message += " (" + strconv.Itoa(len(knot)) + " tasks are part of the knot)"
 	}
-	next := tasks[names2index(way, first)].id
+	next := tasks[way[1%len(way)]].id
 	at := tasks[first].task.Pos
 	for _, n := range tasks[first].task.Needs {
 		if n.Flow+"/"+n.Task == next && n.Rule.Kind != period.Offset {
@@ -89,14 +89,6 @@ func (r *compilation) reportKnot(tasks []taskRef, edges [][]int, knot []int) {
 	}
 	d := errorAt(at, "cycle", "remove one of these needs, or let it reach the period before: {task: NAME, periods: previous}", message)
 	r.add(d)
-}
-
-// names2index returns the task after the first one on the way round.
-func names2index(way []int, first int) int {
-	if len(way) > 1 {
-		return way[1]
-	}
-	return first
 }
 
 // circle returns a shortest way from a node back to itself, without repeating it at the end.

@@ -1,0 +1,55 @@
+package cli
+
+import (
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"testing"
+	"time"
+
+	"flowctl/dsl/dsltest"
+)
+
+// BenchmarkValidate1000 runs the built command on 1,000 files of 10 tasks; x-parse is the time of the whole process over that of
+// parsing the same files on all cores, with nothing else done.
+func BenchmarkValidate1000(b *testing.B) {
+	root := b.TempDir()
+	files := dsltest.Repository(1000, 10)
+	for _, f := range files {
+		name := filepath.Join(root, filepath.FromSlash(f.Path))
+		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+			b.Fatal(err)
+		}
+		if err := os.WriteFile(name, f.Data, 0o644); err != nil {
+			b.Fatal(err)
+		}
+	}
+	binary := filepath.Join(b.TempDir(), "flowctl")
+	if out, err := exec.Command("go", "build", "-o", binary, "flowctl/cmd/flowctl").CombinedOutput(); err != nil {
+		b.Fatalf("%v\n%s", err, out)
+	}
+	var baseline time.Duration
+	for b.Loop() {
+		b.StopTimer()
+		baseline += timeOf(b, func() error { return dsltest.Parse(files) })
+		b.StartTimer()
+		cmd := exec.Command(binary, "validate", root)
+		cmd.Stdout, cmd.Stderr = io.Discard, os.Stderr
+		if err := cmd.Run(); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed())/float64(baseline), "x-parse")
+}
+
+// timeOf measures do, beginning without garbage of what went before.
+func timeOf(b *testing.B, do func() error) time.Duration {
+	runtime.GC()
+	start := time.Now() //nolint:forbidigo // a benchmark measures
+	if err := do(); err != nil {
+		b.Fatal(err)
+	}
+	return time.Since(start) //nolint:forbidigo // a benchmark measures
+}

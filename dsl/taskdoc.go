@@ -1,0 +1,344 @@
+package dsl
+
+import (
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"flowctl/dsl/flow"
+	"flowctl/dsl/period"
+)
+
+// task reads one task.
+func (d *decoder) task(name text, n *node) *taskDraft {
+	t := &taskDraft{name: name}
+	var run, file, with *node
+	d.object(n, &taskShape, func(key string, v *node) {
+		switch key {
+		case "runner":
+			t.runner = d.runner(v)
+		case "run":
+			run = v
+			t.run = d.template(v, "the text to run")
+		case "file":
+			file = v
+			t.file = d.file(v)
+		case "args":
+			t.args = d.args(v)
+		case "with":
+			with = v
+		case "needs":
+			t.needs = d.needs(v)
+		case "inputs":
+			t.inputs = d.templates(v, "a list of paths")
+		case "outputs":
+			t.outputs = d.templates(v, "a list of paths")
+		case "start_after":
+			t.startAfter = d.duration(v)
+		case "timeout":
+			t.timeout = d.duration(v)
+		case "retry":
+			t.retry = d.retry(v)
+		case "when":
+			t.when = d.condition(v)
+		case "trigger_rule":
+			t.trigger = d.oneOf(v, string(flow.AllSuccess), string(flow.AllDone), string(flow.OneSuccess), string(flow.OneFailed))
+		case "concurrency":
+			t.concurrency = d.integer(v, 1, 1_000_000)
+		case "agents":
+			t.agents = d.agents(v)
+		case "env":
+			t.env = d.env(v)
+		case "matrix":
+			t.matrix = d.matrix(v)
+		}
+	})
+	d.work(t, n, run, file)
+	if with != nil {
+		d.with(t, with)
+	}
+	return t
+}
+
+// work wants exactly one of run and file.
+func (d *decoder) work(t *taskDraft, n, run, file *node) {
+	switch {
+	case n.kind != mappingNode:
+	case run != nil && file != nil:
+		d.report(file, "duplicate", "keep one of them", "task %s has both run and file", strconv.Quote(t.name.value))
+		d.findings[len(d.findings)-1].Related = d.related(run, "run is given here")
+	case run == nil && file == nil:
+		d.reportAt(t.name.at, "missing", "add `run:` with the command, or `file:` with the name of a script", "task "+strconv.Quote(t.name.value)+" has nothing to run")
+	}
+}
+
+func (d *decoder) runner(n *node) text {
+	t := d.text(n, "a runner's name")
+	_, known := runnerSettings(t.value)
+	switch {
+	case t.at.Line == 0 || known:
+	case slices.Contains(laterRunners(), t.value):
+		d.report(n, "not-supported", "runners: "+strings.Join(builtinRunners(), ", "), "the runner %s is not supported yet", t.value)
+	default:
+		d.report(n, "unknown-runner", suggest(t.value, builtinRunners(), "runners: "), "no runner is named %s", strconv.Quote(t.value))
+	}
+	return t
+}
+
+// file reads the name of a script beside the flow's file and returns it relative to the flows root.
+func (d *decoder) file(n *node) text {
+	t := d.text(n, "the name of a file")
+	if t.at.Line == 0 {
+		return t
+	}
+	name := path.Join(d.folder, t.value)
+	switch {
+	case strings.Contains(t.value, "${{"):
+		d.report(n, "bad-expression", "name the file; pass what varies in args or env", "file takes no expressions: the script belongs to the commit")
+		return text{}
+	case t.value == "" || path.IsAbs(t.value) || name == ".." || strings.HasPrefix(name, "../"):
+		d.report(n, "missing-file", "name a file within the flows root, relative to this one", "%s is not within the flows root", strconv.Quote(t.value))
+		return text{}
+	}
+	return text{name, t.at}
+}
+
+// args reads positional arguments from a list, or named ones from a mapping.
+func (d *decoder) args(n *node) (out []flow.Arg) {
+	if n.kind == listNode {
+		for _, v := range d.templates(n, "a list or a mapping") {
+			out = append(out, flow.Arg{Value: v})
+		}
+		return out
+	}
+	d.pairs(n, "a list or a mapping", func(key string, _, v *node) {
+		if t := d.template(v, "text"); t != nil {
+			out = append(out, flow.Arg{Name: key, Value: t})
+		}
+	})
+	return out
+}
+
+// with reads the runner's settings. Those of the built-in runners are flat texts.
+func (d *decoder) with(t *taskDraft, n *node) {
+	runner := t.runner.value
+	if runner == "" {
+		runner = "shell"
+	}
+	fields, known := runnerSettings(runner)
+	if !known {
+		return // the runner is reported
+	}
+	d.path = append(d.path, "with")
+	t.with = make(map[string]any, len(n.pairs))
+	d.pairs(n, "a mapping of the runner's settings", func(key string, k, v *node) {
+		if !slices.Contains(fields, key) {
+			d.report(k, "runner-config", suggest(key, fields, "settings: "), "the runner %s has no setting %s", runner, strconv.Quote(key))
+			return
+		}
+		if v.kind != scalarNode || v.typ == nullScalar || v.text == "" {
+			d.report(v, "runner-config", "", "%s takes the name or path of a program, not %s", key, v.describe())
+			return
+		}
+		if value := d.template(v, "text"); value != nil {
+			if s, ok := value.Const(); ok {
+				t.with[key] = s
+			} else {
+				t.with[key] = value
+			}
+		}
+	})
+	d.path = d.path[:len(d.path)-1]
+}
+
+func (d *decoder) env(n *node) (out []flow.Env) {
+	d.pairs(n, "a mapping of names to texts", func(key string, k, v *node) {
+		if !isVariable(key) {
+			d.report(k, "bad-name", "use letters, digits and '_'", "%s is not a name for an environment variable", strconv.Quote(key))
+			return
+		}
+		if t := d.template(v, "text"); t != nil {
+			out = append(out, flow.Env{Name: key, Value: t})
+		}
+	})
+	return out
+}
+
+// isVariable tells whether s can name an environment variable in a POSIX shell.
+func isVariable(s string) bool {
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || c == '_' || i > 0 && '0' <= c && c <= '9') {
+			return false
+		}
+	}
+	return s != ""
+}
+
+func (d *decoder) agents(n *node) (out []string) {
+	d.object(n, &agentsShape, func(_ string, v *node) {
+		for _, t := range d.texts(v, "a list of labels such as hadoop or zone=a") {
+			out = append(out, t.value)
+		}
+	})
+	return out
+}
+
+func (d *decoder) matrix(n *node) (out []axis) {
+	if n.kind == mappingNode && len(n.pairs) == 0 {
+		d.wrongType(n, "a mapping of names to lists of values, not empty")
+	}
+	d.pairs(n, "a mapping of names to lists of values", func(key string, k, v *node) {
+		a := axis{name: text{key, d.src.pos(k)}}
+		d.checkName(a.name, k)
+		if v.kind == listNode && len(v.items) == 0 {
+			d.wrongType(v, "at least one value")
+		}
+		d.list(v, "a list of values", func(item *node) {
+			value := d.name(item, "a name or number")
+			if slices.ContainsFunc(a.values, func(t text) bool { return t.value == value.value }) && value.at.Line > 0 {
+				d.report(item, "duplicate", "keep one of them", "%s is given twice", strconv.Quote(value.value))
+				return
+			}
+			if value.at.Line > 0 {
+				a.values = append(a.values, value)
+			}
+		})
+		if len(a.values) > 0 {
+			out = append(out, a)
+		}
+	})
+	return out
+}
+
+// maxExpansion bounds the tasks that one matrix makes.
+const maxExpansion = 10_000
+
+// expand names the tasks that each matrix makes, so that needs can be looked up without the tasks themselves.
+func (d *decoder) expand(f *flowDraft) {
+	f.expanded = make(map[string][]string)
+	f.names = make(map[string]int, len(f.tasks))
+	for _, t := range f.tasks {
+		count := 1
+		for _, a := range t.matrix {
+			if count *= len(a.values); count > maxExpansion {
+				d.reportAt(t.name.at, "type", "split the task", "the matrix of "+strconv.Quote(t.name.value)+" makes more than "+strconv.Itoa(maxExpansion)+" tasks")
+				t.matrix = nil
+				break
+			}
+		}
+		names := []string{t.name.value}
+		if len(t.matrix) > 0 {
+			names = t.expansions()
+			f.expanded[t.name.value] = names
+		}
+		for _, name := range names {
+			if _, taken := f.names[name]; !taken {
+				f.names[name] = len(f.names)
+			}
+		}
+	}
+}
+
+// expansions returns NAME:VALUE for each combination of the matrix's values, the last axis varying fastest.
+func (t *taskDraft) expansions() []string {
+	names := []string{t.name.value}
+	for _, a := range t.matrix {
+		next := make([]string, 0, len(names)*len(a.values))
+		for _, name := range names {
+			for _, v := range a.values {
+				next = append(next, name+":"+v.value)
+			}
+		}
+		names = next
+	}
+	return names
+}
+
+func (d *decoder) needs(n *node) []needDraft {
+	out := make([]needDraft, 0, len(n.items))
+	d.list(n, "a list of tasks", func(v *node) {
+		if need, ok := d.need(v); ok {
+			out = append(out, need)
+		}
+	})
+	return out
+}
+
+// need reads one need in any of its forms.
+func (d *decoder) need(n *node) (needDraft, bool) {
+	need := needDraft{at: d.src.pos(n)}
+	if n.kind == scalarNode {
+		t := d.text(n, needShape.want)
+		need.flow, need.task = splitTask(t.value)
+		return need, t.at.Line > 0
+	}
+	failed := len(d.findings)
+	d.object(n, &needShape, func(key string, v *node) {
+		switch key {
+		case "task":
+			t := d.text(v, "a task's name")
+			if name, task := splitTask(t.value); name != "" {
+				need.flow, need.task = name, task
+			} else {
+				need.task = t.value
+			}
+			need.at = d.src.pos(v)
+		case "flow":
+			need.flow = d.text(v, "a flow's name").value
+			if need.task == "" {
+				need.at = d.src.pos(v)
+			}
+		case "periods":
+			need.rule, need.ruled = d.periods(v)
+		}
+	})
+	if len(d.findings) > failed {
+		return need, false
+	}
+	if need.flow == "" && need.task == "" {
+		d.report(n, "missing", "write {task: NAME} or {flow: NAME}", "the need names neither a task nor a flow")
+		return need, false
+	}
+	return need, true
+}
+
+// splitTask splits flow/task; without a slash it is a task of the same flow.
+func splitTask(s string) (flowName, task string) {
+	if before, after, ok := strings.Cut(s, "/"); ok {
+		return before, after
+	}
+	return "", s
+}
+
+// periods reads previous, latest, {offset: -n} or {last: n}.
+func (d *decoder) periods(n *node) (rule period.Rule, ok bool) {
+	if n.kind == scalarNode {
+		switch n.text {
+		case "previous":
+			return period.Rule{Kind: period.Offset, N: 1}, true
+		case "latest":
+			return period.Rule{Kind: period.Latest}, true
+		}
+		d.wrongType(n, periodsShape.want)
+		return rule, false
+	}
+	if n.kind == mappingNode && len(n.pairs) != 1 {
+		d.wrongType(n, periodsShape.want)
+		return rule, false
+	}
+	d.object(n, &periodsShape, func(key string, v *node) {
+		switch key {
+		case "offset":
+			if o := d.integer(v, -100_000, -1); o.set() {
+				rule, ok = period.Rule{Kind: period.Offset, N: -o.value}, true
+			}
+		case "last":
+			if l := d.integer(v, 1, 100_000); l.set() {
+				rule, ok = period.Rule{Kind: period.Last, N: l.value}, true
+			}
+		}
+	})
+	return rule, ok
+}
