@@ -63,6 +63,7 @@ type Store interface {
 	Attempts(ctx context.Context, q AttemptQuery) ([]Attempt, string, error)
 	Attempt(ctx context.Context, id AttemptID) (*Attempt, error)
 	Backfills(ctx context.Context) ([]BackfillRow, error)
+	// Operations lists newest first those with a smaller ID than before; 0 = all.
 	Operations(ctx context.Context, before int64, limit int) ([]Operation, error)
 
 	Close() error
@@ -158,7 +159,8 @@ type Agent struct {
 	LastSeen    time.Time
 }
 
-// RunQuery selects runs. Zero fields do not restrict.
+// RunQuery selects runs. Zero fields do not restrict. Runs of one flow are listed by period and version, others by ID,
+// newest first.
 type RunQuery struct {
 	Flow     string
 	State    RunState

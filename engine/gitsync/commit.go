@@ -237,6 +237,10 @@ func (t *trees) readFolder(key folderKey) (*folder, error) {
 	}
 	f := &folder{}
 	for _, e := range tree.Entries {
+		if e.Name == "" || e.Name == "." || e.Name == ".." || strings.ContainsAny(e.Name, "/\x00") {
+			// git never writes such a tree; whoever did wants a file outside of the folder.
+			return nil, fmt.Errorf("folder %q holds a file with the forbidden name %q", key.path, e.Name)
+		}
 		name := path.Join(key.path, e.Name)
 		if t.ignored(name, e.Mode == filemode.Dir) {
 			continue

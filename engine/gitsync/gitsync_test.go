@@ -2,6 +2,8 @@ package gitsync_test
 
 import (
 	"errors"
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -13,7 +15,6 @@ import (
 	"github.com/go-git/go-git/v5"
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/filemode"
-	"github.com/go-git/go-git/v5/plumbing/object"
 
 	"flowctl/dsl"
 	"flowctl/engine/gitsync"
@@ -207,24 +208,49 @@ func TestDamagedMirrorIsMadeAnew(t *testing.T) {
 	}
 }
 
+// forge stores a commit whose tree has one entry more, byte by byte: go-git refuses to write some of them.
+func (a *author) forge(mode filemode.FileMode, name string, object plumbing.Hash) string {
+	a.Helper()
+	commit, err := a.repo.CommitObject(plumbing.NewHash(a.flows()))
+	a.must(err)
+	old, err := a.repo.Storer.EncodedObject(plumbing.TreeObject, commit.TreeHash)
+	a.must(err)
+	r, err := old.Reader()
+	a.must(err)
+	entries, err := io.ReadAll(r)
+	a.must(err)
+	tree := a.repo.Storer.NewEncodedObject()
+	tree.SetType(plumbing.TreeObject)
+	w, err := tree.Writer()
+	a.must(err)
+	_, err = fmt.Fprintf(w, "%o %s\x00%s%s", uint32(mode), name, object[:], entries)
+	a.must(errors.Join(err, w.Close()))
+	commit.TreeHash, err = a.repo.Storer.SetEncodedObject(tree)
+	a.must(err)
+	forged := a.repo.Storer.NewEncodedObject()
+	a.must(commit.Encode(forged))
+	hash, err := a.repo.Storer.SetEncodedObject(forged)
+	a.must(err)
+	return hash.String()
+}
+
 func TestSubmodulesAreLeftOut(t *testing.T) {
 	t.Parallel()
 	a := newAuthor(t)
-	commit, err := a.repo.CommitObject(plumbing.NewHash(a.flows()))
-	a.must(err)
-	tree, err := commit.Tree()
-	a.must(err)
-	tree.Entries = append(tree.Entries, object.TreeEntry{Name: "zz", Mode: filemode.Submodule, Hash: plumbing.NewHash(strings.Repeat("5", 40))})
-	store := func(o object.Object) plumbing.Hash {
-		encoded := a.repo.Storer.NewEncodedObject()
-		a.must(o.Encode(encoded))
-		hash, err := a.repo.Storer.SetEncodedObject(encoded)
-		a.must(err)
-		return hash
-	}
-	commit.TreeHash = store(tree)
-	hash := store(commit).String()
+	hash := a.forge(filemode.Submodule, "a", plumbing.NewHash(strings.Repeat("5", 40)))
 	wantTexts(t, texts(t, a.open(gitsync.Options{}), hash), map[string]string{"flowctl.yaml": "version: 1\n", "warehouse/orders.yaml": "flow: orders\n"})
+}
+
+func TestNoFileLeavesItsFolder(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"..", ".", "../x", "a/../../x", "/etc/passwd"} {
+		a := newAuthor(t)
+		hash := a.forge(filemode.Regular, name, plumbing.ComputeHash(plumbing.BlobObject, []byte("version: 1\n")))
+		got, err := a.open(gitsync.Options{}).Files(t.Context(), hash)
+		if err == nil || !strings.Contains(err.Error(), "name") {
+			t.Errorf("a file named %q: got %q, %v", name, paths(got), err)
+		}
+	}
 }
 
 func TestLinkedWorktree(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/go-git/go-git/v5"
 	"github.com/go-git/go-git/v5/config"
@@ -17,6 +18,9 @@ import (
 	"github.com/go-git/go-git/v5/storage"
 	"github.com/go-git/go-git/v5/storage/memory"
 )
+
+// fetchTimeout is when a fetch is given up, so that a server that went silent does not end the following for good.
+const fetchTimeout = 10 * time.Minute
 
 // remote is a repository elsewhere with its mirror here.
 type remote struct {
@@ -59,6 +63,8 @@ func openRemote(o Options, e *transport.Endpoint) (*remote, error) {
 func (r *remote) fetch(ctx context.Context) error {
 	r.fetching.Lock()
 	defer r.fetching.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
+	defer cancel()
 	err := r.try(ctx, 1)
 	if err == nil || ctx.Err() != nil {
 		return err
