@@ -122,19 +122,7 @@ func operationsTable(v *view, operations []engine.OperationView) {
 
 // findings shows diagnostics as `flowctl validate` does, without the snippets: the server has the files, not this host.
 func findings(v *view, all []diag.Diagnostic) {
-	for _, d := range all {
-		severity := "error"
-		if d.Severity == diag.Warning {
-			severity = "warning"
-		}
-		v.line("%s:%d:%d: %s: %s [%s]", d.File, d.Line, d.Col, severity, d.Message, d.Rule)
-		if d.Related != nil {
-			v.line("  %s:%d:%d: %s", d.Related.File, d.Related.Line, d.Related.Col, d.Related.Message)
-		}
-		if d.Hint != "" {
-			v.line("  hint: %s", d.Hint)
-		}
-	}
+	_ = diag.WriteText(v, all, diag.TextOptions{Color: v.color}) // a view takes everything
 }
 
 // progress is how many of a backfill's runs ended.

@@ -1,9 +1,11 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/json"
-	"fmt"
 	"io"
+
+	"flowctl/dsl"
 )
 
 // The forms of -o.
@@ -29,12 +31,24 @@ func (g *globals) show(data any, table func(v *view)) error {
 		_, err := io.WriteString(g.out, v.String())
 		return err
 	}
-	b, err := json.MarshalIndent(data, "", "  ") // JSON is YAML too
+	b, err := g.encode(data)
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(g.out, "%s\n", b)
+	_, err = g.out.Write(b)
 	return err
+}
+
+func (g *globals) encode(data any) ([]byte, error) {
+	if g.output == formYAML {
+		return dsl.EncodeYAML(data)
+	}
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	err := e.Encode(data)
+	return b.Bytes(), err
 }
 
 // news is where lines go that tell what happens before the result is there: to the reader of a table, or out of the way of the
