@@ -66,6 +66,7 @@ func openWriter(ctx context.Context, path string) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	// The log is moved into the database when it has 16 MiB rather than SQLite's 4: one flush of the database for more commits.
 	err = c.script(ctx, `PRAGMA wal_autocheckpoint = 4096`)
 	if err == nil {
 		err = migrate(ctx, c)
