@@ -7,7 +7,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -231,5 +230,5 @@ func paths(fs []dsl.File) []string {
 	for _, f := range fs {
 		l = append(l, f.Path)
 	}
-	return slices.Clip(l)
+	return l
 }

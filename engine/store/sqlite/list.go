@@ -45,13 +45,10 @@ type list struct {
 	args  []any
 }
 
-// and adds a condition, in which each ? stands for the next of its arguments.
+// and adds a condition, in which each ? stands for the next argument, as in the statement as a whole.
 func (l *list) and(condition string, args ...any) {
-	for _, a := range args {
-		l.args = append(l.args, a)
-		condition = strings.Replace(condition, "?", "$"+strconv.Itoa(len(l.args)), 1)
-	}
-	l.where = append(l.where, strings.ReplaceAll(condition, "$", "?"))
+	l.where = append(l.where, condition)
+	l.args = append(l.args, args...)
 }
 
 func (l *list) text(columns, from, order string, limit int64) (string, []any) {
@@ -60,18 +57,27 @@ func (l *list) text(columns, from, order string, limit int64) (string, []any) {
 		where = " WHERE " + strings.Join(l.where, " AND ")
 	}
 	args := append(l.args, limit)
-	return fmt.Sprintf("SELECT %s FROM %s%s ORDER BY %s LIMIT ?%d", columns, from, where, order, len(args)), args
+	return fmt.Sprintf("SELECT %s FROM %s%s ORDER BY %s LIMIT ?", columns, from, where, order), args
 }
 
 // Runs lists runs newest first: those of one flow by period and version, others by number.
 func (s *Store) Runs(ctx context.Context, q engine.RunQuery) ([]engine.Run, string, error) {
 	var l list
-	from, order, at := "runs r", "r.id DESC", func(r engine.Run) string { return formatCursor(int64(r.ID)) }
+	if err := l.selectRuns(q); err != nil {
+		return nil, "", err
+	}
+	if q.Flow != "" {
+		if err := l.after(q.Cursor, "(r.period_start, r.version) < (?, ?)", 2); err != nil {
+			return nil, "", err
+		}
+		return page(ctx, s, &l, scanRun, runColumns, "runs r", "r.period_start DESC, r.version DESC", q.Limit,
+			func(r engine.Run) string { return formatCursor(int64(r.Period.Start), int64(r.Version)) })
+	}
+	if err := l.after(q.Cursor, "r.id < ?", 1); err != nil {
+		return nil, "", err
+	}
+	from := "runs r"
 	switch {
-	case q.Flow != "":
-		order = "r.period_start DESC, r.version DESC"
-		at = func(r engine.Run) string { return formatCursor(int64(r.Period.Start), int64(r.Version)) }
-		l.and("r.flow = ?", q.Flow)
 	case q.Backfill != 0:
 		from += " INDEXED BY runs_backfill"
 	case q.State == engine.RunActive:
@@ -79,13 +85,21 @@ func (s *Store) Runs(ctx context.Context, q engine.RunQuery) ([]engine.Run, stri
 	case q.State == engine.RunFailed:
 		from += " INDEXED BY runs_failed"
 	}
+	return page(ctx, s, &l, scanRun, runColumns, from, "r.id DESC", q.Limit, func(r engine.Run) string { return formatCursor(int64(r.ID)) })
+}
+
+// selectRuns adds the conditions of a query.
+func (l *list) selectRuns(q engine.RunQuery) error {
 	switch q.State {
 	case "":
 	case engine.RunActive, engine.RunSucceeded, engine.RunFailed:
 		// Literal, because a partial index is only used for a condition that is known when the statement is prepared.
 		l.and("r.state = '" + string(q.State) + "'")
 	default:
-		return nil, "", engine.Errorf(engine.Invalid, "%q is no state of a run", q.State)
+		return engine.Errorf(engine.Invalid, "%q is no state of a run", q.State)
+	}
+	if q.Flow != "" {
+		l.and("r.flow = ?", q.Flow)
 	}
 	if q.Backfill != 0 {
 		l.and("r.backfill = ?", int64(q.Backfill))
@@ -99,22 +113,7 @@ func (s *Store) Runs(ctx context.Context, q engine.RunQuery) ([]engine.Run, stri
 	if q.To != 0 {
 		l.and("r.period_start <= ?", int64(q.To))
 	}
-	if q.Cursor != "" {
-		if q.Flow != "" {
-			c, err := parseCursor(q.Cursor, 2)
-			if err != nil {
-				return nil, "", err
-			}
-			l.and("(r.period_start, r.version) < (?, ?)", c[0], c[1])
-		} else {
-			c, err := parseCursor(q.Cursor, 1)
-			if err != nil {
-				return nil, "", err
-			}
-			l.and("r.id < ?", c[0])
-		}
-	}
-	return page(ctx, s, &l, scanRun, runColumns, from, order, q.Limit, at)
+	return nil
 }
 
 // Attempts lists attempts by number, newest first.
@@ -134,12 +133,8 @@ func (s *Store) Attempts(ctx context.Context, q engine.AttemptQuery) ([]engine.A
 	if q.State != "" {
 		l.and("a.state = ?", string(q.State))
 	}
-	if q.Cursor != "" {
-		c, err := parseCursor(q.Cursor, 1)
-		if err != nil {
-			return nil, "", err
-		}
-		l.and(strings.TrimSuffix(order, " DESC")+" < ?", c[0])
+	if err := l.after(q.Cursor, strings.TrimSuffix(order, " DESC")+" < ?", 1); err != nil {
+		return nil, "", err
 	}
 	return page(ctx, s, &l, scanAttempt, attemptColumns, "attempts a", order, q.Limit, func(a engine.Attempt) string { return formatCursor(int64(a.ID)) })
 }
@@ -170,17 +165,22 @@ func formatCursor(keys ...int64) string {
 	return strings.Join(parts, ".")
 }
 
-func parseCursor(cursor string, n int) ([]int64, error) {
+// after adds the condition that a row follows the page that ended with a cursor of n keys; none when the cursor is empty.
+func (l *list) after(cursor, condition string, n int) error {
+	if cursor == "" {
+		return nil
+	}
 	parts := strings.Split(cursor, ".")
-	keys := make([]int64, len(parts))
+	keys := make([]any, len(parts))
 	for i, p := range parts {
 		k, err := strconv.ParseInt(p, 36, 64)
 		if err != nil || len(parts) != n {
-			return nil, engine.Errorf(engine.Invalid, "%q is not a cursor of this list: take the one that the page before returned", cursor)
+			return engine.Errorf(engine.Invalid, "%q is not a cursor of this list: take the one that the page before returned", cursor)
 		}
 		keys[i] = k
 	}
-	return keys, nil
+	l.and(condition, keys...)
+	return nil
 }
 
 // Run returns one run, *engine.Error NotFound when there is none of that number.
