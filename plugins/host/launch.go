@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -139,6 +140,9 @@ func (h *Host) environment(dir string, c command) []string {
 		sdk.EnvDir+"="+dir,
 		sdk.EnvIdle+"="+h.options.Idle.String(),
 		keeper.EnvBinary+"="+c.binary,
+		// A Go plugin mostly waits. With a thread for every core it spends half of an attempt's CPU time on waking threads that
+		// find nothing to do.
+		"GOMAXPROCS="+strconv.Itoa(max(1, runtime.NumCPU()/4)),
 	)
 }
 
