@@ -286,6 +286,10 @@ func (m *Machine) question(b *backfill) {
 
 // materialise makes the runs of the next periods of a backfill.
 func (m *Machine) materialise(ev ExistingAnswered) {
+	if ev.Backfill == 0 {
+		m.sure(ev.Keys[0], ev.Found[0])
+		return
+	}
 	b := m.backfills[ev.Backfill]
 	if b == nil {
 		return

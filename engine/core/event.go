@@ -52,7 +52,7 @@ type LedgerAnswered struct {
 	Answers []engine.LedgerAnswer
 }
 
-// ExistingAnswered answers Output.Existing for a backfill. It must follow the question with no other event between.
+// ExistingAnswered answers Output.Existing. It must follow the question with no other event between.
 type ExistingAnswered struct {
 	Backfill engine.BackfillID
 	Keys     []engine.RunKey
@@ -142,15 +142,15 @@ type Output struct {
 	Probe  map[string][]string             // by agent: input paths to look at
 	// Lookups are questions to the ledger, answered by LedgerAnswered.
 	Lookups []engine.LedgerKey
-	// Existing are questions of backfills, answered by ExistingAnswered.
+	// Existing are questions about runs that may be there already, answered by ExistingAnswered.
 	Existing []ExistingQuestion
 	// Wake names tasks that succeeded after they had failed: settled runs that wait for them are to be Loaded.
 	Wake []engine.LedgerKey
 }
 
-// ExistingQuestion asks which runs exist for the next periods of a backfill.
+// ExistingQuestion asks which runs exist for the next periods of a backfill, or for the first period of a flow's era.
 type ExistingQuestion struct {
-	Backfill engine.BackfillID
+	Backfill engine.BackfillID // 0 = the era of a flow
 	Keys     []engine.RunKey
 }
 

@@ -45,6 +45,7 @@ func (m *Machine) adoptFlow(rev *Revision, f *flow.Flow) {
 	if fs.row.Schedule != grid || fs.row.Era == 0 || idle {
 		fs.row.Era, fs.row.Cursor, fs.row.Schedule, fs.row.Removed = m.now, m.now, grid, false
 		clear(fs.ahead)
+		fs.unsure = true
 		m.touchFlow(fs)
 	}
 	m.plan(fs)
@@ -73,7 +74,24 @@ func (m *Machine) generate(fs *flowState, at period.Instant) {
 	if !ok {
 		return
 	}
+	if fs.unsure {
+		m.out.Existing = append(m.out.Existing, ExistingQuestion{Keys: []engine.RunKey{{Flow: fs.row.Flow, Start: next.Start}}})
+		return
+	}
 	m.generatePeriod(fs, next)
+	m.plan(fs)
+}
+
+// sure takes what runs there are for the first period of a flow's era, and generates it.
+func (m *Machine) sure(k engine.RunKey, found engine.Existing) {
+	fs := m.flows[k.Flow]
+	if fs == nil || !fs.unsure {
+		return
+	}
+	fs.unsure = false
+	if found.Version > 0 {
+		fs.ahead[k.Start] = engine.Ahead{RunKey: k, Version: found.Version}
+	}
 	m.plan(fs)
 }
 

@@ -388,6 +388,20 @@ func TestARunMadeBeforeItsTimeIsNotGeneratedAgain(t *testing.T) {
 	}
 }
 
+func TestAnEraBeginsBesideTheRunsOfTheOneBefore(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "2026-11-19T23:30:00Z")
+	w.join("one", 10)
+	flow := "flow: h\nteam: data\nschedule: {every: hour}\ntasks:\n  a: {run: 'true'}\n"
+	w.activate(flow)
+	w.sleep(2 * time.Hour) // 01:30: the hour from midnight has a run
+	w.activate(strings.Replace(flow, "hour", "day", 1))
+	w.sleep(24 * time.Hour)
+	if r := w.run("h", "2026-11-20"); r == nil || r.Version != 2 || r.Kind != engine.Scheduled {
+		t.Fatalf("the day that begins with an hour's run: %+v", r)
+	}
+}
+
 func TestKillAndLostAgent(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "2026-11-19T23:59:00Z")

@@ -260,9 +260,12 @@ type flowState struct {
 	holders  []*run
 	waiting  runHeap
 	ahead    map[period.Instant]engine.Ahead // periods that were given runs before their time
-	due      period.Instant                  // of the timer that generates the next period
-	last     period.Instant                  // of the newest on-demand run, so that two never share an instant
-	dirty    bool
+	// unsure says that the first period of the era has not been generated: a run of the era before may begin with it, and has
+	// the first version then.
+	unsure bool
+	due    period.Instant // of the timer that generates the next period
+	last   period.Instant // of the newest on-demand run, so that two never share an instant
+	dirty  bool
 }
 
 func (m *Machine) flowState(name string) *flowState {

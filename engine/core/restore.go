@@ -16,7 +16,8 @@ func Restore(s *engine.Snapshot, revisions map[engine.RevisionID]*Revision) (*Ma
 	m.lastRun, m.lastAttempt, m.lastBackfill = s.LastRun, s.LastAttempt, s.LastBackfill
 	maps.Copy(m.revisions, revisions)
 	for _, row := range s.Flows {
-		m.flowState(row.Flow).row = row
+		fs := m.flowState(row.Flow)
+		fs.row, fs.unsure = row, row.Cursor == row.Era
 	}
 	for _, a := range s.Ahead {
 		m.flowState(a.Flow).ahead[a.Start] = a
