@@ -20,7 +20,7 @@ import (
 type ClientOptions struct {
 	BaseURL string // http://127.0.0.1:7400
 	Token   string
-	// Interrupted is told, once for each interruption, that a stream broke off and is being opened again; nil = nobody is.
+	// Interrupted is told, once for each interruption, what broke a stream that is being opened again; nil = nobody is.
 	Interrupted func(error)
 	// Silence is how long an event stream may be without a sign of life; 0 = 45 seconds.
 	Silence time.Duration

@@ -184,7 +184,7 @@ func (c *client) persist(ctx context.Context, stream func(ctx context.Context, a
 			return c.finish(ctx, err)
 		}
 		if !told && c.Interrupted != nil {
-			c.Interrupted(c.finish(ctx, err))
+			c.Interrupted(cause(err))
 		}
 		told = true
 		if err := pause(ctx, wait/2+rand.N(wait)/2); err != nil {
@@ -199,6 +199,15 @@ func passing(err error) bool {
 	var broken *brokenError
 	var e *engine.Error
 	return errors.As(err, &broken) || errors.As(err, &e) && e.Code == engine.Unavailable
+}
+
+// cause returns what broke a stream, without what to do about it: the client does it already.
+func cause(err error) error {
+	var broken *brokenError
+	if errors.As(err, &broken) {
+		return broken.err
+	}
+	return err
 }
 
 // finish turns the errors of a stream into what the caller may see.

@@ -174,6 +174,9 @@ func (w *waiting) forBackfill(ctx context.Context, g *globals, svc engine.Servic
 	})
 	bar.end()
 	if err := done(err, fmt.Sprintf("backfill %d", b.ID)); err != nil {
+		if exitCode(err) == exitPending {
+			return &exitError{exitPending, fmt.Errorf("%w; see `flowctl get runs --backfill %d --state active`", err, b.ID)}
+		}
 		return err
 	}
 	if err := g.show(b, func(v *view) {

@@ -56,7 +56,11 @@ func Main(args []string, in io.Reader, out, errOut io.Writer) int {
 	err := root.ExecuteContext(ctx)
 	code := exitCode(err)
 	var exit *exitError
-	if err != nil && !(errors.As(err, &exit) && exit.err == nil) {
+	switch {
+	case err == nil || errors.As(err, &exit) && exit.err == nil:
+	case code == exitInterrupted:
+		fmt.Fprintln(errOut, "flowctl: interrupted; what runs on a server goes on")
+	default:
 		fmt.Fprintf(errOut, "flowctl: %v\n", err)
 	}
 	return code

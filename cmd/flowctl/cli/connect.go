@@ -81,7 +81,7 @@ func (g *globals) client() (engine.Service, error) {
 		BaseURL: first(server, defaultServer),
 		Token:   token,
 		Interrupted: func(err error) {
-			fmt.Fprintf(g.err, "flowctl: %v\nflowctl: trying again until it answers\n", err)
+			fmt.Fprintf(g.err, "flowctl: lost the server (%v); trying again until it answers\n", err)
 		},
 	})
 }

@@ -99,7 +99,10 @@ func (w *waiting) forRun(ctx context.Context, g *globals, svc engine.Service, ru
 		news.tell(d)
 		return nil
 	})
-	if err := done(err, run.Name+": it"); err != nil {
+	if err := done(err, run.Name); err != nil {
+		if exitCode(err) == exitPending {
+			return &exitError{exitPending, fmt.Errorf("%w; see `flowctl explain %s`", err, run.Name)}
+		}
 		return err
 	}
 	if g.output != formTable {

@@ -192,12 +192,4 @@ func commit(hash string) string {
 }
 
 // why shows how something failed.
-func why(code engine.ErrorCode, message string) string {
-	switch {
-	case code == "":
-		return message
-	case message == "":
-		return string(code)
-	}
-	return string(code) + ": " + message
-}
+func why(code engine.ErrorCode, message string) string { return first(message, string(code)) }
