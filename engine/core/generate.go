@@ -90,7 +90,7 @@ func (m *Machine) sure(k engine.RunKey, found engine.Existing) {
 	}
 	fs.unsure = false
 	if found.Version > 0 {
-		fs.ahead[k.Start] = engine.Ahead{RunKey: k, Version: found.Version}
+		fs.ahead[k.Start] = engine.Ahead{RunKey: k, Version: found.Version, Made: fs.ahead[k.Start].Made}
 	}
 	m.plan(fs)
 }
