@@ -71,7 +71,19 @@ func (b *builtFlow) holds(env *surroundings) bool {
 type builder struct {
 	*surroundings
 	*builtFlow
-	params []string // names of the flow's parameters
+	params      []string // names of the flow's parameters
+	edges       int      // needs so far
+	suggestions int      // made so far
+}
+
+// maxSuggestions bounds the search for similar names in one flow, which costs more than all the rest of it.
+const maxSuggestions = 20
+
+func (b *builder) suggest(name string, known func() []string, lead string) string {
+	if b.suggestions++; b.suggestions > maxSuggestions {
+		return ""
+	}
+	return suggest(name, known(), lead)
 }
 
 func (s *surroundings) build(draft *flowDraft) *builtFlow {
@@ -257,13 +269,9 @@ func (b *builder) checkFile(d *taskDraft) {
 	sum := b.script(d.file.value)
 	b.scripts[d.file.value] = sum
 	if sum == (scriptSum{}) {
-		b.report(d.file.at, "missing-file", b.similarFile(d.file.value), "there is no file "+d.file.value)
+		hint := b.suggest(d.file.value, func() []string { return sortedKeys(b.files) }, "")
+		b.report(d.file.at, "missing-file", hint, "there is no file "+d.file.value)
 	}
-}
-
-// similarFile suggests a script of nearly the same name.
-func (b *builder) similarFile(name string) string {
-	return suggest(name, sortedKeys(b.files), "")
 }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

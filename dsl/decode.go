@@ -38,6 +38,7 @@ type decoder struct {
 	src      *source
 	folder   string   // of the file; "." at the root
 	path     []string // of the field being read
+	made     int      // tasks of the file so far, matrices expanded
 	findings []diag.Diagnostic
 }
 

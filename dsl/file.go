@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -53,6 +54,10 @@ func FindRoot(start string) (string, error) {
 // ReadDir reads a flows root from disk: every file, in order of path, but hidden folders and what .flowctlignore names. Symbolic links are
 // returned as such and not followed.
 func ReadDir(root string) ([]File, error) {
+	root, err := filepath.EvalSymlinks(root) // the walk follows none, not even its root
+	if err != nil {
+		return nil, fmt.Errorf("read the flows root: %w", err)
+	}
 	ignore, err := readIgnore(root)
 	if err != nil {
 		return nil, err
@@ -82,11 +87,17 @@ func ReadDir(root string) ([]File, error) {
 		return nil, fmt.Errorf("read the flows root: %w", err)
 	}
 	failures := make([]error, len(files))
-	parallel(len(files), func(i int) { failures[i] = files[i].read(root) })
+	parallel(len(files), func(i int) {
+		err := files[i].read(root)
+		if errors.Is(err, fs.ErrNotExist) { // removed since the walk
+			files[i].Path, err = "", nil
+		}
+		failures[i] = err
+	})
 	if err := errors.Join(failures...); err != nil {
 		return nil, fmt.Errorf("read the flows root: %w", err)
 	}
-	return files, nil
+	return slices.DeleteFunc(files, func(f File) bool { return f.Path == "" }), nil
 }
 
 const (

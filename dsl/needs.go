@@ -10,6 +10,9 @@ import (
 	"flowctl/dsl/period"
 )
 
+// maxNeeds bounds the needs of one flow: those between two matrices multiply.
+const maxNeeds = 250_000
+
 // needs looks up a task's needs: a need on a flow becomes one on each of its tasks, one on a matrix one on each
 // expansion, and one that is given twice counts once. The matrix fills in the names that depend on it.
 func (b *builder) needs(d *taskDraft, matrix map[string]string) []flow.Need {
@@ -32,7 +35,14 @@ func (b *builder) needs(d *taskDraft, matrix map[string]string) []flow.Need {
 			continue
 		}
 		rule := b.rule(n, target)
-		for _, name := range b.needed(n, target) {
+		names := b.needed(n, target)
+		if b.edges += len(names); b.edges > maxNeeds {
+			if b.edges-len(names) <= maxNeeds {
+				b.report(n.at, "type", "put a task between them that many need", "the flow has more than "+strconv.Itoa(maxNeeds)+" needs, matrices expanded")
+			}
+			return nil
+		}
+		for _, name := range names {
 			if k := (key{target.name.value, name, rule}); !seen[k] {
 				seen[k] = true
 				out = append(out, flow.Need{Flow: k.flow, Task: name, Rule: rule, Local: -1, Pos: n.at})
@@ -77,7 +87,7 @@ func (b *builder) target(n needDraft) *flowDraft {
 	}
 	b.foreign[n.flow] = draft
 	if draft == nil {
-		hint := suggest(n.flow, b.flowNames, "")
+		hint := b.suggest(n.flow, func() []string { return b.flowNames }, "")
 		b.findings = append(b.findings, finding{errorAt(n.at, "unknown-flow", hint, "no flow is named "+strconv.Quote(n.flow)), n.flow})
 	}
 	return draft
@@ -94,8 +104,8 @@ func (b *builder) needed(n needDraft, target *flowDraft) []string {
 	if _, ok := target.names[n.task]; ok {
 		return []string{n.task}
 	}
-	known := sortedKeys(target.names)
-	b.report(n.at, "unknown-task", suggest(n.task, known, "its tasks: "), "flow "+target.name.value+" has no task "+strconv.Quote(n.task))
+	hint := b.suggest(n.task, func() []string { return sortedKeys(target.names) }, "its tasks: ")
+	b.report(n.at, "unknown-task", hint, "flow "+target.name.value+" has no task "+strconv.Quote(n.task))
 	return nil
 }
 
@@ -110,15 +120,19 @@ func (b *builder) rule(n needDraft, target *flowDraft) period.Rule {
 	return period.Rule{Kind: period.Latest}
 }
 
-// checkStart reports needs on the flow's own earlier periods that never begin: without schedule.start there is no first period, and each
-// would wait for one before it.
+// checkStart reports tasks that need themselves in an earlier period, directly or through others, without schedule.start: there is no
+// first period, so each would wait for one before it.
 func (b *builder) checkStart() {
-	if b.flow.Spec.Start != "" {
+	if b.flow.Spec.Start != "" || !b.needsEarlier() {
 		return
 	}
-	for _, d := range b.draft.tasks {
+	index, component := b.components()
+	for i, d := range b.draft.tasks {
 		for _, n := range d.needs {
-			if n.rule.Kind != period.Offset || n.flow != "" && n.flow != b.flow.Name || !b.reaches(n.task, d.name.value) {
+			if n.rule.Kind != period.Offset || !b.isOwn(n) {
+				continue
+			}
+			if j, one := index[baseName(n.task)]; one && component[i] != component[j] {
 				continue
 			}
 			if b.draft.schedule == nil {
@@ -131,33 +145,40 @@ func (b *builder) checkStart() {
 	}
 }
 
-// reaches tells whether a task, or each of the flow when it is empty, needs another one of the same flow, directly or not; names are those before
-// matrix expansion or after.
-func (b *builder) reaches(from, to string) bool {
-	if from == "" {
-		return true
+func (b *builder) needsEarlier() bool {
+	return slices.ContainsFunc(b.draft.tasks, func(d *taskDraft) bool {
+		return slices.ContainsFunc(d.needs, func(n needDraft) bool { return n.rule.Kind == period.Offset })
+	})
+}
+
+// isOwn tells whether a need is on the same flow.
+func (b *builder) isOwn(n needDraft) bool { return n.flow == "" || n.flow == b.flow.Name }
+
+// baseName is the name of a task before matrix expansion.
+func baseName(task string) string {
+	name, _, _ := strings.Cut(task, ":")
+	return name
+}
+
+// components numbers the tasks of the draft, and the groups of them that need each other, whatever the periods.
+func (b *builder) components() (index map[string]int, group []int) {
+	edges := make([][]int, len(b.draft.tasks))
+	index = make(map[string]int, len(edges))
+	for i, d := range b.draft.tasks {
+		index[d.name.value] = i
 	}
-	base := func(name string) string { name, _, _ = strings.Cut(name, ":"); return name }
-	byName := make(map[string]*taskDraft, len(b.draft.tasks))
-	for _, t := range b.draft.tasks {
-		byName[t.name.value] = t
-	}
-	seen := map[string]bool{}
-	queue := []string{base(from)}
-	for len(queue) > 0 {
-		name := queue[0]
-		queue = queue[1:]
-		if name == to {
-			return true
-		}
-		if t := byName[name]; t != nil && !seen[name] {
-			seen[name] = true
-			for _, n := range t.needs {
-				if n.flow == "" || n.flow == b.flow.Name {
-					queue = append(queue, base(n.task))
-				}
+	for i, d := range b.draft.tasks {
+		for _, n := range d.needs {
+			if j, ok := index[baseName(n.task)]; ok && b.isOwn(n) {
+				edges[i] = append(edges[i], j)
 			}
 		}
 	}
-	return false
+	group = make([]int, len(edges))
+	for number, members := range components(edges) {
+		for _, i := range members {
+			group[i] = number
+		}
+	}
+	return index, group
 }

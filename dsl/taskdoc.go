@@ -212,33 +212,41 @@ func (d *decoder) matrix(n *node) (out []axis) {
 	return out
 }
 
-// maxExpansion bounds the tasks that one matrix makes.
-const maxExpansion = 10_000
+// maxTasks bounds the tasks of one file, matrices expanded.
+const maxTasks = 20_000
 
 // expand names the tasks that each matrix makes, so that needs can be looked up without the tasks themselves.
 func (d *decoder) expand(f *flowDraft) {
 	f.expanded = make(map[string][]string)
 	f.names = make(map[string]int, len(f.tasks))
 	for _, t := range f.tasks {
-		count := 1
-		for _, a := range t.matrix {
-			if count *= len(a.values); count > maxExpansion {
-				d.reportAt(t.name.at, "type", "split the task", "the matrix of "+strconv.Quote(t.name.value)+" makes more than "+strconv.Itoa(maxExpansion)+" tasks")
-				t.matrix = nil
-				break
-			}
-		}
 		names := []string{t.name.value}
+		if count := t.count(); d.made+count > maxTasks {
+			d.reportAt(t.name.at, "type", "split the file, or the matrix", "the file has more than "+strconv.Itoa(maxTasks)+" tasks, matrices expanded")
+			t.matrix = nil
+		}
 		if len(t.matrix) > 0 {
 			names = t.expansions()
 			f.expanded[t.name.value] = names
 		}
+		d.made += len(names)
 		for _, name := range names {
 			if _, taken := f.names[name]; !taken {
 				f.names[name] = len(f.names)
 			}
 		}
 	}
+}
+
+// count returns how many tasks the matrix makes, or a number over maxTasks.
+func (t *taskDraft) count() int {
+	n := 1
+	for _, a := range t.matrix {
+		if n *= len(a.values); n > maxTasks {
+			return n
+		}
+	}
+	return n
 }
 
 // expansions returns NAME:VALUE for each combination of the matrix's values, the last axis varying fastest.
@@ -272,6 +280,10 @@ func (d *decoder) need(n *node) (needDraft, bool) {
 	if n.kind == scalarNode {
 		t := d.text(n, needShape.want)
 		need.flow, need.task = splitTask(t.value)
+		if t.at.Line > 0 && (need.task == "" || need.flow == "" && strings.HasPrefix(t.value, "/")) {
+			d.report(n, "bad-name", "write a task of this flow, or flow/task; for all tasks of a flow {flow: NAME}", "%s names no task", strconv.Quote(t.value))
+			return need, false
+		}
 		return need, t.at.Line > 0
 	}
 	failed := len(d.findings)

@@ -1,7 +1,6 @@
 package dsl
 
 import (
-	"slices"
 	"strings"
 
 	"flowctl/dsl/expr"
@@ -106,17 +105,19 @@ func (b *builder) checkTemplates(d *taskDraft, t *flow.Task) {
 // neededNames lists what the context `needs` of a task holds: tasks of the same flow by their name, those of a matrix also by
 // the name before it, and flow/task for others; only needs on the same period.
 func neededNames(draft *flowDraft, t *flow.Task) []string {
-	names := make([]string, 0, len(t.Needs))
+	names, last := make([]string, 0, len(t.Needs)), ""
 	for _, n := range t.Needs {
-		switch {
-		case n.Rule.Kind != period.Joined:
-		case n.Flow != draft.name.value:
-			names = append(names, n.Flow+"/"+n.Task)
-		default:
-			names = append(names, n.Task)
-			if base, _, expanded := strings.Cut(n.Task, ":"); expanded && !slices.Contains(names, base) {
-				names = append(names, base)
-			}
+		if n.Rule.Kind != period.Joined {
+			continue
+		}
+		prefix := ""
+		if n.Flow != draft.name.value {
+			prefix = n.Flow + "/"
+		}
+		names = append(names, prefix+n.Task)
+		if base := baseName(n.Task); base != n.Task && prefix+base != last {
+			last = prefix + base
+			names = append(names, last)
 		}
 	}
 	return names

@@ -169,6 +169,13 @@ func TestParseIsBounded(t *testing.T) {
 		"comments":  many("# c\n", 200_000),
 		"indent":    many(" ", 1_000_000) + "a",
 		"colons":    many("a:", 300_000),
+		"block":     "a: |\n" + many("  some text here\n", 100_000),
+		"folded":    "a: >\n" + many("  some text here\n", 100_000),
+		"quoted":    "a: \"" + many("some text \\n\n", 100_000) + "\"\n",
+		"plain":     "a: " + many("some text\n ", 100_000) + "\n",
+		"line":      "a: " + many("some text ", 200_000) + "\n",
+		"blank":     "a:" + many("\n", 1_000_000) + " b",
+		"flow list": "a: [" + many("x,\n", 200_000) + "]\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			start := time.Now() //nolint:forbidigo // the test is about time

@@ -1,0 +1,96 @@
+package dsl_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"flowctl/dsl"
+	"flowctl/dsl/diag"
+)
+
+// rules compiles and returns the rules of what is found, in order.
+func rules(pairs ...string) []string {
+	_, found := dsl.New().Compile(repository(pairs...))
+	return rulesOf(found)
+}
+
+func rulesOf(found []diag.Diagnostic) (out []string) {
+	for _, d := range found {
+		out = append(out, d.Rule)
+	}
+	return out
+}
+
+// TestNotSupported gives every field of the language that is not built: each is refused, by that rule alone.
+func TestNotSupported(t *testing.T) {
+	t.Parallel()
+	const task = "flow: f\nteam: data\ntasks:\n  t:\n    run: x\n    "
+	cases := map[string][]string{
+		"f.yaml": {
+			task + "connection: c", task + "signals: [s]", task + "gate: {url: u}", task + "dependency_timeout: 1h", task + "output_timeout: 1h",
+			task + "success: outputs", task + "pool: p", task + "pool: {name: p, slots: 2}", task + "run_as: etl", task + "resources: {cpu: 1}",
+			task + "on_agent_lost: wait", task + "lost_after: 10m", task + "formerly: [a/b]", task + "alerts: {default: true}",
+			task + "runner: hive", task + "runner: ssh",
+			"alerts: {}\nflow: f\nteam: data\ntasks: {t: {run: x}}",
+			"channels: {}", "accounts: {}", "secrets: {}", "pools: {}", "connections: {}", "signals: {}", "test: x",
+			"teams: {x: {members: [], oncall: {}}}", "teams: {x: {members: [], escalation: []}}",
+		},
+		"flowctl.yaml": {"version: 1\nmonitors: {}", "version: 1\nwatchdog: {}"},
+	}
+	for file, texts := range cases {
+		for _, text := range texts {
+			if got := rules(file, text+"\n"); len(got) != 1 || got[0] != "not-supported" {
+				t.Errorf("%q: %v", text, got)
+			}
+		}
+	}
+}
+
+func TestBadNeeds(t *testing.T) {
+	t.Parallel()
+	for need, rule := range map[string]string{
+		"/t": "bad-name", "f/": "bad-name", `""`: "bad-name", "u": "unknown-task", "f/u": "unknown-task", "g/t": "unknown-flow", "g/t/u": "unknown-flow",
+		"{flow: g}": "unknown-flow", "{}": "missing", "[t]": "type", "~": "type", "{task: t, period: latest}": "unknown-field",
+		"{task: t, periods: {last: 0}}": "type", "{task: t, periods: {last: 1, offset: -1}}": "type", "{task: t, periods: {first: 1}}": "unknown-field",
+	} {
+		if got := rules("f.yaml", "flow: f\nteam: data\ntasks: {t: {run: x}, d: {run: x, needs: ["+need+"]}}\n"); len(got) != 1 || got[0] != rule {
+			t.Errorf("%s: %v, want %s", need, got, rule)
+		}
+	}
+}
+
+// TestCompileIsBounded gives small repositories whose meaning is large, and mistakes whose explanation is.
+func TestCompileIsBounded(t *testing.T) {
+	t.Parallel()
+	values := make([]string, 1000)
+	for i := range values {
+		values[i] = fmt.Sprint("v", i)
+	}
+	list := "[" + strings.Join(values, ", ") + "]"
+	var chain, wrong strings.Builder
+	for i := range 15_000 {
+		fmt.Fprintf(&chain, "  t%d: {run: x, needs: [{task: t%d, periods: previous}]}\n", i, (i+1)%15_000)
+		fmt.Fprintf(&wrong, "  t%d: {run: x, needs: [u%d, f%d/t], file: f%d.sh}\n", i, i, i, i)
+	}
+	const head = "flow: f\nteam: data\nschedule: {every: day}\ntasks:\n"
+	for name, text := range map[string]string{
+		"matrix":  head + "  a: {run: x, matrix: {x: " + list + ", y: " + list + ", z: " + list + "}}\n",
+		"needs":   head + "  a: {run: x, matrix: {x: " + list + "}}\n  b: {run: x, needs: [a], matrix: {x: " + list + "}}\n",
+		"earlier": head + chain.String(),
+		"wrong":   head + wrong.String(),
+	} {
+		t.Run(name, func(t *testing.T) {
+			start := time.Now() //nolint:forbidigo // the test is about time
+			if got := rules("f.yaml", text); len(got) == 0 {
+				t.Error("nothing was found")
+			}
+			if took := time.Since(start); took > 20*time.Second { //nolint:forbidigo // the test is about time
+				t.Errorf("took %v", took)
+			} else {
+				t.Log(took)
+			}
+		})
+	}
+}
