@@ -12,9 +12,9 @@ import (
 // timeOf measures do, beginning without garbage of what went before.
 func timeOf(do func()) time.Duration {
 	runtime.GC()
-	start := time.Now() //nolint:forbidigo // a benchmark measures
+	start := time.Now()
 	do()
-	return time.Since(start) //nolint:forbidigo // a benchmark measures
+	return time.Since(start)
 }
 
 // BenchmarkCompile1000 compiles 1,000 files of 10 tasks from nothing; x-parse is its time over that of parsing the same files.

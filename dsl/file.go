@@ -17,7 +17,7 @@ import (
 // SettingsFile marks the flows root and holds its defaults.
 const SettingsFile = "flowctl.yaml"
 
-// IgnoreFile, in the flows root, names files that are not part of the flows.
+// IgnoreFile is the file in the flows root that lists files that are not part of the flows.
 const IgnoreFile = ".flowctlignore"
 
 // File is one file of a flows repository: a document or a script that a task names.

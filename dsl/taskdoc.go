@@ -239,9 +239,9 @@ func (d *decoder) expand(f *flowDraft) {
 }
 
 // count returns how many tasks the matrix makes, or a number over maxTasks.
-func (t *taskDraft) count() int {
+func (d *taskDraft) count() int {
 	n := 1
-	for _, a := range t.matrix {
+	for _, a := range d.matrix {
 		if n *= len(a.values); n > maxTasks {
 			return n
 		}
@@ -250,9 +250,9 @@ func (t *taskDraft) count() int {
 }
 
 // expansions returns NAME:VALUE for each combination of the matrix's values, the last axis varying fastest.
-func (t *taskDraft) expansions() []string {
-	names := []string{t.name.value}
-	for _, a := range t.matrix {
+func (d *taskDraft) expansions() []string {
+	names := []string{d.name.value}
+	for _, a := range d.matrix {
 		next := make([]string, 0, len(names)*len(a.values))
 		for _, name := range names {
 			for _, v := range a.values {

@@ -164,7 +164,6 @@ func firstLine(s string) string {
 type converter struct {
 	anchors map[string]*node
 	slab    []node
-	total   int32
 	problem *syntaxError
 }
 

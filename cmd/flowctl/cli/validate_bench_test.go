@@ -47,9 +47,9 @@ func BenchmarkValidate1000(b *testing.B) {
 // timeOf measures do, beginning without garbage of what went before.
 func timeOf(b *testing.B, do func() error) time.Duration {
 	runtime.GC()
-	start := time.Now() //nolint:forbidigo // a benchmark measures
+	start := time.Now()
 	if err := do(); err != nil {
 		b.Fatal(err)
 	}
-	return time.Since(start) //nolint:forbidigo // a benchmark measures
+	return time.Since(start)
 }
