@@ -51,8 +51,8 @@ type Options struct {
 	Now     func() time.Time
 }
 
-// ErrRefused is wrapped by the error of Run when the server does not accept this agent, so that trying again is useless.
-var ErrRefused = errors.New("the server refused this agent")
+// ErrRefused is wrapped by the error of Run when the server will not take this agent in, so that trying again is useless.
+var ErrRefused = errors.New("the agent is not accepted")
 
 // Agent executes attempts. See the package comment.
 type Agent struct {

@@ -56,7 +56,7 @@ func (a *Agent) identify(ctx context.Context) (*identity, error) {
 		}
 	}
 	if id == nil {
-		return nil, fmt.Errorf("%w: it has not joined yet and has no token: make one on the server", ErrRefused)
+		return nil, fmt.Errorf("%w: it has not joined yet and has no token: make one with flowctl agents token", ErrRefused)
 	}
 	if a.opts.Name != "" && a.opts.Name != id.name {
 		return nil, fmt.Errorf("%w: %s belongs to agent %q, not %q", ErrRefused, a.opts.Dir, id.name, a.opts.Name)
