@@ -5,6 +5,5 @@
 // it was born, both on the clock that counts since boot (Boot), which no change of the wall clock moves. Ends are awaited on
 // pidfds through the runtime's poller, which costs no thread.
 //
-// All of it is Linux; elsewhere the package offers what POSIX has (see proc_other.go): ends are awaited by a blocked thread,
-// and trees are process groups.
+// It works on Linux 5.4 and newer. Elsewhere it compiles, and everything answers with errors.ErrUnsupported.
 package proc

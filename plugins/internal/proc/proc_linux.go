@@ -75,14 +75,14 @@ func Alive(pid int, from, to int64) bool {
 func Peek(pid int) (Exit, bool, error) {
 	var info unix.Siginfo
 	var usage unix.Rusage
-	if err := waitid(unix.P_PID, pid, &info, unix.WEXITED|unix.WNOWAIT|unix.WNOHANG, &usage); err != nil {
+	if err := waitid(pid, &info, unix.WEXITED|unix.WNOWAIT|unix.WNOHANG, &usage); err != nil {
 		return Exit{}, false, fmt.Errorf("look at process %d: %w", pid, err)
 	}
 	if info.Signo == 0 {
 		return Exit{}, false, nil
 	}
 	e := Exit{MaxRSS: usage.Maxrss << 10, CPU: time.Duration(usage.Utime.Nano() + usage.Stime.Nano())}
-	if _, status := child(&info); info.Code == cldExited {
+	if status := childStatus(&info); info.Code == cldExited {
 		e.Code = status
 	} else {
 		e.Code, e.Signal = -1, status
@@ -90,31 +90,20 @@ func Peek(pid int) (Exit, bool, error) {
 	return e, true, nil
 }
 
-// AnyEnded blocks until a child of this process has ended and returns its id, without reaping it. ECHILD: there are no children.
-func AnyEnded() (int, error) {
-	var info unix.Siginfo
-	if err := waitid(unix.P_ALL, 0, &info, unix.WEXITED|unix.WNOWAIT, nil); err != nil {
-		return 0, err
-	}
-	pid, _ := child(&info)
-	return pid, nil
-}
-
 const cldExited = 1 // CLD_EXITED
 
-// child reads the fields of siginfo that x/sys leaves out: si_pid and si_status of a SIGCHLD.
-func child(info *unix.Siginfo) (pid, status int) {
+// childStatus reads the field of siginfo that x/sys leaves out: si_status of a SIGCHLD.
+func childStatus(info *unix.Siginfo) int {
 	words := (*[8]int32)(unsafe.Pointer(info))
-	first := 3
 	if unsafe.Sizeof(uintptr(0)) == 8 {
-		first = 4 // the union is aligned to pointers
+		return int(words[6]) // the union is aligned to pointers
 	}
-	return int(words[first]), int(words[first+2])
+	return int(words[5])
 }
 
-func waitid(kind, id int, info *unix.Siginfo, options int, usage *unix.Rusage) error {
+func waitid(pid int, info *unix.Siginfo, options int, usage *unix.Rusage) error {
 	for {
-		if err := unix.Waitid(kind, id, info, options, usage); !errors.Is(err, unix.EINTR) {
+		if err := unix.Waitid(unix.P_PID, pid, info, options, usage); !errors.Is(err, unix.EINTR) {
 			return err
 		}
 	}
