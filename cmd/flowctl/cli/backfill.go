@@ -110,7 +110,7 @@ func previewView(v *view, p engine.BackfillPreview) {
 			v.line("  %s", m)
 		}
 	}
-	v.line("%d runs would be created", p.Total)
+	v.line("%s would be created", count(p.Total, "run"))
 }
 
 // confirmBackfill asks before very many runs are created; where nobody can answer it refuses.
@@ -133,7 +133,15 @@ func confirmBackfill(ctx context.Context, g *globals, svc engine.Service, r engi
 }
 
 func startedView(v *view, b engine.BackfillView) {
-	v.line("backfill %d creates %d runs of %s, %s..%s; %d periods are left alone", b.ID, b.Total, some(b.Flows), b.From, b.To, b.Skipped)
+	v.line("backfill %d: %s of %s, %s..%s", b.ID, count(b.Total, "run"), some(b.Flows), b.From, b.To)
+}
+
+func endedView(v *view, b engine.BackfillView) {
+	alone := ""
+	if b.Skipped > 0 {
+		alone = fmt.Sprintf(", %s left alone because a run existed", count(b.Skipped, "period"))
+	}
+	v.line("backfill %d is %s: %d succeeded, %d failed%s", b.ID, b.State, b.Succeeded, b.Failed, alone)
 }
 
 func backfillGet(g *globals) *cobra.Command {
@@ -186,7 +194,7 @@ func (w *waiting) forBackfill(ctx context.Context, g *globals, svc engine.Servic
 	}
 	switch {
 	case b.Failed > 0:
-		return &exitError{exitProblems, fmt.Errorf("%d runs failed; see `flowctl get runs --backfill %d --state failed`", b.Failed, b.ID)}
+		return &exitError{exitProblems, fmt.Errorf("%s failed; see `flowctl get runs --backfill %d --state failed`", count(b.Failed, "run"), b.ID)}
 	case b.State != engine.BackfillDone:
 		return &exitError{exitProblems, fmt.Errorf("backfill %d was %s", b.ID, b.State)}
 	}

@@ -30,13 +30,20 @@ func newExplain(g *globals) *cobra.Command {
 	}
 }
 
+// mostBlockers is how many a person wants to see at once: a monthly run can miss hundreds of hours.
+const mostBlockers = 12
+
 func explanationView(v *view, e engine.Explanation) {
 	for _, t := range e.Tasks {
 		v.WriteString(clean(t.Name) + ": " + v.paint(string(t.State), string(t.State)) + "\n")
 		if n := note(t.TaskRunView); n != "" {
 			v.line("  %s", n)
 		}
-		for _, b := range t.Blockers {
+		for i, b := range t.Blockers {
+			if i == mostBlockers {
+				v.line("  - and %d more; -o json has them all", len(t.Blockers)-i)
+				break
+			}
 			blockerView(v, b)
 		}
 	}

@@ -125,10 +125,10 @@ func findings(v *view, all []diag.Diagnostic) {
 	_ = diag.WriteText(v, all, diag.TextOptions{Color: v.color}) // a view takes everything
 }
 
-// progress is how many of a backfill's runs ended.
-func progress(b engine.BackfillView) string {
-	return fmt.Sprintf("%d/%d", b.Succeeded+b.Failed, b.Total)
-}
+// ended counts the periods of a backfill that are dealt with: their runs ended, or were there before and are left alone.
+func ended(b engine.BackfillView) int { return min(b.Succeeded+b.Failed+b.Skipped, b.Total) }
+
+func progress(b engine.BackfillView) string { return fmt.Sprintf("%d/%d", ended(b), b.Total) }
 
 // some names the first of many.
 func some(names []string) string {

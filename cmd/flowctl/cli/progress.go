@@ -13,6 +13,7 @@ import (
 type progressView struct {
 	out    io.Writer
 	bar    *progressbar.ProgressBar // nil = lines
+	text   string                   // before the bar
 	step   int                      // twentieths told so far
 	failed int                      // failures told so far
 	state  engine.BackfillState
@@ -30,7 +31,7 @@ func newProgress(g *globals, total int) *progressView {
 }
 
 func (p *progressView) show(b engine.BackfillView) {
-	ended := b.Succeeded + b.Failed
+	ended := ended(b)
 	if p.bar != nil {
 		text := "running"
 		if b.State != engine.BackfillRunning {
@@ -39,13 +40,18 @@ func (p *progressView) show(b engine.BackfillView) {
 		if b.Failed > 0 {
 			text += fmt.Sprintf(", %d failed", b.Failed)
 		}
-		p.bar.ChangeMax(max(b.Total, 1))
-		p.bar.Describe(text)
-		_ = p.bar.Set(min(ended, b.Total)) // a terminal that is gone is no reason to stop waiting
+		if m := max(b.Total, 1); m != p.bar.GetMax() {
+			p.bar.ChangeMax(m)
+		}
+		if text != p.text {
+			p.text = text
+			p.bar.Describe(text)
+		}
+		_ = p.bar.Set(ended) // a terminal that is gone is no reason to stop waiting
 		return
 	}
 	step := steps
-	if b.Total > 0 {
+	if b.Total > 0 && b.State != engine.BackfillDone {
 		step = ended * steps / b.Total
 	}
 	firstFailure := p.failed == 0 && b.Failed > 0

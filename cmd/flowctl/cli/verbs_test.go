@@ -333,10 +333,10 @@ func TestBackfill(t *testing.T) {
 	if asked.MaxActive != 4 || asked.MissingUpstream != "ignore" || asked.Reprocess != "missing" || len(asked.Flows) != 1 {
 		t.Errorf("asked %+v", asked)
 	}
-	flowctl(t, s, args...).want(t, exitOK, "backfill 3 creates 40 runs", "")
+	flowctl(t, s, args...).want(t, exitOK, "backfill 3: 40 runs of f, 2026-11-01..2026-11-07", "")
 
 	s.backfill = []engine.BackfillView{step(engine.BackfillRunning, 0, 0), step(engine.BackfillDone, 39, 1)}
-	flowctl(t, s, append(args, "--wait")...).want(t, exitProblems, "1 failed", "flowctl get runs --backfill 3 --state failed")
+	flowctl(t, s, append(args, "--wait")...).want(t, exitProblems, "1 failed", "1 run failed; see `flowctl get runs --backfill 3 --state failed")
 	s.backfill = []engine.BackfillView{step(engine.BackfillRunning, 0, 0), step(engine.BackfillCancelled, 5, 0)}
 	flowctl(t, s, append(args, "--wait")...).want(t, exitProblems, "", "was cancelled")
 	s.hang = true

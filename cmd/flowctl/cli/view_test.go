@@ -37,7 +37,7 @@ func golden(t *testing.T, file, got string) {
 var (
 	noon    = time.Date(2026, 11, 20, 4, 0, 0, 0, time.UTC)
 	started = noon.Add(-90 * time.Minute)
-	ended   = noon.Add(-time.Minute)
+	over    = noon.Add(-time.Minute)
 	zone    = time.FixedZone("CST", 8*3600)
 )
 
@@ -46,7 +46,7 @@ func sampleRun() engine.RunView {
 		ID: 7, Name: "warehouse.orders@2026-11-19#2", Flow: "warehouse.orders", Period: "2026-11-19",
 		PeriodStart: noon.Add(-36 * time.Hour), PeriodEnd: noon.Add(-12 * time.Hour), Version: 2, Kind: engine.Rerun, State: engine.RunFailed,
 		Revision: 3, Commit: "0123456789abcdef", Pinned: true, Params: map[string]string{"table": "orders", "limit": "5"},
-		CreatedAt: started, ScheduledAt: started, StartedAt: &started, FinishedAt: &ended,
+		CreatedAt: started, ScheduledAt: started, StartedAt: &started, FinishedAt: &over,
 	}
 }
 
@@ -54,11 +54,11 @@ func sampleTasks() []engine.TaskRunView {
 	return []engine.TaskRunView{
 		{
 			Name: "warehouse.orders/extract@2026-11-19#2", Task: "extract", Run: 7, State: engine.Succeeded, Attempts: 1, Attempt: 11,
-			Reference: "warehouse.orders@2026-11-19", Outputs: map[string]string{"rows": "12", "bytes": "90"}, StartedAt: &started, FinishedAt: &ended,
+			Reference: "warehouse.orders@2026-11-19", Outputs: map[string]string{"rows": "12", "bytes": "90"}, StartedAt: &started, FinishedAt: &over,
 		},
 		{
 			Name: "warehouse.orders/load@2026-11-19#2", Task: "load", Run: 7, State: engine.Failed, Attempts: 3, Attempt: 14,
-			Code: engine.CodeExit, Message: "exit code 3\x1b[2J\nbye", StartedAt: &started, FinishedAt: &ended,
+			Code: engine.CodeExit, Message: "exit code 3\x1b[2J\nbye", StartedAt: &started, FinishedAt: &over,
 		},
 		{Name: "warehouse.orders/report@2026-11-19#2", Task: "report", Run: 7, State: engine.UpstreamFailed},
 	}
@@ -78,7 +78,7 @@ func sampleRevisions() []engine.RevisionView {
 var views = map[string]func(v *view){
 	"flows": func(v *view) {
 		flowsTable(v, []engine.FlowView{
-			{Name: "warehouse.orders", Group: "warehouse", Team: "data", Schedule: "day at 00:01 Asia/Shanghai", Enabled: true, NextAt: &ended, Tasks: []string{"a", "b"}},
+			{Name: "warehouse.orders", Group: "warehouse", Team: "data", Schedule: "day at 00:01 Asia/Shanghai", Enabled: true, NextAt: &over, Tasks: []string{"a", "b"}},
 			{Name: "adhoc", Team: "data", Schedule: "on demand", Enabled: true},
 			{Name: "old", Team: "data", Schedule: "hour at :01 UTC"},
 		})
@@ -87,7 +87,7 @@ var views = map[string]func(v *view){
 		flowView(v, flowDetail{
 			engine.FlowView{
 				Name: "warehouse.orders", Description: "Orders mart", Team: "data", Owner: "alice", Priority: 3, Enabled: true,
-				Schedule: "day at 00:01 Asia/Shanghai", NextAt: &ended, Labels: map[string]string{"domain": "sales"}, File: "orders.yaml", Line: 1,
+				Schedule: "day at 00:01 Asia/Shanghai", NextAt: &over, Labels: map[string]string{"domain": "sales"}, File: "orders.yaml", Line: 1,
 			},
 			[]engine.TaskView{
 				{ID: "warehouse.orders/extract", Runner: "shell", RetryMax: 5},
@@ -102,7 +102,7 @@ var views = map[string]func(v *view){
 	"run": func(v *view) { runView(v, engine.RunDetail{RunView: sampleRun(), Tasks: sampleTasks()}) },
 	"attempts": func(v *view) {
 		attemptsTable(v, []engine.AttemptView{
-			{ID: 14, TaskRun: "f/load@2026-11-19", No: 3, Agent: "local", State: engine.Failed, Code: engine.CodeTimeout, AssignedAt: started, StartedAt: &started, FinishedAt: &ended},
+			{ID: 14, TaskRun: "f/load@2026-11-19", No: 3, Agent: "local", State: engine.Failed, Code: engine.CodeTimeout, AssignedAt: started, StartedAt: &started, FinishedAt: &over},
 			{ID: 15, TaskRun: "f/load@2026-11-19", No: 4, Agent: "local", State: engine.Assigned, AssignedAt: started},
 		})
 	},
@@ -110,7 +110,7 @@ var views = map[string]func(v *view){
 		code := 3
 		attemptView(v, engine.AttemptView{
 			ID: 14, TaskRun: "f/load@2026-11-19", No: 3, Agent: "local", State: engine.Failed, Code: engine.CodeExit, ExitCode: &code,
-			AssignedAt: started, StartedAt: &started, FinishedAt: &ended, MaxRSS: 5 << 20, CPUS: 1.25,
+			AssignedAt: started, StartedAt: &started, FinishedAt: &over, MaxRSS: 5 << 20, CPUS: 1.25,
 		})
 	},
 	"agents": func(v *view) {
@@ -120,7 +120,7 @@ var views = map[string]func(v *view){
 		backfillsTable(v, []engine.BackfillView{{ID: 3, State: engine.BackfillRunning, Flows: []string{"a", "b", "c", "d", "e"}, From: "2026-11-01", To: "2026-11-07", Total: 40, Succeeded: 9, Failed: 1, By: "admin", CreatedAt: noon}})
 	},
 	"backfill": func(v *view) {
-		backfillView(v, engine.BackfillView{ID: 3, State: engine.BackfillDone, Flows: []string{"a", "b"}, From: "2026-11-01", To: "2026-11-07", Total: 40, Created: 40, Skipped: 2, Succeeded: 39, Failed: 1, MaxActive: 8, Revision: 3, By: "admin", CreatedAt: started, FinishedAt: &ended})
+		backfillView(v, engine.BackfillView{ID: 3, State: engine.BackfillDone, Flows: []string{"a", "b"}, From: "2026-11-01", To: "2026-11-07", Total: 42, Created: 40, Skipped: 2, Succeeded: 39, Failed: 1, MaxActive: 8, Revision: 3, By: "admin", CreatedAt: started, FinishedAt: &over})
 	},
 	"preview": func(v *view) {
 		previewView(v, engine.BackfillPreview{
@@ -142,7 +142,7 @@ var views = map[string]func(v *view){
 				{Kind: engine.BlockNeed, Ref: "g/x@2026-11-19", State: engine.Running, Message: "g/x@2026-11-19 is running"},
 				{Kind: engine.BlockAbsent, Message: "there is no run g@2026-11-18", Hint: "flowctl backfill g --from 2026-11-18 --to 2026-11-18"},
 				{Kind: engine.BlockFlowLimit, Message: "4 of 4 runs of f are active", Holders: []string{"f@2026-11-15", "f@2026-11-16"}},
-				{Kind: engine.BlockStartAfter, Message: "not before 2h after the period", Until: &ended},
+				{Kind: engine.BlockStartAfter, Message: "not before 2h after the period", Until: &over},
 			}},
 		}})
 	},
