@@ -34,6 +34,7 @@ func (a *Agent) connect(ctx context.Context) (greeted bool, err error) {
 	conn, err := grpc.NewClient("passthrough:///"+a.opts.Server,
 		grpc.WithTransportCredentials(credentials.NewTLS(id.tls(a.opts.Now))),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(wire.MaxMessage)),
+		grpc.WithInitialWindowSize(wire.Window), grpc.WithInitialConnWindowSize(wire.Window),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: wire.AgentKeepalive, Timeout: wire.KeepaliveTimeout}),
 	)
 	if err != nil {

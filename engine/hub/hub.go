@@ -80,6 +80,7 @@ func New(ctx context.Context, o Options) (*Hub, error) {
 	h.server = grpc.NewServer(
 		grpc.Creds(credentials.NewTLS(config)),
 		grpc.MaxRecvMsgSize(wire.MaxMessage),
+		grpc.InitialWindowSize(wire.Window), grpc.InitialConnWindowSize(wire.Window),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: wire.ServerKeepalive, Timeout: wire.KeepaliveTimeout}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: wire.ServerKeepalive, PermitWithoutStream: true}),
 		grpc.ChainUnaryInterceptor(h.authenticateUnary),

@@ -24,6 +24,9 @@ const (
 const (
 	MaxMessage = 64 << 20
 	BatchSize  = 1 << 20
+	// Window is the flow-control window of streams and connections, in bytes. A fixed one also stops gRPC from measuring the
+	// connection with pings, of which it sends one for nearly every message.
+	Window = 8 << 20
 )
 
 // Token is the text with which one agent can join: a secret and the fingerprint of the server's authority.
