@@ -141,7 +141,7 @@ func next[T any](t testing.TB, e events) T {
 			return want
 		}
 		t.Fatalf("got %T %+v, want %T", got, got, *new(T))
-	case <-time.After(10 * time.Second):
+	case <-time.After(30 * time.Second):
 		t.Fatalf("nothing happened, want %T", *new(T))
 	}
 	panic("unreachable")
@@ -304,7 +304,6 @@ type plugin struct {
 	starts chan *played // every process that is started
 
 	mu      sync.Mutex
-	gone    bool // the plugin process was killed; asking for a runner again launches another
 	all     map[string]*played
 	paths   map[string]bool // those that the sensor finds
 	refusal error           // of Start
@@ -437,7 +436,7 @@ func (r *rig) started() *played {
 	select {
 	case p := <-r.plugin.starts:
 		return p
-	case <-time.After(10 * time.Second):
+	case <-time.After(30 * time.Second):
 		r.t.Fatal("nothing was started")
 		return nil
 	}

@@ -51,6 +51,8 @@ type Hub struct {
 	cancel  context.CancelFunc
 	readers sync.WaitGroup
 
+	rows sync.Mutex // held from reading an agent until it is stored, so that the last one stored is the newest
+
 	mu     sync.Mutex
 	events engine.FleetEvents       // set by Serve
 	agents map[string]*engine.Agent // all that ever joined, by name

@@ -106,7 +106,7 @@ func (f *fleet) expect(t *testing.T, want string) {
 		if got != want {
 			t.Fatalf("got %q, want %q", got, want)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(30 * time.Second):
 		t.Fatalf("nothing happened, want %q", want)
 	}
 }
@@ -334,7 +334,7 @@ func TestStreamsInQuickSuccession(t *testing.T) {
 			if h.Version != "last" {
 				continue
 			}
-		case <-time.After(10 * time.Second):
+		case <-time.After(30 * time.Second):
 			t.Fatal("the last stream was not taken in")
 		}
 		break

@@ -54,6 +54,8 @@ func (h *Hub) Join(ctx context.Context, r *wire.JoinRequest) (*wire.JoinReply, e
 	a := &engine.Agent{
 		Name: r.Name, Fingerprint: wire.Fingerprint(cert.RawSubjectPublicKeyInfo), JoinedAt: now, LastSeen: now,
 	}
+	h.rows.Lock()
+	defer h.rows.Unlock()
 	if err := h.opts.Store.PutAgent(ctx, a); err != nil {
 		return nil, status.Errorf(codes.Internal, "store the agent: %v", err)
 	}

@@ -210,6 +210,8 @@ func (s *stream) write(ctx context.Context) error {
 // seen stores when an agent was last connected, and how it presented itself. A failure costs nothing but the freshness of
 // a list, so it is only logged.
 func (h *Hub) seen(name string, hello *engine.Hello) {
+	h.rows.Lock()
+	defer h.rows.Unlock()
 	h.mu.Lock()
 	a := *h.agents[name]
 	a.LastSeen = h.opts.Now()
