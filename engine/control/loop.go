@@ -78,7 +78,7 @@ func New(ctx context.Context, o Options) (*Loop, error) {
 			return nil, fmt.Errorf("compile revision %d again: %w", id, err)
 		}
 	}
-	if l.machine, err = core.Restore(snapshot, revisions); err != nil {
+	if l.machine, err = core.Restore(period.At(o.Now()), snapshot, revisions); err != nil {
 		return nil, fmt.Errorf("rebuild the machine: %w", err)
 	}
 	l.handle(request{event: core.Boot{}})

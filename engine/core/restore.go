@@ -6,13 +6,15 @@ import (
 	"maps"
 	"slices"
 
+	"flowctl/dsl/period"
 	"flowctl/engine"
 )
 
-// Restore builds the machine that wrote the rows of a snapshot. The revisions that its runs and backfills follow, and the
-// active one, are given compiled. Agents are gone until they join; Boot is to follow.
-func Restore(s *engine.Snapshot, revisions map[engine.RevisionID]*Revision) (*Machine, error) {
+// Restore builds the machine that wrote the rows of a snapshot, at an instant. The revisions that its runs and backfills
+// follow, and the active one, are given compiled. Agents are gone until they join; Boot is to follow.
+func Restore(now period.Instant, s *engine.Snapshot, revisions map[engine.RevisionID]*Revision) (*Machine, error) {
 	m := New()
+	m.now = now
 	m.lastRun, m.lastAttempt, m.lastBackfill = s.LastRun, s.LastAttempt, s.LastBackfill
 	maps.Copy(m.revisions, revisions)
 	for _, row := range s.Flows {

@@ -265,7 +265,7 @@ func (w *world) sleep(d time.Duration) {
 // crash rebuilds the machine from the rows. Agents go on and join again.
 func (w *world) crash() {
 	w.t.Helper()
-	m, err := Restore(w.rows.snapshot(), w.revs)
+	m, err := Restore(w.now, w.rows.snapshot(), w.revs)
 	if err != nil {
 		w.t.Fatalf("restore: %v", err)
 	}
