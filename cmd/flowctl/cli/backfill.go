@@ -187,9 +187,7 @@ func (w *waiting) forBackfill(ctx context.Context, g *globals, svc engine.Servic
 		}
 		return err
 	}
-	if err := g.show(b, func(v *view) {
-		v.line("backfill %d is %s: %d succeeded, %d failed", b.ID, b.State, b.Succeeded, b.Failed)
-	}); err != nil {
+	if err := g.show(b, func(v *view) { endedView(v, b) }); err != nil {
 		return err
 	}
 	switch {

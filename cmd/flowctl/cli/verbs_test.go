@@ -335,6 +335,11 @@ func TestBackfill(t *testing.T) {
 	}
 	flowctl(t, s, args...).want(t, exitOK, "backfill 3: 40 runs of f, 2026-11-01..2026-11-07", "")
 
+	redone := step(engine.BackfillDone, 1, 0)
+	redone.Skipped = 39
+	s.backfill = []engine.BackfillView{step(engine.BackfillRunning, 0, 0), redone}
+	flowctl(t, s, append(args, "--wait")...).want(t, exitOK, "1 succeeded, 0 failed, 39 periods left alone because a run existed", "100%  40 of 40")
+
 	s.backfill = []engine.BackfillView{step(engine.BackfillRunning, 0, 0), step(engine.BackfillDone, 39, 1)}
 	flowctl(t, s, append(args, "--wait")...).want(t, exitProblems, "1 failed", "1 run failed; see `flowctl get runs --backfill 3 --state failed")
 	s.backfill = []engine.BackfillView{step(engine.BackfillRunning, 0, 0), step(engine.BackfillCancelled, 5, 0)}
