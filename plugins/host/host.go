@@ -29,6 +29,9 @@ type Options struct {
 // Builtin names the plugins that flowctl itself serves, as KIND-NAME.
 func Builtin() []string { return []string{"runner-shell", "runner-python", "sensor-file"} }
 
+// launches is how often a plugin process may die while it is being launched, before that is the plugin's fault.
+const launches = 3
+
 // startTimeout is how long a plugin has for its handshake.
 const startTimeout = 30 * time.Second
 
@@ -101,7 +104,13 @@ func (h *Host) process(ctx context.Context, kind, name string) (*Process, error)
 	if err != nil {
 		return nil, err
 	}
-	p, err := h.obtain(ctx, filepath.Join(h.options.Dir, kind+"-"+name), c)
+	var p *Process
+	for range launches {
+		p, err = h.obtain(ctx, filepath.Join(h.options.Dir, kind+"-"+name), c)
+		if !errors.Is(err, sdk.ErrGone) {
+			break
+		}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s plugin %s: %w", kind, name, err)
 	}

@@ -18,6 +18,7 @@ import (
 	"flowctl/plugins/internal/proc"
 	"flowctl/plugins/keeper"
 	"flowctl/plugins/sdk"
+	"flowctl/plugins/sdk/process"
 )
 
 // obtain attaches to the newest process in dir that runs this binary, or launches one.
@@ -28,10 +29,13 @@ func (h *Host) obtain(ctx context.Context, dir string, c command) (*Process, err
 	}
 	next := 1
 	var found *Process
-	for _, n := range numbers {
+	for i, n := range numbers {
 		next = max(next, n+1)
-		p := h.reattach(ctx, filepath.Join(dir, strconv.Itoa(n)))
+		folder := filepath.Join(dir, strconv.Itoa(n))
+		p := h.reattach(ctx, folder)
 		switch {
+		case p == nil && i >= keptFolders && process.Dead(folder):
+			_ = os.RemoveAll(folder)
 		case p == nil:
 		case found == nil && p.card.Binary == c.binary:
 			found = p
@@ -44,6 +48,9 @@ func (h *Host) obtain(ctx context.Context, dir string, c command) (*Process, err
 	}
 	return h.launch(ctx, filepath.Join(dir, strconv.Itoa(next)), c)
 }
+
+// keptFolders is how many folders of dead processes stay, for the attempts that may still ask for them.
+const keptFolders = 50
 
 // processes lists the numbers of the process folders in dir, newest first.
 func processes(dir string) ([]int, error) {
@@ -175,8 +182,10 @@ func ready(ctx context.Context, r *os.File) error {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return fmt.Errorf("no handshake within %v", startTimeout)
 	case err != nil:
-		return errors.New("the plugin's keeper ended before the plugin was ready")
-	case strings.TrimSpace(line) != "ready":
+		return fmt.Errorf("%w: its keeper ended before it was ready", sdk.ErrGone)
+	case strings.TrimSpace(line) == keeper.Died:
+		return fmt.Errorf("%w: %s", sdk.ErrGone, keeper.Died)
+	case strings.TrimSpace(line) != keeper.Ready:
 		return errors.New(strings.TrimSpace(line))
 	}
 	return nil

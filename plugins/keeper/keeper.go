@@ -41,7 +41,7 @@ type keeper struct {
 	settled chan int     // orphans that are done
 }
 
-// Run starts the plugin command as a child and returns when it and its orphans are gone. Once the plugin accepts connections, "ready" goes
+// Run starts the plugin command as a child and returns when it and its orphans are gone. Once the plugin accepts connections, Ready goes
 // to out, which then is closed. The process must be detached from the host already (its own session).
 func Run(dir string, command []string, out io.WriteCloser) error {
 	if len(command) == 0 {
@@ -143,7 +143,7 @@ func (k *keeper) introduce(stdout io.Reader, out io.WriteCloser) {
 		_, _ = fmt.Fprintln(out, err)
 		_ = k.child.Kill()
 	} else {
-		_, _ = fmt.Fprintln(out, "ready")
+		_, _ = fmt.Fprintln(out, Ready)
 	}
 	_ = out.Close()
 	_, _ = io.Copy(os.Stderr, lines) // whatever else a plugin prints must neither block nor break it
@@ -279,12 +279,11 @@ func (k *keeper) judge(b process.Begun, s proc.Stat) verdict {
 
 // attend waits for an orphan, records its end and reaps it.
 func (k *keeper) attend(b process.Begun) {
-	h, err := proc.Open(b.PID)
-	if err == nil {
-		_ = h.Ended(context.Background())
+	if h, err := proc.Open(b.PID); err == nil {
+		_ = h.Ended(context.Background()) // if that fails, Peek waits
 		h.Close()
 	}
-	if exit, ended, err := proc.Peek(b.PID); err == nil && ended {
+	if exit, err := proc.Peek(b.PID); err == nil {
 		process.Settle(k.dir, b, exit, os.Getpid())
 	} else {
 		process.SettleUnknown(k.dir, b)

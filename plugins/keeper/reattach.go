@@ -17,6 +17,12 @@ import (
 // ReattachFile is the name, in a plugin process's folder, of its address card.
 const ReattachFile = "reattach.json"
 
+// What a keeper says on its stdout, unless it is an error's text.
+const (
+	Ready = "ready"
+	Died  = "the plugin ended before its handshake"
+)
+
 // Reattach is how a host connects to a running plugin process.
 type Reattach struct {
 	Network  string `json:"network"`
@@ -60,7 +66,7 @@ func handshake(out *bufio.Reader) (Reattach, error) {
 	line, err := out.ReadString('\n')
 	if err != nil {
 		if errors.Is(err, io.EOF) {
-			return Reattach{}, errors.New("the plugin ended before its handshake")
+			return Reattach{}, errors.New(Died)
 		}
 		return Reattach{}, fmt.Errorf("read the plugin's handshake: %w", err)
 	}

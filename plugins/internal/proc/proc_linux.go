@@ -71,23 +71,20 @@ func Alive(pid int, from, to int64) bool {
 	return err == nil && s.State != 'Z' && s.BornWithin(from, to)
 }
 
-// Peek tells how a child ended without reaping it; false: it has not ended.
-func Peek(pid int) (Exit, bool, error) {
+// Peek waits until a child has ended and tells how, without reaping it. It blocks a thread; Handle.Ended waits without.
+func Peek(pid int) (Exit, error) {
 	var info unix.Siginfo
 	var usage unix.Rusage
-	if err := waitid(pid, &info, unix.WEXITED|unix.WNOWAIT|unix.WNOHANG, &usage); err != nil {
-		return Exit{}, false, fmt.Errorf("look at process %d: %w", pid, err)
+	if err := waitid(pid, &info, unix.WEXITED|unix.WNOWAIT, &usage); err != nil {
+		return Exit{}, fmt.Errorf("look at process %d: %w", pid, err)
 	}
-	if info.Signo == 0 {
-		return Exit{}, false, nil
-	}
-	e := Exit{MaxRSS: usage.Maxrss << 10, CPU: time.Duration(usage.Utime.Nano() + usage.Stime.Nano())}
+	e := Exit{MaxRSS: int64(usage.Maxrss) << 10, CPU: time.Duration(usage.Utime.Nano() + usage.Stime.Nano())}
 	if status := childStatus(&info); info.Code == cldExited {
 		e.Code = status
 	} else {
 		e.Code, e.Signal = -1, status
 	}
-	return e, true, nil
+	return e, nil
 }
 
 const cldExited = 1 // CLD_EXITED

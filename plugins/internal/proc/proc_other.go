@@ -33,8 +33,8 @@ func (s Stat) BornWithin(from, to int64) bool { return s.Born >= from && s.Born 
 // Alive tells whether the process exists.
 func Alive(int, int64, int64) bool { return false }
 
-// Peek tells how a child ended.
-func Peek(int) (Exit, bool, error) { return Exit{}, false, errSystem }
+// Peek waits until a child has ended and tells how.
+func Peek(int) (Exit, error) { return Exit{}, errSystem }
 
 // Reap removes a child that has ended from the process table.
 func Reap(int) {}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -58,35 +59,35 @@ func (a *attempt) adopt() {
 	if a.process.Deadline > 0 {
 		a.deadline()
 	}
-	e, err := a.awaitExit()
-	cause := a.close()
-	if err != nil {
-		e = problem(sdk.CodeLost, "%v", err)
-	}
-	a.finish(result(e, cause))
+	e := a.awaitExit()
+	a.finish(result(e, a.close()))
 }
 
-func (a *attempt) awaitExit() (exitRecord, error) {
-	changed, stop, err := a.runner.watcher.watch(a.work)
-	if err != nil {
-		return exitRecord{}, err
-	}
+// awaitExit returns when the end is on record, or nobody is left who could record it.
+func (a *attempt) awaitExit() exitRecord {
+	changed, stop := a.runner.changes(a.work)
 	defer stop()
 	plugin := a.from.pluginGone
 	for {
-		if e, ok, err := exitOn(a.work); ok || err != nil {
-			return e, err
+		e, ok, err := exitOn(a.work)
+		if ok {
+			return e
+		}
+		var again <-chan time.Time
+		if err != nil { // no descriptors left, perhaps: that tells nothing of the attempt
+			again = time.After(time.Second)
 		}
 		select {
 		case <-changed:
+		case <-again:
 		case <-plugin:
 			plugin = nil
 			if e, ok := a.neverStarted(); ok {
-				return e, nil
+				return e
 			}
 		case <-a.from.gone:
 			if e, ok := a.neverStarted(); ok {
-				return e, nil
+				return e
 			}
 			return a.lost()
 		}
@@ -109,9 +110,8 @@ func (a *attempt) neverStarted() (exitRecord, bool) {
 }
 
 // lost waits for the end of a process whose exit nobody will record.
-func (a *attempt) lost() (exitRecord, error) {
-	b, known := a.from.find(a.work)
-	if known && proc.Alive(b.PID, b.From, b.To) {
+func (a *attempt) lost() exitRecord {
+	if b, ok := a.from.find(a.work); ok && proc.Alive(b.PID, b.From, b.To) {
 		if h, err := proc.Open(b.PID); err == nil {
 			if proc.Alive(b.PID, b.From, b.To) {
 				_ = h.Ended(context.Background())
@@ -119,12 +119,15 @@ func (a *attempt) lost() (exitRecord, error) {
 			h.Close()
 		}
 	}
-	if e, ok, err := exitOn(a.work); ok || err != nil {
-		return e, err
+	if e, ok, err := exitOn(a.work); ok && err == nil {
+		return e
 	}
 	sweep(a.tree(), a.close().Until)
 	e := problem(sdk.CodeLost, "the process ended after its runner plugin and its keeper had died")
-	return e, e.store(a.work, a.home)
+	if err := e.store(a.work, a.home); err != nil {
+		fmt.Fprintf(os.Stderr, "record the end of %s: %v\n", a.work, err)
+	}
+	return e
 }
 
 // foreign is another plugin process, dead or alive, that attempts of ours were started by.
@@ -165,6 +168,22 @@ func awaitLock(path string) {
 			return
 		}
 	}
+}
+
+// Dead tells whether the plugin process with this folder and its keeper have both ended.
+func Dead(dir string) bool {
+	for _, name := range []string{PluginLock, KeeperLock} {
+		file, err := os.Open(filepath.Join(dir, name))
+		if err != nil {
+			continue
+		}
+		err = unix.Flock(int(file.Fd()), unix.LOCK_SH|unix.LOCK_NB)
+		_ = file.Close()
+		if err != nil {
+			return false
+		}
+	}
+	return true
 }
 
 // find returns the start of an attempt from the journal.

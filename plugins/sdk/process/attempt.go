@@ -48,12 +48,12 @@ func (a *attempt) over() bool {
 
 // attend waits for the end of a process that we started.
 func (a *attempt) attend(h *proc.Handle) {
-	_ = h.Ended(context.Background()) // whatever went wrong, Peek tells
+	_ = h.Ended(context.Background()) // if that fails, Peek waits
 	h.Close()
-	exit, ended, err := proc.Peek(a.process.PID)
+	exit, err := proc.Peek(a.process.PID)
 	cause := a.close()
 	e := exitOf(exit)
-	if err != nil || !ended {
+	if err != nil {
 		e = problem(sdk.CodeLost, "the process %d could not be waited for: %v", a.process.PID, err)
 	}
 	if tree := a.tree(); tree.Left(a.runner.reaper(), os.Getpid()) {

@@ -59,6 +59,7 @@ type Runner struct {
 	journal   *journal
 	watcher   *watcher
 	buffers   sync.Pool // *[chunk]byte
+	warn      sync.Once
 
 	mu       sync.Mutex
 	live     map[string]*attempt

@@ -77,9 +77,7 @@ func (r *Runner) follow(ctx context.Context, a *attempt, f *os.File, offset int6
 			return ctx.Err()
 		case <-early.C:
 			var stop func()
-			if grown, stop, err = r.watcher.watch(a.work); err != nil {
-				return err
-			}
+			grown, stop = r.changes(a.work)
 			defer stop()
 		}
 	}
@@ -108,3 +106,35 @@ func (r *Runner) copy(f *os.File, offset int64, log func(int64, []byte) error) (
 		}
 	}
 }
+
+// changes returns a channel that gets a value after changes in a work folder. Where the kernel cannot tell, because its limits
+// are reached, it gets one every so often.
+func (r *Runner) changes(work string) (<-chan struct{}, func()) {
+	changed, stop, err := r.watcher.watch(work)
+	if err == nil {
+		return changed, stop
+	}
+	r.warn.Do(func() { fmt.Fprintf(os.Stderr, "logs will lag by %v: %v\n", lag, err) })
+	often := make(chan struct{})
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		tick := time.NewTicker(lag)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+			case <-ctx.Done():
+				return
+			}
+			select {
+			case often <- struct{}{}:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return often, cancel
+}
+
+// lag is how late changes are seen without inotify.
+const lag = 200 * time.Millisecond
