@@ -14,8 +14,9 @@ const (
 	activeRuns     = `SELECT ` + runColumns + ` FROM runs r INDEXED BY runs_active WHERE r.state = 'active' ORDER BY r.id`
 	activeTaskRuns = `SELECT ` + taskRunColumns + ` FROM runs r INDEXED BY runs_active CROSS JOIN task_runs t ON t.run = r.id
 WHERE r.state = 'active' ORDER BY r.id, t.task`
-	liveAttempts = `SELECT ` + attemptColumns + ` FROM attempts a INDEXED BY attempts_live
-WHERE a.state = 'assigned' OR a.state = 'running' OR a.state = 'killing' ORDER BY a.id`
+	// Live attempts belong to active runs, so no index of them has to be kept.
+	liveAttempts = `SELECT ` + attemptColumns + ` FROM runs r INDEXED BY runs_active CROSS JOIN attempts a INDEXED BY attempts_run ON a.run = r.id
+WHERE r.state = 'active' AND (a.state = 'assigned' OR a.state = 'running' OR a.state = 'killing') ORDER BY a.id`
 	aheadRuns = `SELECT r.flow, r.period_start, max(r.version), min(r.extra) FROM flows f CROSS JOIN runs r INDEXED BY runs_end
 ON r.flow = f.flow AND r.period_end > f.cursor WHERE r.period_kind <> 0 GROUP BY r.flow, r.period_start ORDER BY r.flow, r.period_start`
 	highest = `SELECT (SELECT active FROM server), (SELECT max(id) FROM runs), (SELECT max(id) FROM attempts), (SELECT max(id) FROM backfills)`

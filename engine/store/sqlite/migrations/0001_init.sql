@@ -120,10 +120,9 @@ CREATE TABLE attempts (
     started   INTEGER NOT NULL,
     finished  INTEGER NOT NULL,
     max_rss   INTEGER NOT NULL,
-    cpu       INTEGER NOT NULL,
-    UNIQUE (run, task, no)
+    cpu       INTEGER NOT NULL
 ) STRICT;
-CREATE INDEX attempts_live ON attempts (id) WHERE state = 'assigned' OR state = 'running' OR state = 'killing';
+CREATE INDEX attempts_run ON attempts (run);
 
 -- Tasks that the ledger or a wait speaks of, numbered.
 CREATE TABLE tasks (
