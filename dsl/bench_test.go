@@ -42,6 +42,9 @@ func BenchmarkRecompileOneOf1000(b *testing.B) {
 	files := dsltest.Repository(1000, 10)
 	c := dsl.New()
 	full := timeOf(func() { dsl.New().Compile(files) })
+	for range 2 {
+		full = min(full, timeOf(func() { dsl.New().Compile(files) }))
+	}
 	c.Compile(files)
 	for i := 0; b.Loop(); i++ {
 		f := &files[2+500]

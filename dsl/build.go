@@ -170,23 +170,37 @@ func (b *builder) schedule() {
 	b.reportSchedule(d, err)
 }
 
-// reportSchedule puts what is wrong with a schedule at the field that is wrong.
+// reportSchedule puts what is wrong with a schedule at the fields that are wrong.
 func (b *builder) reportSchedule(d *scheduleDraft, err error) {
 	if err == nil {
 		return
 	}
-	at := d.at
-	var wrong *period.SpecError
-	if errors.As(err, &wrong) {
-		field, inCalendar := wrong.Field, strings.HasPrefix(wrong.Field, "calendar.")
-		if inCalendar || field == "timezone" && d.spec.Timezone == "" {
-			return // reported where it is written
+	for _, wrong := range specErrors(err) {
+		if strings.HasPrefix(wrong.Field, "calendar.") || wrong.Field == "timezone" && d.spec.Timezone == "" {
+			continue // reported where it is written
 		}
-		if p, ok := d.fields[field]; ok {
-			at = p
+		at, ok := d.fields[wrong.Field]
+		if !ok {
+			at = d.at
 		}
+		b.report(at, "bad-schedule", "", wrong.Error())
 	}
-	b.report(at, "bad-schedule", "", err.Error())
+}
+
+// specErrors returns the errors that period.New joined.
+func specErrors(err error) []*period.SpecError {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		var all []*period.SpecError
+		for _, e := range joined.Unwrap() {
+			all = append(all, specErrors(e)...)
+		}
+		return all
+	}
+	var wrong *period.SpecError
+	if !errors.As(err, &wrong) {
+		wrong = &period.SpecError{Field: "schedule", Err: err}
+	}
+	return []*period.SpecError{wrong}
 }
 
 // calendarField turns calendar.days into days.

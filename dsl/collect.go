@@ -1,7 +1,6 @@
 package dsl
 
 import (
-	"errors"
 	"slices"
 	"strconv"
 	"time"
@@ -132,18 +131,16 @@ func (c *catalog) checkZone(z text) {
 // checkCalendar reports what is wrong with a calendar once, where it is written, not in each flow that uses it.
 func (c *catalog) checkCalendar(d *calendarDraft) {
 	_, err := period.New(period.Spec{Every: "day", Calendar: &d.spec})
-	var wrong *period.SpecError
 	if err == nil {
 		return
 	}
-	at := d.name.at
-	if errors.As(err, &wrong) {
-		if p, ok := d.at[calendarField(wrong.Field)]; ok {
-			at = p
+	for _, wrong := range specErrors(err) {
+		at, ok := d.at[calendarField(wrong.Field)]
+		if !ok {
+			at = d.name.at
 		}
-		err = wrong.Err
+		c.report(at, "bad-schedule", "", "calendar "+strconv.Quote(d.name.value)+": "+wrong.Err.Error())
 	}
-	c.report(at, "bad-schedule", "", "calendar "+strconv.Quote(d.name.value)+": "+err.Error())
 }
 
 func unknownPerson(name text, c *catalog) finding {

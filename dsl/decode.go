@@ -145,6 +145,9 @@ func (d *decoder) object(n *node, s *shape, visit func(key string, v *node)) {
 func (d *decoder) list(n *node, want string, visit func(v *node)) {
 	if n.kind != listNode {
 		d.wrongType(n, want)
+		if n.kind == scalarNode && n.typ != nullScalar && !strings.ContainsAny(n.text, ",\n") {
+			d.findings[len(d.findings)-1].Hint = "write [" + n.text + "]"
+		}
 		return
 	}
 	d.path = append(d.path, "")
@@ -214,7 +217,7 @@ func isName(s string) bool {
 // boolean reads true or false.
 func (d *decoder) boolean(n *node) optional[bool] {
 	if n.kind != scalarNode || n.typ != boolScalar {
-		d.wrongType(n, "true or false")
+		d.wrongType(n, "true or false, without quotes")
 		return optional[bool]{}
 	}
 	return optional[bool]{strings.EqualFold(n.text, "true"), d.src.pos(n)}

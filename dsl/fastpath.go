@@ -115,7 +115,7 @@ func (r *reader) blockScalar() *node {
 		return r.giveUp()
 	}
 	n := r.scalar(head, textScalar, blockStyle)
-	n.text = r.tokens[r.at].Value
+	n.text = r.textOf(r.tokens[r.at].Value)
 	r.at++
 	return n
 }

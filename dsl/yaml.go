@@ -69,9 +69,22 @@ func (e *syntaxError) Error() string { return fmt.Sprintf("%d:%d: %s", e.line, e
 // parseYAML returns the documents of a file, without the empty ones. Text is expected as normalize returns it.
 // Whatever the text, it returns in bounded time, memory and stack.
 func parseYAML(text string) (docs []*node, problem *syntaxError) {
+	docs, problem = parseDocuments(text, false)
+	if problem != nil {
+		if masked, ok := mask(text); ok {
+			return parseDocuments(masked, true)
+		}
+	}
+	return docs, problem
+}
+
+func parseDocuments(text string, masked bool) (docs []*node, problem *syntaxError) {
 	defer func() {
 		if r := recover(); r != nil { // the parser's, on input it did not foresee
 			docs, problem = nil, &syntaxError{1, 1, fmt.Sprintf("not readable as YAML: %v", r), ""}
+		}
+		if problem != nil {
+			problem.msg = unmask(problem.msg)
 		}
 	}()
 	tokens := lexer.Tokenize(text)
@@ -79,7 +92,7 @@ func parseYAML(text string) (docs []*node, problem *syntaxError) {
 		return nil, problem
 	}
 	for _, tokens := range splitDocuments(tokens) {
-		c := converter{}
+		c := converter{masked: masked}
 		n, ok := c.readTokens(tokens)
 		if !ok {
 			if n, problem = c.parse(tokens); problem != nil {
@@ -139,20 +152,37 @@ func splitDocuments(tokens token.Tokens) (docs []token.Tokens) {
 	return docs
 }
 
-// parserError gives the parser's message and place, without its annotated source.
+// parserError gives the parser's message and place, without its annotated source, and what usually helps.
 func parserError(err error) *syntaxError {
 	var syntax *yaml.SyntaxError
 	if !errors.As(err, &syntax) {
 		return &syntaxError{1, 1, firstLine(err.Error()), ""}
 	}
 	p := &syntaxError{1, 1, firstLine(syntax.GetMessage()), ""}
+	origin := ""
 	if t := syntax.GetToken(); t != nil && t.Position != nil {
 		p.line, p.col = max(t.Position.Line, 1), max(t.Position.Column, 1)
-		if strings.Contains(t.Origin, "\t") || strings.Contains(p.msg, "tab") {
-			p.hint = "YAML is indented with spaces, never with tabs"
-		}
+		origin = t.Origin
 	}
+	p.hint = syntaxHint(p.msg, origin)
 	return p
+}
+
+// syntaxHint says what usually lies behind a message of the parser.
+func syntaxHint(message, origin string) string {
+	switch {
+	case strings.Contains(origin, "\t") || strings.Contains(message, "tab"):
+		return "YAML is indented with spaces, never with tabs"
+	case strings.Contains(message, "mapping value is not allowed"):
+		return "put quotes around text that holds `: `, and see whether this line and the next are indented alike"
+	case strings.Contains(message, "non-map value"):
+		return "write it as `name: value`, or indent it when it belongs to the text above"
+	case strings.Contains(message, "reserved character"):
+		return "put quotes around text that begins with it"
+	case strings.Contains(message, "must be specified"):
+		return "end the list or mapping, and put quotes around text that holds one of , [ ] { }"
+	}
+	return ""
 }
 
 func firstLine(s string) string {
@@ -162,6 +192,7 @@ func firstLine(s string) string {
 
 // converter turns the parser's tree into nodes, so that nothing holds on to its tokens.
 type converter struct {
+	masked  bool // the text was
 	anchors map[string]*node
 	slab    []node
 	problem *syntaxError
@@ -196,9 +227,17 @@ func (c *converter) scalar(t *token.Token, typ scalarType, s style) *node {
 	n := c.new(t, scalarNode)
 	n.typ, n.style = typ, s
 	if typ != nullScalar && t != nil {
-		n.text = t.Value
+		n.text = c.textOf(t.Value)
 	}
 	return n
+}
+
+// textOf returns a value of the parser as it stands in the file.
+func (c *converter) textOf(value string) string {
+	if c.masked {
+		return unmask(value)
+	}
+	return value
 }
 
 // node converts a tree. It returns nil exactly when it recorded a problem.
@@ -222,7 +261,7 @@ func (c *converter) node(a ast.Node, depth int) *node {
 		n := c.scalar(a.Start, textScalar, blockStyle)
 		n.text = ""
 		if a.Value != nil {
-			n.text = a.Value.Value
+			n.text = c.textOf(a.Value.Value)
 		}
 		return n
 	case *ast.IntegerNode:

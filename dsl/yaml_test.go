@@ -147,6 +147,22 @@ func FuzzReader(f *testing.F) {
 	})
 }
 
+func TestUnmaskUndoesMask(t *testing.T) {
+	t.Parallel()
+	for _, text := range append(readerSeeds(t), "${{", "${{ }}", "a ${{ {b: [c, d]} }} } e ${{\n}} f", "${{ a }}}}${{b}}", "日本 ${{ 日: 本 }}") {
+		masked, ok := mask(text)
+		if !ok {
+			continue
+		}
+		if got := unmask(masked); got != text {
+			t.Errorf("got %q of %q", got, text)
+		}
+		if len([]rune(masked)) != len([]rune(text)) {
+			t.Errorf("masking moves the characters of %q", text)
+		}
+	}
+}
+
 // TestParseIsBounded gives the parser what would cost it most; each must end soon, whatever the answer.
 func TestParseIsBounded(t *testing.T) {
 	t.Parallel()
