@@ -375,6 +375,9 @@ func (m *Machine) controlBackfill(ev ControlBackfill) (any, error) {
 	if b == nil {
 		return nil, engine.Errorf(engine.Conflict, "backfill %d is over, or was never: see flowctl get backfills", ev.ID)
 	}
+	if b.row.State == engine.BackfillCancelled && ev.Verb != "cancel" {
+		return nil, engine.Errorf(engine.Conflict, "backfill %d was cancelled and ends when what it runs has ended: start another one", ev.ID)
+	}
 	switch ev.Verb {
 	case "pause", "resume":
 		b.row.State = engine.BackfillPaused

@@ -26,6 +26,7 @@ func (m *Machine) dispatch() bool {
 		t := heap.Pop(&best.tasks).(*taskRun)
 		if m.busy(t) {
 			m.move(t, engine.Waiting)
+			m.unpark(t.id)
 			continue
 		}
 		if m.limited(t) {
@@ -42,6 +43,7 @@ func (m *Machine) assign(t *taskRun, a *agent) {
 	as, err := m.assignment(t)
 	if err != nil {
 		m.spoil(t, err)
+		m.unpark(t.id)
 		return
 	}
 	if t.attemptDirty { // the row of the former attempt has not been taken yet

@@ -156,7 +156,11 @@ func (m *Machine) reported(agentName string, rs []engine.Report) {
 		case engine.ReportFinished:
 			m.finish(t, r.Result)
 		case engine.ReportRefused:
-			m.refuse(t, r)
+			if t.attempt.Started != 0 { // it cannot have been given back
+				m.finish(t, engine.Result{State: engine.Failed, Code: engine.CodeLost, ExitCode: -1, Message: "given back after its start: " + r.Message})
+			} else {
+				m.refuse(t, r)
+			}
 		case engine.ReportUnknown:
 			m.missed(t.agent, t)
 			continue
@@ -221,6 +225,9 @@ func (m *Machine) finish(t *taskRun, res engine.Result) {
 		if retry.MaxDelay > 0 {
 			delay = min(delay, retry.MaxDelay)
 		}
+		if a.State != engine.Killed {
+			a.State = engine.Failed
+		}
 		t.row.NextAt = m.now.Add(delay)
 		m.move(t, engine.Retrying)
 		m.sleep(t, t.row.NextAt)
@@ -233,8 +240,9 @@ func (m *Machine) finish(t *taskRun, res engine.Result) {
 // retry lets a task run whose delay is over try again.
 func (m *Machine) retry(t *taskRun) {
 	t.row.NextAt = 0
-	if m.held(t) {
+	if m.held(t) || t.judge() != pass { // an upstream may be running anew
 		m.move(t, engine.Waiting)
+		m.stir(t)
 		return
 	}
 	m.move(t, engine.Ready)
@@ -247,10 +255,9 @@ func (m *Machine) refuse(t *taskRun, r *engine.Report) {
 	a := &t.attempt
 	a.State, a.Code, a.ExitCode, a.Message = engine.Failed, engine.CodeRefused, -1, r.Message
 	t.row.Attempts--
+	t.notBefore = m.now.Add(refusedPause)
 	if len(r.Missing) > 0 {
 		a.Message = "input not there: " + strings.Join(r.Missing, ", ")
-	} else {
-		t.notBefore = m.now.Add(refusedPause)
 	}
 	if t.row.State == engine.Killing {
 		m.move(t, engine.Killed)

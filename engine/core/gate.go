@@ -110,11 +110,15 @@ func (m *Machine) pass(t *taskRun) {
 		}
 		t.asked = true
 	}
-	if at := t.earliest(); at > m.now {
+	if at := t.startAfter(); at > m.now {
 		m.sleep(t, at)
 		return
 	}
 	if !m.inputs(t) {
+		return
+	}
+	if t.notBefore > m.now {
+		m.sleep(t, t.notBefore)
 		return
 	}
 	m.move(t, engine.Ready)
@@ -122,12 +126,14 @@ func (m *Machine) pass(t *taskRun) {
 }
 
 // earliest returns when the task run may start at all; 0 = at once.
-func (t *taskRun) earliest() period.Instant {
-	at := t.notBefore
+func (t *taskRun) earliest() period.Instant { return max(t.notBefore, t.startAfter()) }
+
+// startAfter is what the flow says of it.
+func (t *taskRun) startAfter() period.Instant {
 	if t.def.StartAfter > 0 && !t.run.row.Force {
-		at = max(at, t.run.row.Period.End.Add(t.def.StartAfter))
+		return t.run.row.Period.End.Add(t.def.StartAfter)
 	}
-	return at
+	return 0
 }
 
 // held tells whether something outside the task run's own needs keeps it from being looked at.

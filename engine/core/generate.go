@@ -32,6 +32,9 @@ func (m *Machine) activate(rev *Revision) {
 			m.follow(r, rev, f)
 		}
 	}
+	for _, name := range sortedKeys(m.flows) {
+		m.admitNext(m.flows[name]) // its limit may have been raised
+	}
 	m.dropRevisions()
 }
 

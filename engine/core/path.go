@@ -119,7 +119,9 @@ func (m *Machine) probed(agentName string, paths []engine.PathState) {
 
 // appeared lets go all who wait for a path that is there.
 func (m *Machine) appeared(w *watch) {
-	delete(m.watches, w.key)
+	if m.watches[w.key] == w { // else nobody waited for w any more, and somebody began to watch the path anew
+		delete(m.watches, w.key)
+	}
 	for _, t := range w.tasks {
 		t.missing--
 		if t.missing == 0 {

@@ -104,6 +104,15 @@ func (m *Machine) dequeue(t *taskRun) {
 		t.parked = false
 	default:
 		heap.Remove(&m.queues[selectorOf(t.def)].tasks, t.rank-1)
+		m.unpark(t.id)
+	}
+}
+
+// unpark lets the next task run that a limit holds back try. It follows whatever frees a place, and whenever one that tried
+// gave up without taking its place.
+func (m *Machine) unpark(id int32) {
+	if l := m.limits[id]; l != nil && len(l.parked) > 0 && len(l.live) < l.max {
+		m.enqueue(heap.Pop(&l.parked).(*taskRun))
 	}
 }
 
@@ -148,21 +157,29 @@ func (m *Machine) release(t *taskRun) {
 	if i := slices.Index(l.live, t); i >= 0 {
 		l.live = slices.Delete(l.live, i, i+1)
 	}
-	if len(l.parked) > 0 && len(l.live) < l.max {
-		m.enqueue(heap.Pop(&l.parked).(*taskRun))
-	}
+	m.unpark(t.id)
 }
 
 // seekAdmission admits a run to its flow's concurrency, or queues it.
 func (m *Machine) seekAdmission(r *run) {
 	f := r.state
 	switch {
-	case r.admitted || r.queued > 0:
+	case r.admitted:
+	case r.queued > 0:
+		f.order(r.flow.Newest)
 	case r.started() || r.flow.MaxRuns == 0 || f.admitted < r.flow.MaxRuns:
 		m.admit(r)
 	default:
-		f.waiting.newest = r.flow.Newest
+		f.order(r.flow.Newest)
 		heap.Push(&f.waiting, r)
+	}
+}
+
+// order sets which of the runs that wait for a place in their flow comes first.
+func (f *flowState) order(newest bool) {
+	if f.waiting.newest != newest {
+		f.waiting.newest = newest
+		heap.Init(&f.waiting)
 	}
 }
 

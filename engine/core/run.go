@@ -323,6 +323,9 @@ func (m *Machine) settle(r *run) {
 	}
 	if r.idle {
 		m.leave(r)
+		if r.bf != nil {
+			m.refill(r.bf)
+		}
 		return
 	}
 	r.row.State, r.row.Finished = engine.RunSucceeded, m.now

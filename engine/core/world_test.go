@@ -34,6 +34,7 @@ type world struct {
 	// assigned lists all assignments in the order they were made, as "flow/task@label".
 	assigned []string
 	probes   int
+	deaf     bool // nothing reaches the agents
 }
 
 func newWorld(t fataler, start string) *world {
@@ -107,6 +108,9 @@ func (w *world) perform() {
 		}
 		var next []Event
 		for _, name := range sortedKeys(out.Kill) {
+			if w.deaf {
+				break
+			}
 			var rs []engine.Report
 			for _, id := range out.Kill[name] {
 				rs = append(rs, w.killed(name, id))
@@ -145,7 +149,7 @@ func (w *world) perform() {
 
 func (w *world) assign(name string, as *engine.Assignment) {
 	held := w.fleet[name]
-	if held == nil {
+	if held == nil || w.deaf {
 		return // the agent is gone
 	}
 	if held[as.Attempt] == nil {
@@ -265,16 +269,30 @@ func (w *world) sleep(d time.Duration) {
 // crash rebuilds the machine from the rows. Agents go on and join again.
 func (w *world) crash() {
 	w.t.Helper()
+	w.rebuild()
+	for _, name := range sortedKeys(w.joins) {
+		h := w.joins[name]
+		w.join(name, h.Slots, h.Labels...)
+	}
+}
+
+// rebuild rebuilds the machine from the rows. No agent has joined yet.
+func (w *world) rebuild() {
+	w.t.Helper()
 	m, err := Restore(w.now, w.rows.snapshot(), w.revs)
 	if err != nil {
 		w.t.Fatalf("restore: %v", err)
 	}
 	w.m = m
 	w.do(Boot{})
-	for _, name := range sortedKeys(w.joins) {
-		h := w.joins[name]
-		w.join(name, h.Slots, h.Labels...)
-	}
+}
+
+// backfill starts a backfill of one flow.
+func (w *world) backfill(rev *Revision, flow, from, to string) engine.BackfillID {
+	w.t.Helper()
+	return w.do(StartBackfill{
+		Row: engine.BackfillRow{Flows: []string{flow}, From: from, To: to, Reprocess: "missing"}, Revision: rev,
+	}).(engine.BackfillID)
 }
 
 func (w *world) run(flow, period string) *engine.Run { return w.rows.run(flow, period) }
