@@ -51,7 +51,11 @@ func TestKilledPlugins(t *testing.T) {
 	}
 	random := rand.New(rand.NewPCG(seed, 1))
 	for range kills {
-		p := shellOf(t, h)
+		p, err := h.Runner(t.Context(), "shell")
+		if err != nil {
+			t.Error(err)
+			break
+		}
 		time.Sleep(time.Duration(random.IntN(20_000)) * time.Microsecond) // the random instant is the test
 		_ = syscall.Kill(p.PID(), syscall.SIGKILL)
 		<-p.Gone()
@@ -102,11 +106,11 @@ func (c *crash) attempt(spec sdk.Spec) (string, sdk.Result, bool, error) {
 	begun := false
 	for {
 		p, err := c.host.Runner(ctx, "shell")
-		if errors.Is(err, sdk.ErrGone) || err != nil && begun { // killed while it was being launched
+		if errors.Is(err, sdk.ErrGone) { // killed while it was launched
 			continue
 		}
 		if err != nil {
-			continue
+			return "", sdk.Result{}, false, err
 		}
 		if !begun {
 			begun = true

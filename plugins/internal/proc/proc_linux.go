@@ -141,6 +141,7 @@ func handleOf(fd int) (*Handle, error) {
 
 // Ended blocks until the process has ended (it may still be a zombie), or ctx has.
 func (h *Handle) Ended(ctx context.Context) error {
+	_ = h.f.SetReadDeadline(time.Time{}) // what an earlier, cancelled wait left
 	if ctx.Done() != nil {
 		stop := context.AfterFunc(ctx, func() { _ = h.f.SetReadDeadline(time.Unix(1, 0)) })
 		defer stop()
