@@ -91,7 +91,6 @@ func New(o Options) (*Agent, error) {
 		opts:      o,
 		bootID:    boot,
 		env:       baseEnv(os.Environ(), filepath.Join(o.Dir, "workspace")),
-		trash:     newTrash(),
 		attempts:  map[engine.AttemptID]*attempt{},
 		connected: make(chan struct{}),
 	}, nil
@@ -108,6 +107,9 @@ func (a *Agent) Run(ctx context.Context) error {
 	defer lock.Close() //nolint:errcheck // it only releases the lock
 	if a.trees, err = openTrees(a.opts.Dir, a.bootID); err != nil {
 		return err
+	}
+	if a.trash, err = openTrash(a.opts.Dir); err != nil {
+		return fmt.Errorf("prepare the spare folders: %w", err)
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	a.ctx = ctx

@@ -174,7 +174,7 @@ func (a *Agent) start(s *session, at *attempt, tree string) (res engine.Result, 
 	spec := at.spec(tree, attemptEnv(a.env, at.wire, at.folder, s.url))
 	var err error
 	for range startTries {
-		if err = makeFolder(at.folder); err != nil {
+		if err = a.makeFolder(at.folder); err != nil {
 			return notStarted(engine.CodeStart, "make the attempt's folder", err), false
 		}
 		var runner Runner

@@ -6,6 +6,7 @@
 //	identity.pem          certificate, key and the server's authority, from joining
 //	work/RUNNER/TREE/ID   one attempt (FLOWCTL_WORK): what the runner keeps of it, and what the task leaves
 //	trees/TREE            the files of a revision; blobs/HASH their contents, shared between revisions
+//	spare/                emptied folders of attempts, for the next ones
 //	workspace/            FLOWCTL_WORKSPACE: what tasks leave for one another; relative input paths resolve against it
 //
 // # The life of an attempt

@@ -35,7 +35,10 @@ func (a *Agent) newAttempt(id engine.AttemptID, runner, tree string) *attempt {
 
 // makeFolder makes the folder of an attempt, empty. What a past life left there was not started, or the attempt would be
 // known.
-func makeFolder(folder string) error {
+func (a *Agent) makeFolder(folder string) error {
+	if a.trash.reuse(folder) {
+		return nil
+	}
 	err := os.Mkdir(folder, 0o700)
 	switch {
 	case errors.Is(err, fs.ErrExist):
