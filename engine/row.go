@@ -138,7 +138,7 @@ type BackfillRow struct {
 	MissingUpstream string // wait or ignore
 	Reprocess       string // missing, failed, all
 	State           BackfillState
-	Total           int // runs it will create or has created
+	Total           int // periods it spans, those left alone included
 	Created         int // runs created so far
 	Skipped         int // periods left alone because a run exists
 	Succeeded       int

@@ -123,6 +123,7 @@ func (s *Service) PreviewBackfill(ctx context.Context, r engine.BackfillRequest)
 			}
 		}
 		if len(p.out.Items) >= previewed {
+			p.out.Total += row.Total - len(p.out.Items) // at most: what exists of these is not known
 			break
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"flowctl/dsl/flow"
 	"flowctl/dsl/period"
 	"flowctl/engine"
 )
@@ -77,37 +78,60 @@ func (m *Machine) localNeeds(t *taskRun) []engine.Blocker {
 	return bs
 }
 
+// outerNeeds names what is not there or not done of the needs on other runs. Periods of one need that have no run are one
+// blocker, which one backfill mends.
 func (m *Machine) outerNeeds(t *taskRun) []engine.Blocker {
 	var bs []engine.Blocker
 	for i := range t.needs {
 		n := &t.needs[i]
+		up := t.run.rev.Project.Flow(n.def.Flow)
+		var first, last string
+		missing := 0
 		for _, rf := range n.refs {
 			p := rf.point
 			if p.classFor(t) == good {
 				continue
 			}
 			name, label := p.flow+"/"+p.task, ""
-			if f := t.run.rev.Project.Flow(p.flow); f != nil && p.key.start != newest {
-				label = labelOf(f.Schedule, p.key.start)
+			if p.key.start != newest {
+				label = labelOf(up.Schedule, p.key.start)
 				name += "@" + label
 			}
 			switch p.status {
 			case checking:
 				bs = append(bs, engine.Blocker{Kind: engine.BlockChecking, Ref: name, Message: "looking up " + name})
 			case absent:
-				b := engine.Blocker{Kind: engine.BlockAbsent, Ref: name, Message: "there is no run of " + name}
-				if label == "" {
-					b.Hint = "flowctl run " + p.flow
-				} else {
-					b.Hint = fmt.Sprintf("flowctl backfill %s --from %s --to %s", p.flow, label, label)
+				if missing == 0 {
+					first = label
 				}
-				bs = append(bs, b)
+				last, missing = label, missing+1
 			default:
 				bs = append(bs, engine.Blocker{Kind: engine.BlockNeed, Ref: name, State: p.state, Message: name + " is " + string(p.state)})
 			}
 		}
+		if missing > 0 {
+			bs = append(bs, absentBlocker(n.def, first, last, missing))
+		}
 	}
 	return bs
+}
+
+// absentBlocker tells of n periods, from first to last, that have no run; no labels for a need on the latest success.
+func absentBlocker(need *flow.Need, first, last string, n int) engine.Blocker {
+	b := engine.Blocker{Kind: engine.BlockAbsent, Ref: need.Flow + "/" + need.Task}
+	switch {
+	case first == "":
+		b.Message, b.Hint = "there is no success of "+b.Ref, "flowctl run "+need.Flow
+		return b
+	case n == 1:
+		b.Ref += "@" + first
+		b.Message = "there is no run of " + b.Ref
+	default:
+		b.Ref += "@" + first + ".." + last
+		b.Message = fmt.Sprintf("%d periods have no run: %s", n, b.Ref)
+	}
+	b.Hint = fmt.Sprintf("flowctl backfill %s --from %s --to %s", need.Flow, first, last)
+	return b
 }
 
 // labelOf returns the label of the period that starts at an instant.

@@ -68,7 +68,7 @@ tasks:
 	w.drain()
 	w.wantState("days/sum@2026-11-18", engine.Waiting)
 	bs := w.m.Blockers(w.run("days", "2026-11-18").ID)["sum"]
-	if len(bs) != 23 || bs[0].Kind != engine.BlockAbsent || !strings.Contains(bs[0].Hint, "backfill hours --from 2026-11-18T00") {
+	if len(bs) != 1 || bs[0].Kind != engine.BlockAbsent || bs[0].Hint != "flowctl backfill hours --from 2026-11-18T00 --to 2026-11-18T22" {
 		t.Fatalf("blockers: %+v", bs)
 	}
 	for range 24 {

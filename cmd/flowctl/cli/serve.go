@@ -27,9 +27,6 @@ import (
 // localAgent is the name of the agent within the server.
 const localAgent = "local"
 
-// drainTime is how long requests and streams may go on once the server is told to end.
-const drainTime = 5 * time.Second
-
 // server is everything of one `flowctl server`.
 type server struct {
 	serverOptions
@@ -39,7 +36,7 @@ type server struct {
 	hub      *hub.Hub
 	service  *control.Service
 	loop     *control.Loop
-	http     *http.Server
+	handler  http.Handler
 	apiLis   net.Listener
 	agentLis net.Listener
 	token    string
@@ -105,10 +102,7 @@ func (s *server) openEngine(ctx context.Context) error {
 		return err
 	}
 	s.service.Serve(s.loop)
-	s.http = &http.Server{
-		Handler:           api.NewServer(api.Options{Service: s.service, Token: s.token, Ready: s.ready, Log: s.log, Now: s.now}),
-		ReadHeaderTimeout: 10 * time.Second,
-	}
+	s.handler = api.NewServer(api.Options{Service: s.service, Token: s.token, Ready: s.ready, Log: s.log, Now: s.now})
 	return nil
 }
 
@@ -161,12 +155,7 @@ func (s *server) run(ctx context.Context) error {
 		}
 	}()
 	start("agents", func(context.Context) error { return s.hub.Serve(s.agentLis, s.loop) })
-	start("api", func(context.Context) error {
-		if err := s.http.Serve(s.apiLis); !errors.Is(err, http.ErrServerClosed) {
-			return err
-		}
-		return nil
-	})
+	start("api", func(ctx context.Context) error { return api.Serve(ctx, s.apiLis, s.handler) })
 	start("repository", func(ctx context.Context) error { s.follower.Run(ctx, s.loop); return nil })
 	if !s.noLocalAgent {
 		start("local agent", s.runLocalAgent)
@@ -174,25 +163,15 @@ func (s *server) run(ctx context.Context) error {
 	s.out("flowctl server: API %s, agents %s, data %s\n", s.url(), s.agentLis.Addr(), s.data)
 	<-ctx.Done()
 	s.log.Info("stopping; running tasks go on")
-	s.drain()
+	s.hub.Close()
 	parts.Wait()
+	s.service.Serve(nil)
 	stopLoop()
 	<-loopEnded
 	if err := context.Cause(ctx); err != nil && !errors.Is(err, context.Canceled) {
 		return err
 	}
 	return nil
-}
-
-// drain ends the ports once what is under way has had its time.
-func (s *server) drain() {
-	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
-	defer cancel()
-	s.service.Serve(nil)
-	if err := s.http.Shutdown(ctx); err != nil {
-		_ = s.http.Close() // streams that follow something never end by themselves
-	}
-	s.hub.Close()
 }
 
 // runLocalAgent runs the agent of this process. It dials the port for agents like any other.
