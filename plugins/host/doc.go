@@ -2,7 +2,7 @@
 //
 // There is one process per plugin name, detached from the host: it is launched below a keeper (package keeper) in a session of its own, and
 // outlives the host while it has work. A host that starts looks for the processes that an earlier one left in Options.Dir and
-// attaches to them; a process of another binary drains: it takes no new attempts and ends after its last. One that died is
+// attaches to them; a process of another binary, or whose keeper died, drains: it takes no new attempts and ends after its last. One that died is
 // replaced at the next request; calls on it fail with sdk.ErrGone, and the attempts are found again by Recover on the new process.
 //
 // Every process has a numbered folder DIR/NAME/N:

@@ -271,6 +271,36 @@ func TestPluginAndKeeperKilled(t *testing.T) {
 	}
 }
 
+// A plugin process without its keeper ends its attempts and takes no new ones, so that its death costs none of those.
+func TestKeeperKilled(t *testing.T) {
+	t.Parallel()
+	h := open(t, t.TempDir())
+	p := shellOf(t, h)
+	flag := filepath.Join(t.TempDir(), "go")
+	spec := script(t, "echo began; while ! [ -e "+flag+" ]; do sleep 0.01; done; echo ended; exit 4")
+	if err := p.Start(t.Context(), spec); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(p.card.Keeper, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	<-p.Gone()
+	q := shellOf(t, h)
+	if q.PID() == p.PID() {
+		t.Fatalf("the host still uses process %d, which has no keeper", p.PID())
+	}
+	if found, err := q.Recover(t.Context(), spec.Work); err != nil || found != sdk.Running {
+		t.Fatalf("recover: %v, %v", found, err)
+	}
+	if err := os.WriteFile(flag, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if r, log := wait(t, q, spec.Work); r.ExitCode != 4 || log != "began\nended\n" {
+		t.Errorf("got %+v and log %q", r, log)
+	}
+	ended(t, p.PID())
+}
+
 // A task of a dead plugin keeps its deadline, and its tree dies with it.
 func TestDeadlineSurvivesThePlugin(t *testing.T) {
 	t.Parallel()

@@ -21,7 +21,7 @@ import (
 	"flowctl/plugins/sdk/process"
 )
 
-// obtain attaches to the newest process in dir that runs this binary, or launches one.
+// obtain attaches to the newest process in dir that runs this binary and has its keeper, or launches one.
 func (h *Host) obtain(ctx context.Context, dir string, c command) (*Process, error) {
 	numbers, err := processes(dir)
 	if err != nil {
@@ -37,7 +37,7 @@ func (h *Host) obtain(ctx context.Context, dir string, c command) (*Process, err
 		case p == nil && i >= keptFolders && process.Dead(folder):
 			_ = os.RemoveAll(folder)
 		case p == nil:
-		case found == nil && p.card.Binary == c.binary:
+		case found == nil && p.card.Binary == c.binary && p.kept():
 			found = p
 		default:
 			h.drain(ctx, p)

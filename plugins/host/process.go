@@ -125,7 +125,19 @@ func (h *Host) attach(ctx context.Context, card keeper.Reattach) (*Process, erro
 		p.lose()
 		close(p.ended)
 	})
+	h.tasks.Go(func() { h.guard(session, p) })
 	return p, nil
+}
+
+// kept tells whether the process has its keeper.
+func (p *Process) kept() bool { return proc.Alive(p.card.Keeper, 0, p.card.Born) }
+
+// guard drains a process whose keeper died: it can do its work, but its own death would now cost the exit codes of its attempts.
+func (h *Host) guard(ctx context.Context, p *Process) {
+	if awaitEnd(ctx, p.card.Keeper, p.card.Born) == nil && !p.isGone() {
+		h.options.Log.Warn("the keeper of a plugin process died", "pid", p.card.PID, "keeper", p.card.Keeper)
+		h.drain(ctx, p)
+	}
 }
 
 // attached tells go-plugin about a process that this package looks after. Its own way to wait polls.
