@@ -19,7 +19,7 @@ import (
 const day = "2026-06-01"
 
 // bqetl makes the repository of a real data warehouse from the facts that are recorded of it.
-func bqetl(t *testing.T, o workload.Options) workload.Repository {
+func bqetl(t testing.TB, o workload.Options) workload.Repository {
 	t.Helper()
 	folder := os.Getenv("FLOWCTL_WORKLOADS")
 	if folder == "" {
@@ -115,7 +115,7 @@ func TestRealWarehouse(t *testing.T) {
 }
 
 // planned compiles the repository and returns its flows without schedule, and how many periods of the others begin on the day.
-func planned(t *testing.T, r workload.Repository) (demand []string, periods map[string]int) {
+func planned(t testing.TB, r workload.Repository) (demand []string, periods map[string]int) {
 	t.Helper()
 	var files []dsl.File
 	for name, text := range r {
@@ -143,7 +143,7 @@ func planned(t *testing.T, r workload.Repository) (demand []string, periods map[
 }
 
 // explainActive shows why some of the runs that have not ended stand where they stand.
-func explainActive(t *testing.T, s *site) {
+func explainActive(t testing.TB, s *site) {
 	t.Helper()
 	active, err := s.client().Runs(t.Context(), engine.RunsQuery{State: engine.RunActive, Page: engine.Page{Limit: 5}})
 	if err != nil {

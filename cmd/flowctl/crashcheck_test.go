@@ -22,7 +22,7 @@ type trace struct {
 }
 
 // running returns how many tasks run.
-func (tr *trace) running(t *testing.T) int {
+func (tr *trace) running(t testing.TB) int {
 	t.Helper()
 	text, err := os.ReadFile(tr.path)
 	if err != nil && !os.IsNotExist(err) {
@@ -53,7 +53,7 @@ type execution struct {
 }
 
 // executions reads the trace: each start must have one end, and no fence may come twice.
-func (tr *trace) executions(t *testing.T) map[taskRun][]*execution {
+func (tr *trace) executions(t testing.TB) map[taskRun][]*execution {
 	t.Helper()
 	text, err := os.ReadFile(tr.path)
 	if err != nil {
@@ -251,7 +251,7 @@ func (c *crash) state() []string {
 }
 
 // tell shows what has not ended and why.
-func (c *crash) tell(t *testing.T) {
+func (c *crash) tell(t testing.TB) {
 	t.Helper()
 	out, problems, _ := c.flowctl(t.Context(), "get", "runs", "--state", "active")
 	t.Log(out, problems)

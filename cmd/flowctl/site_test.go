@@ -27,7 +27,7 @@ const pause = 5 * time.Millisecond
 
 // site is a flowctl system of real processes in a folder of its own.
 type site struct {
-	t          *testing.T
+	t          testing.TB
 	dir        string // holds all of it; processes are told apart from others by its name
 	repo, data string
 	listen     string // address of the API
@@ -35,7 +35,7 @@ type site struct {
 }
 
 // newSite makes a git repository of the files.
-func newSite(t *testing.T, files map[string][]byte) *site {
+func newSite(t testing.TB, files map[string][]byte) *site {
 	t.Helper()
 	s := &site{t: t, dir: t.TempDir()}
 	s.repo, s.data = filepath.Join(s.dir, "repo"), filepath.Join(s.dir, "data")
@@ -66,7 +66,7 @@ func newSite(t *testing.T, files map[string][]byte) *site {
 
 // freePort returns a free port below those that the kernel gives to outgoing connections, so that it is still free
 // when a server comes back to it.
-func freePort(t *testing.T) string {
+func freePort(t testing.TB) string {
 	t.Helper()
 	for range 100 {
 		address := fmt.Sprintf("127.0.0.1:%d", 15_000+rand.IntN(15_000))
@@ -172,7 +172,7 @@ func (p *process) kill() {
 }
 
 // terminate ends the process in good order.
-func (p *process) terminate(t *testing.T) {
+func (p *process) terminate(t testing.TB) {
 	t.Helper()
 	_ = p.cmd.Process.Signal(syscall.SIGTERM)
 	select {
@@ -240,7 +240,7 @@ func (s *site) flowctl(ctx context.Context, args ...string) (stdout, stderr stri
 }
 
 // every reads a list page by page.
-func every[T any](t *testing.T, read func(engine.Page) (*engine.List[T], error)) []T {
+func every[T any](t testing.TB, read func(engine.Page) (*engine.List[T], error)) []T {
 	t.Helper()
 	var all []T
 	for p := (engine.Page{Limit: 1000}); ; {
