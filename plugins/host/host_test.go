@@ -408,8 +408,22 @@ func TestFinds(t *testing.T) {
 
 func TestLongFolder(t *testing.T) {
 	t.Parallel()
-	p := shellOf(t, open(t, filepath.Join(t.TempDir(), strings.Repeat("long", 40))))
-	if s, err := os.Stat(filepath.Dir(p.card.Address)); err != nil || s.Mode().Perm() != 0o700 {
-		t.Errorf("socket folder %s: %v, %v", filepath.Dir(p.card.Address), s, err)
+	h := open(t, filepath.Join(t.TempDir(), strings.Repeat("long", 40)))
+	p := shellOf(t, h)
+	sockets := filepath.Dir(p.card.Address)
+	if s, err := os.Stat(sockets); err != nil || s.Mode().Perm() != 0o700 {
+		t.Errorf("socket folder %s: %v, %v", sockets, s, err)
+	}
+	for _, pid := range []int{p.card.Keeper, p.card.PID} { // nobody is left to remove it
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+	}
+	<-p.Gone()
+	ended(t, p.card.PID)
+	ended(t, p.card.Keeper)
+	shellOf(t, h)
+	if _, err := os.Stat(sockets); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the socket folder of a dead process is still there: %v", err)
 	}
 }

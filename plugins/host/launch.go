@@ -34,9 +34,8 @@ func (h *Host) obtain(ctx context.Context, dir string, c command) (*Process, err
 		folder := filepath.Join(dir, strconv.Itoa(n))
 		p := h.reattach(ctx, folder)
 		switch {
-		case p == nil && i >= keptFolders && process.Dead(folder):
-			_ = os.RemoveAll(folder)
 		case p == nil:
+			tidy(folder, i >= keptFolders)
 		case found == nil && p.card.Binary == c.binary && p.kept():
 			found = p
 		default:
@@ -51,6 +50,20 @@ func (h *Host) obtain(ctx context.Context, dir string, c command) (*Process, err
 
 // keptFolders is how many folders of dead processes stay, for the attempts that may still ask for them.
 const keptFolders = 50
+
+// tidy removes what a dead process and its dead keeper left behind: the folder of its socket, and its own when it is old.
+func tidy(folder string, old bool) {
+	if !process.Dead(folder) {
+		return
+	}
+	card, err := keeper.ReadReattach(folder)
+	if err == nil && card.Sockets != folder && strings.HasPrefix(filepath.Base(card.Sockets), keeper.SocketPrefix) {
+		_ = os.RemoveAll(card.Sockets)
+	}
+	if old {
+		_ = os.RemoveAll(folder)
+	}
+}
 
 // processes lists the numbers of the process folders in dir, newest first.
 func processes(dir string) ([]int, error) {

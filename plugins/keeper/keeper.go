@@ -30,6 +30,9 @@ const EnvBinary = "FLOWCTL_PLUGIN_BINARY"
 // maxSocket is what fits into a unix socket's address on every system, less the name that go-plugin invents.
 const maxSocket = 80
 
+// SocketPrefix begins the name of a socket's folder when the process's own has too long a path.
+const SocketPrefix = "flowctl-plugin-"
+
 // keeper looks after one plugin process.
 type keeper struct {
 	dir     string
@@ -101,9 +104,12 @@ func (k *keeper) claim() error {
 	}
 	k.sockets = k.dir
 	if len(k.dir) > maxSocket {
-		k.sockets, err = os.MkdirTemp(os.Getenv("XDG_RUNTIME_DIR"), "flowctl-")
+		k.sockets, err = os.MkdirTemp(os.Getenv("XDG_RUNTIME_DIR"), SocketPrefix)
+		if err == nil && len(k.sockets) > maxSocket {
+			_ = os.Remove(k.sockets)
+		}
 		if err != nil || len(k.sockets) > maxSocket {
-			k.sockets, err = os.MkdirTemp("/tmp", "flowctl-")
+			k.sockets, err = os.MkdirTemp("/tmp", SocketPrefix)
 		}
 	}
 	return err
