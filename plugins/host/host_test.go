@@ -73,7 +73,10 @@ func shellOf(t testing.TB, h *Host) *Process {
 }
 
 func script(t testing.TB, text string) sdk.Spec {
-	return sdk.Spec{Attempt: t.Name(), Work: filepath.Join(t.TempDir(), "work"), Dir: "/", Text: text, Env: []string{"PATH=/usr/bin:/bin"}}
+	return sdk.Spec{
+		Attempt: t.Name(), Work: filepath.Join(t.TempDir(), "work"), Dir: "/", Text: text, Env: []string{"PATH=/usr/bin:/bin"},
+		Timeout: time.Minute, // of what a failed test leaves behind
+	}
 }
 
 // wait returns the result and the whole log.

@@ -77,6 +77,7 @@ func (b *bench) spec(name, script string) sdk.Spec {
 	s := b.suite.Script(script)
 	s.Attempt, s.Work, s.Dir = name, filepath.Join(b.folder, name), b.folder
 	s.Env = append(s.Env, "PATH="+os.Getenv("PATH"))
+	s.Timeout = time.Minute // of what a failed test leaves behind
 	return s
 }
 
