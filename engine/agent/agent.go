@@ -63,6 +63,7 @@ type Agent struct {
 	trash  *trash
 
 	ctx  context.Context // of Run
+	join joining         // of Run's goroutine
 	work sync.WaitGroup  // attempts, kills and probes in progress
 
 	mu        sync.Mutex
@@ -122,10 +123,11 @@ func (a *Agent) Run(ctx context.Context) error {
 	return a.stayConnected(ctx)
 }
 
-// The pauses between attempts to connect: none after a loss, then growing to maxPause.
+// The pauses between attempts to connect: none after a loss, then growing to maxPause. A server that comes back is to know
+// within two seconds what runs.
 const (
 	minPause = 100 * time.Millisecond
-	maxPause = 10 * time.Second
+	maxPause = 1500 * time.Millisecond
 )
 
 func (a *Agent) stayConnected(ctx context.Context) error {
@@ -135,7 +137,7 @@ func (a *Agent) stayConnected(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil
 		}
-		if errors.Is(err, ErrRefused) {
+		if errors.Is(err, ErrRefused) && !a.joinAgain(err) {
 			return err
 		}
 		if greeted {

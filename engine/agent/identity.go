@@ -39,8 +39,26 @@ func Joined(dir string) bool {
 
 func identityPath(dir string) string { return filepath.Join(dir, "identity.pem") }
 
-// identify returns the identity in the data folder, after joining when there is none or when the token is from another
-// server than the one it joined.
+// joining tells whether the token is to be used although there is a certificate.
+type joining uint8
+
+const (
+	joinWhenNew joining = iota // there is no certificate, or one of another server
+	joinNow                    // the server does not accept the certificate
+	joinedNow                  // it was used; there is no second try
+)
+
+// joinAgain tells whether a new token can help after the server refused the certificate.
+func (a *Agent) joinAgain(err error) bool {
+	if a.join != joinWhenNew || a.opts.Token == "" || !errors.Is(err, errCertificate) {
+		return false
+	}
+	a.join = joinNow
+	return true
+}
+
+// identify returns the identity in the data folder, after joining when there is none, when the token is from another
+// server than the one it joined, or when that server does not accept it any more.
 func (a *Agent) identify(ctx context.Context) (*identity, error) {
 	id, err := readIdentity(a.opts.Dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -51,8 +69,11 @@ func (a *Agent) identify(ctx context.Context) (*identity, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrRefused, err)
 		}
-		if id == nil || wire.Fingerprint(id.ca.Raw) != token.Fingerprint {
-			return a.join(ctx, token)
+		if id == nil || wire.Fingerprint(id.ca.Raw) != token.Fingerprint || a.join == joinNow {
+			if id, err = a.exchange(ctx, token); err == nil {
+				a.join = joinedNow
+			}
+			return id, err
 		}
 	}
 	if id == nil {
@@ -81,8 +102,8 @@ func readIdentity(dir string) (*identity, error) {
 	return &identity{name: pair.Leaf.Subject.CommonName, cert: pair, ca: ca}, nil
 }
 
-// join exchanges the token for a certificate and stores it.
-func (a *Agent) join(ctx context.Context, token wire.Token) (*identity, error) {
+// exchange joins: it exchanges the token for a certificate and stores it.
+func (a *Agent) exchange(ctx context.Context, token wire.Token) (*identity, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err

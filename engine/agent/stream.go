@@ -73,10 +73,13 @@ func (a *Agent) connect(ctx context.Context) (greeted bool, err error) {
 	return true, refusal(err)
 }
 
+// errCertificate is wrapped beside ErrRefused when the server does not accept the certificate.
+var errCertificate = errors.New("the server does not accept its certificate")
+
 // refusal marks the errors after which connecting again is useless.
 func refusal(err error) error {
 	if status.Code(err) == codes.Unauthenticated {
-		return fmt.Errorf("%w: %s", ErrRefused, status.Convert(err).Message())
+		return fmt.Errorf("%w: %w: %s", ErrRefused, errCertificate, status.Convert(err).Message())
 	}
 	return err
 }

@@ -1,10 +1,13 @@
 package agent
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strconv"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 // folderWith makes a folder with files; a name that ends in / is a folder.
@@ -110,4 +113,29 @@ func TestFolderInTheWay(t *testing.T) {
 			t.Fatal("not kept")
 		}
 	}
+}
+
+func TestUselessFoldersAreRemovedAtRest(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		tr, err := openTrash(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		nested := folderWith(t, filepath.Join(dir, "nested"), "sub/")
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go tr.empty(ctx, quiet())
+		tr.add(nested)
+		synctest.Wait()
+		if _, err := os.Stat(nested); err != nil {
+			t.Errorf("it was removed at once: %v", err)
+		}
+		time.Sleep(2 * trashRest) // the bubble's clock
+		synctest.Wait()
+		if _, err := os.Stat(nested); !os.IsNotExist(err) {
+			t.Errorf("it was not removed: %v", err)
+		}
+	})
 }
