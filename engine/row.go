@@ -179,7 +179,7 @@ type Changes struct {
 type Wait struct {
 	Run   RunID // the settled run
 	Flow  string
-	Task  string
+	Task  string         // empty: for the generation of the period, which completes a partial run
 	Start period.Instant // of the upstream period
 }
 

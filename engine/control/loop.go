@@ -82,6 +82,13 @@ func New(ctx context.Context, o Options) (*Loop, error) {
 		return nil, fmt.Errorf("rebuild the machine: %w", err)
 	}
 	l.handle(request{event: core.Boot{}})
+	if len(snapshot.Woken) > 0 {
+		rows, err := l.load(ctx, snapshot.Woken)
+		if err != nil {
+			return nil, err
+		}
+		l.handle(request{event: core.Loaded{Rows: rows}})
+	}
 	return l, nil
 }
 

@@ -267,11 +267,17 @@ func (s *Service) Rerun(ctx context.Context, r engine.RerunRequest) ([]engine.Ru
 	var views []engine.RunView
 	for i := range runs {
 		id, err := l.prepare(ctx, func() (core.Event, error) {
+			if err := s.newest(ctx, runs[i:i+1]); err != nil { // another operator may have been faster
+				return nil, err
+			}
+			found, err := s.Store.Existing(ctx, []engine.RunKey{{Flow: runs[i].Flow, Start: runs[i].Period.Start}})
+			if err != nil {
+				return nil, err
+			}
 			ev := core.Rerun{
-				By: s.Caller(ctx), Run: runs[i].ID, Version: runs[i].Version,
+				By: s.Caller(ctx), Run: runs[i].ID, Version: found[0].Version,
 				Task: t.Task, Failed: r.Failed, FromTask: r.FromTask, Kill: r.Kill,
 			}
-			var err error
 			if ev.Revision, err = s.revisionAt(ctx, l, r.At, &runs[i]); err != nil {
 				return nil, err
 			}
@@ -352,6 +358,9 @@ func (s *Service) act(ctx context.Context, target string, event func(*engine.Run
 	views := []engine.TaskRunView{}
 	for i := range runs {
 		changed, err := l.prepare(ctx, func() (core.Event, error) {
+			if err := s.newest(ctx, runs[i:i+1]); err != nil { // another operator may have been faster
+				return nil, err
+			}
 			rows, err := l.load(ctx, []engine.RunID{runs[i].ID})
 			if err != nil {
 				return nil, err

@@ -21,8 +21,6 @@ type Revision struct {
 	Commit  string
 	Tree    string // content hash of its files
 	Project *flow.Project
-
-	plans map[string]*plan
 }
 
 // Activated makes a revision the one that new runs follow.
@@ -144,7 +142,8 @@ type Output struct {
 	Lookups []engine.LedgerKey
 	// Existing are questions about runs that may be there already, answered by ExistingAnswered.
 	Existing []ExistingQuestion
-	// Wake names tasks that succeeded after they had failed: settled runs that wait for them are to be Loaded.
+	// Wake names tasks that succeeded after they had failed, and, without a task, periods that were generated: settled runs that
+	// wait for them are to be Loaded.
 	Wake []engine.LedgerKey
 }
 

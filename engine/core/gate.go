@@ -2,6 +2,7 @@ package core
 
 import (
 	"errors"
+	"slices"
 
 	"flowctl/dsl/expr"
 	"flowctl/dsl/flow"
@@ -57,7 +58,8 @@ func (t *taskRun) judge() verdict {
 // evaluate moves a task run that has not been dispatched to where its blockers put it.
 func (m *Machine) evaluate(t *taskRun) {
 	s := t.row.State
-	if !t.member || t.run.gone || s != engine.Waiting && s != engine.Ready && s != engine.UpstreamFailed {
+	superseded := !t.run.stands && !t.run.row.Extra
+	if !t.member || t.run.gone || superseded || s != engine.Waiting && s != engine.Ready && s != engine.UpstreamFailed {
 		return
 	}
 	switch t.judge() {
@@ -155,6 +157,14 @@ func (m *Machine) busy(t *taskRun) bool {
 		m.behind[t.place()] = append(m.behind[t.place()], t)
 	}
 	return true
+}
+
+// stepBack ends a task run's wait for the live attempt of another version.
+func (m *Machine) stepBack(t *taskRun) {
+	if t.behind {
+		t.behind = false
+		m.behind[t.place()] = slices.DeleteFunc(m.behind[t.place()], func(o *taskRun) bool { return o == t })
+	}
 }
 
 // vacate notes that the live attempt of a task run is over.

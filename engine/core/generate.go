@@ -1,6 +1,8 @@
 package core
 
 import (
+	"maps"
+
 	"flowctl/dsl/flow"
 	"flowctl/dsl/period"
 	"flowctl/engine"
@@ -26,7 +28,7 @@ func (m *Machine) activate(rev *Revision) {
 		f := rev.Project.Flow(r.row.Flow)
 		switch {
 		case r.row.Pinned || f == nil:
-		case f.Hash == r.flow.Hash:
+		case f.Hash == r.flow.Hash && sameUpstream(r.rev.Project, rev.Project, f):
 			r.rev = rev
 		default:
 			m.follow(r, rev, f)
@@ -38,16 +40,38 @@ func (m *Machine) activate(rev *Revision) {
 	m.dropRevisions()
 }
 
+// sameUpstream tells whether the needs of a flow on other flows reach the same periods in two revisions.
+func sameUpstream(a, b *flow.Project, f *flow.Flow) bool {
+	for _, t := range f.Tasks {
+		for i := range t.Needs {
+			name := t.Needs[i].Flow
+			if name == f.Name {
+				continue
+			}
+			was, is := a.Flow(name), b.Flow(name)
+			if was == nil || is == nil || was.Schedule.Fingerprint() != is.Schedule.Fingerprint() {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 // adoptFlow brings a flow's state up to a revision. A flow that is new, was removed or disabled, or cuts time in another
 // way begins an era: the first period it generates is the one in progress now.
 func (m *Machine) adoptFlow(rev *Revision, f *flow.Flow) {
 	fs := m.flowState(f.Name)
-	grid := m.planOf(rev, f).grid
-	idle := fs.row.Removed || fs.flow != nil && !fs.flow.Enabled && f.Enabled
+	grid := "disabled"
+	if f.Enabled {
+		grid = m.planOf(f).grid
+	}
 	fs.flow = f
-	if fs.row.Schedule != grid || fs.row.Era == 0 || idle {
+	if fs.row.Schedule != grid || fs.row.Era == 0 || fs.row.Removed {
 		fs.row.Era, fs.row.Cursor, fs.row.Schedule, fs.row.Removed = m.now, m.now, grid, false
-		clear(fs.ahead)
+		for start, a := range fs.ahead { // no run stands for a period of this era, but versions are taken
+			a.Made = false
+			fs.ahead[start] = a
+		}
 		fs.unsure = true
 		m.touchFlow(fs)
 	}
@@ -107,6 +131,8 @@ func (m *Machine) generatePeriod(fs *flowState, p period.Period) {
 	if ahead.Made {
 		if r := fs.standing[p.Start]; r != nil {
 			m.complete(r)
+		} else { // it has settled; if it is partial, it is to be loaded and completed
+			m.out.Wake = append(m.out.Wake, engine.LedgerKey{Flow: fs.row.Flow, Start: p.Start})
 		}
 		return
 	}
@@ -120,6 +146,7 @@ func (m *Machine) complete(r *run) {
 	if !r.row.Partial {
 		return
 	}
+	m.revive(r)
 	r.row.Partial = false
 	m.touchRun(r)
 	for i := range r.tasks {
@@ -152,15 +179,13 @@ func (m *Machine) boot() {
 			}
 			last, missed = p, missed+1
 		}
-		switch {
-		case missed == 0:
-		case fs.flow.Missed == flow.MissedNone:
-			fs.row.Cursor = last.End
+		if missed > 0 {
+			if fs.flow.Missed == flow.MissedNone {
+				fs.row.Cursor = last.End
+			}
 			m.touchFlow(fs)
-		default:
-			m.generatePeriod(fs, last)
 		}
-		m.plan(fs)
+		m.plan(fs) // of the latest one for `latest`: it is due
 	}
 }
 
@@ -173,9 +198,18 @@ func (m *Machine) dropRevisions() {
 	for _, b := range m.backfills {
 		used[b.rev.ID] = true
 	}
-	for id := range m.revisions {
+	known := len(m.revisions)
+	flows := map[*flow.Flow]bool{}
+	for id, rev := range m.revisions {
 		if !used[id] {
 			delete(m.revisions, id)
+			continue
 		}
+		for _, f := range rev.Project.Flows {
+			flows[f] = true
+		}
+	}
+	if len(m.revisions) < known {
+		maps.DeleteFunc(m.plans, func(f *flow.Flow, _ *plan) bool { return !flows[f] })
 	}
 }

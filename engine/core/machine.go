@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"flowctl/dsl/expr"
+	"flowctl/dsl/flow"
 	"flowctl/dsl/period"
 	"flowctl/engine"
 )
@@ -16,6 +17,7 @@ type Machine struct {
 	active    *Revision
 	revisions map[engine.RevisionID]*Revision
 	ids       map[string]int32 // task ids, interned: flow/task
+	plans     map[*flow.Flow]*plan
 
 	flows     map[string]*flowState
 	runs      map[engine.RunID]*run
@@ -56,6 +58,7 @@ func New() *Machine {
 	return &Machine{
 		revisions: map[engine.RevisionID]*Revision{},
 		ids:       map[string]int32{},
+		plans:     map[*flow.Flow]*plan{},
 		flows:     map[string]*flowState{},
 		runs:      map[engine.RunID]*run{},
 		attempts:  map[engine.AttemptID]*taskRun{},

@@ -138,6 +138,9 @@ func (m *Machine) rerun(ev Rerun) (any, error) {
 	if old == nil {
 		return nil, engine.Errorf(engine.NotFound, "no run %d", ev.Run)
 	}
+	if newer := old.state.standing[old.row.Period.Start]; newer != nil && newer.row.Version > old.row.Version && !old.row.Extra {
+		return nil, engine.Errorf(engine.Conflict, "%s was replaced by %s: act on that one", old.row.Name(""), newer.row.Name(""))
+	}
 	rev := ev.Revision
 	if rev == nil {
 		rev = m.active
@@ -243,10 +246,10 @@ func (m *Machine) refer(r, old *run, anew map[string]bool) {
 	}
 }
 
-// retire ends the older version of a run: what can still move in it is killed. One that had settled stays as it is.
+// retire ends the older version of a run: what has not ended in it is killed. One that had settled stays as it is.
 func (m *Machine) retire(old *run) {
 	for i := range old.tasks {
-		if t := &old.tasks[i]; t.member && open(t.row.State) {
+		if t := &old.tasks[i]; t.member && !old.idle {
 			m.killTask(t, "superseded by a newer version")
 		}
 	}

@@ -69,6 +69,11 @@ func (m *Machine) loaded(rows *engine.Snapshot) {
 	fresh := *rows
 	fresh.Runs = slices.DeleteFunc(slices.Clone(rows.Runs), func(r engine.Run) bool { return m.runs[r.ID] != nil })
 	m.restoreRuns(&fresh)
+	for _, row := range fresh.Runs {
+		if r := m.runs[row.ID]; r != nil && r.stands && row.Period.End <= r.state.row.Cursor {
+			m.complete(r)
+		}
+	}
 }
 
 // Revision returns a revision the machine holds, nil when it does not.
@@ -134,7 +139,7 @@ func (m *Machine) restoreRun(row engine.Run, tasks map[string]engine.TaskRun) *r
 		return nil
 	}
 	r := &run{
-		row: row, flow: f, plan: m.planOf(rev, f), rev: rev, state: m.flowState(row.Flow),
+		row: row, flow: f, plan: m.planOf(f), rev: rev, state: m.flowState(row.Flow),
 		bf: m.backfills[row.Backfill], again: true, idle: row.State != engine.RunActive,
 	}
 	if row.Period.Start == row.Period.End {

@@ -58,7 +58,7 @@ type taskRun struct {
 	stirred      bool
 }
 
-// plan is what the machine derives from a flow once per revision.
+// plan is what a machine derives from a flow once.
 type plan struct {
 	ids        []int32   // interned task ids by index
 	downstream [][]int32 // indexes of the tasks that need this one in the same run, once for each need
@@ -87,8 +87,8 @@ func classOf(s engine.State) class {
 // open tells whether a task run in this state can still move without an operator.
 func open(s engine.State) bool { return !s.Final() && s != engine.UpstreamFailed }
 
-func (m *Machine) planOf(rev *Revision, f *flow.Flow) *plan {
-	if p, ok := rev.plans[f.Name]; ok {
+func (m *Machine) planOf(f *flow.Flow) *plan {
+	if p, ok := m.plans[f]; ok {
 		return p
 	}
 	p := &plan{ids: make([]int32, len(f.Tasks)), downstream: make([][]int32, len(f.Tasks))}
@@ -103,10 +103,7 @@ func (m *Machine) planOf(rev *Revision, f *flow.Flow) *plan {
 	spec := f.Spec
 	spec.At = ""
 	p.grid = fmt.Sprintf("%s|%s|%s|%s", spec.Every, spec.Cron, spec.Once, f.Schedule.Zone())
-	if rev.plans == nil {
-		rev.plans = map[string]*plan{}
-	}
-	rev.plans[f.Name] = p
+	m.plans[f] = p
 	return p
 }
 
@@ -137,7 +134,7 @@ func (m *Machine) create(n newRun) *run {
 			Revision: n.rev.ID, Pinned: n.pinned, Params: n.params, Partial: n.task != "", Extra: n.extra, Force: n.force,
 			Created: m.now, Due: n.due,
 		},
-		flow: n.flow, rev: n.rev, plan: m.planOf(n.rev, n.flow), state: m.flowState(n.flow.Name), bf: n.bf,
+		flow: n.flow, rev: n.rev, plan: m.planOf(n.flow), state: m.flowState(n.flow.Name), bf: n.bf,
 	}
 	if n.bf != nil {
 		r.row.Backfill = n.bf.row.ID
@@ -343,6 +340,9 @@ func (m *Machine) settle(r *run) {
 // record writes the outcomes of a run to the ledger, and what its unfinished task runs wait for.
 func (m *Machine) record(r *run) {
 	c := &m.out.Changes
+	if r.row.Partial && r.stands && r.row.Period.End > r.state.row.Cursor { // generation will complete it
+		c.Waits = append(c.Waits, engine.Wait{Run: r.row.ID, Flow: r.row.Flow, Start: r.row.Period.Start})
+	}
 	for i := range r.tasks {
 		t := &r.tasks[i]
 		if !t.member {
@@ -389,9 +389,12 @@ func (m *Machine) leave(r *run) {
 	m.releaseAdmission(r)
 }
 
-// stand makes a run the one that needs on its period read, in place of an older version.
+// stand makes a run the one that needs on its period read, in place of an older version. A newer one stays.
 func (m *Machine) stand(r *run) {
 	if old := r.state.standing[r.row.Period.Start]; old != nil {
+		if old.row.Version > r.row.Version {
+			return
+		}
 		old.stands = false
 	}
 	r.stands = true
@@ -405,22 +408,26 @@ func (m *Machine) stand(r *run) {
 
 // follow moves a run that has not started to another revision of its flow.
 func (m *Machine) follow(r *run, rev *Revision, f *flow.Flow) {
-	members := map[string]bool{}
+	members, ended := map[string]bool{}, map[string]engine.TaskRun{}
 	for i := range r.tasks {
 		t := &r.tasks[i]
 		m.unsubscribe(t)
 		m.unwatch(t)
 		m.dequeue(t)
+		m.stepBack(t)
 		if !t.member {
 			continue
 		}
 		members[t.def.Name] = true
+		if t.row.State.Final() { // forced, killed, skipped, or taken from an older version: it stays what it is
+			ended[t.def.Name] = t.row
+		}
 		if f.Task(t.def.Name) == nil {
 			m.out.Changes.NoTaskRuns = append(m.out.Changes.NoTaskRuns, engine.TaskRunKey{Run: r.row.ID, Task: t.def.Name})
 		}
 	}
 	m.forget(r)
-	r.flow, r.rev, r.plan = f, rev, m.planOf(rev, f)
+	r.flow, r.rev, r.plan = f, rev, m.planOf(f)
 	r.row.Revision = rev.ID
 	m.touchRun(r)
 	r.tasks = make([]taskRun, len(f.Tasks))
@@ -428,6 +435,9 @@ func (m *Machine) follow(r *run, rev *Revision, f *flow.Flow) {
 		t := m.initTask(r, i)
 		if !r.row.Partial || members[t.def.Name] {
 			m.include(t)
+		}
+		if row, ok := ended[t.def.Name]; ok {
+			t.row, t.soured = row, true
 		}
 	}
 	if r.stands {

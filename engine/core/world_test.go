@@ -285,6 +285,9 @@ func (w *world) rebuild() {
 	}
 	w.m = m
 	w.do(Boot{})
+	if woken := w.rows.woken(); len(woken) > 0 {
+		w.do(Loaded{Rows: w.load(woken)})
+	}
 }
 
 // backfill starts a backfill of one flow.
@@ -453,7 +456,7 @@ func (s *rows) outcomesOf(keys []engine.LedgerKey) []engine.LedgerAnswer {
 			o := versions[slices.Max(slices.Collect(maps.Keys(versions)))]
 			answers[i] = engine.LedgerAnswer{Found: true, Outcome: o, Outputs: s.tasks[engine.TaskRunKey{Run: o.Run, Task: o.Task}].Outputs}
 		} else if _, r := s.highest(k.Flow, k.Start); r != nil {
-			answers[i].NoTask = true
+			answers[i].NoTask = !r.Partial
 		}
 	}
 	return answers
@@ -492,6 +495,24 @@ func (s *rows) waiting(keys []engine.LedgerKey) []engine.RunID {
 				if x.Flow == k.Flow && x.Task == k.Task && x.Start == k.Start {
 					ids[id] = true
 				}
+			}
+		}
+	}
+	return sortedKeys(ids)
+}
+
+// woken names the settled runs whose wait is over.
+func (s *rows) woken() []engine.RunID {
+	ids := map[engine.RunID]bool{}
+	for id, ws := range s.waits {
+		for _, x := range ws {
+			over := s.runs[id].Period.End <= s.flows[x.Flow].Cursor
+			if x.Task != "" {
+				a := s.outcomesOf([]engine.LedgerKey{{Flow: x.Flow, Task: x.Task, Start: x.Start}})[0]
+				over = a.Found && a.Outcome.State.Satisfies()
+			}
+			if over {
+				ids[id] = true
 			}
 		}
 	}

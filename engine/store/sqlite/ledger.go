@@ -106,6 +106,9 @@ AND NOT EXISTS (SELECT 1 FROM outcomes h WHERE h.task = o.task AND h.period_star
 	AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.id = h.run AND r.extra))
 ORDER BY o.period_start DESC LIMIT 1`
 
+	// A partial run says nothing of the tasks that it lacks.
+	whole = `SELECT NOT r.partial FROM runs r WHERE r.flow = ?1 AND r.period_start = ?2 AND NOT r.extra ORDER BY r.version DESC LIMIT 1`
+
 	// A task run that stands for another run's has that one's outputs, unless it has its own.
 	outputsOf = `SELECT coalesce(t.outputs, f.outputs) FROM task_runs t LEFT JOIN task_runs f ON f.run = t.from_run AND f.task = t.task
 WHERE t.run = ?1 AND t.task = ?2`
@@ -147,9 +150,7 @@ func (c *conn) lookUp(ctx context.Context, k engine.LedgerKey, a *engine.LedgerA
 	case a.Found:
 		return c.query(ctx, outputsOf, func(r *row) error { return parse(r.text(), &a.Outputs) }, int64(a.Outcome.Run), k.Task)
 	case !k.Latest:
-		e, err := c.existing(ctx, engine.RunKey{Flow: k.Flow, Start: k.Start})
-		a.NoTask = e.Run != 0
-		return err
+		return c.query(ctx, whole, func(r *row) error { a.NoTask = r.bool(); return nil }, k.Flow, int64(k.Start))
 	}
 	return nil
 }

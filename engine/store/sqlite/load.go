@@ -19,6 +19,11 @@ WHERE r.state = 'active' ORDER BY r.id, t.task`
 WHERE r.state = 'active' AND (a.state = 'assigned' OR a.state = 'running' OR a.state = 'killing') ORDER BY a.id`
 	aheadRuns = `SELECT r.flow, r.period_start, max(r.version), min(r.extra) FROM flows f CROSS JOIN runs r INDEXED BY runs_end
 ON r.flow = f.flow AND r.period_end > f.cursor WHERE r.period_kind <> 0 GROUP BY r.flow, r.period_start ORDER BY r.flow, r.period_start`
+	// The codes of ledgerStates: 1 succeeded, 2 skipped.
+	wokenRuns = `SELECT DISTINCT w.run FROM waits w JOIN tasks t ON t.id = w.task WHERE CASE t.task
+WHEN '' THEN EXISTS (SELECT 1 FROM runs r JOIN flows f ON f.flow = r.flow WHERE r.id = w.run AND r.period_end <= f.cursor)
+ELSE (SELECT o.state FROM outcomes o WHERE o.task = w.task AND o.period_start = w.period_start
+	AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.id = o.run AND r.extra) ORDER BY o.version DESC LIMIT 1) IN (1, 2) END ORDER BY w.run`
 	highest = `SELECT (SELECT active FROM server), (SELECT max(id) FROM runs), (SELECT max(id) FROM attempts), (SELECT max(id) FROM backfills)`
 
 	someRuns     = `SELECT ` + runColumns + ` FROM runs r WHERE r.id IN (SELECT value FROM json_each(?1)) ORDER BY r.id`
@@ -46,6 +51,7 @@ func (s *Store) Load(ctx context.Context) (*engine.Snapshot, error) {
 			{`SELECT flow, era, schedule, cursor, removed FROM flows ORDER BY flow`, into(&n.Flows, scanFlow)},
 			{`SELECT ` + backfillColumns + ` FROM backfills WHERE state IN ('running', 'paused') OR finished_at = 0 ORDER BY id`, into(&n.Backfills, scanBackfill)},
 			{aheadRuns, into(&n.Ahead, scanAhead)},
+			{wokenRuns, func(r *row) error { n.Woken = append(n.Woken, engine.RunID(r.int())); return nil }},
 			{highest, numbers},
 		} {
 			if err := c.query(ctx, q.text, q.take); err != nil {

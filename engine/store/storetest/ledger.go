@@ -35,12 +35,13 @@ func testLedger(w *world) {
 	w.commit(engine.Changes{Outcomes: []engine.Outcome{outcome(1, 3, 33, engine.Failed), outcome(1, 2, 22, engine.Succeeded)}})
 	want[1].Outcome = outcome(1, 3, 33, engine.Failed)
 
-	// A period without a run; a run without the task; an extra run does not count, neither as run nor as outcome.
-	run, extra := w.run(50), w.run(51)
-	extra.Extra = true
-	w.commit(engine.Changes{Runs: []engine.Run{run, extra}, Outcomes: []engine.Outcome{outcome(51, 1, 51, engine.Succeeded)}})
-	keys = append(keys, key(49), key(50), key(51))
-	want = append(want, engine.LedgerAnswer{}, engine.LedgerAnswer{NoTask: true}, engine.LedgerAnswer{})
+	// A period without a run; a run without the task; an extra run does not count, neither as run nor as outcome; a partial run
+	// says nothing of the tasks that it lacks.
+	run, extra, partial := w.run(50), w.run(51), w.run(52)
+	extra.Extra, partial.Partial = true, true
+	w.commit(engine.Changes{Runs: []engine.Run{run, extra, partial}, Outcomes: []engine.Outcome{outcome(51, 1, 51, engine.Succeeded)}})
+	keys = append(keys, key(49), key(50), key(51), key(52))
+	want = append(want, engine.LedgerAnswer{}, engine.LedgerAnswer{NoTask: true}, engine.LedgerAnswer{}, engine.LedgerAnswer{})
 
 	w.restart()
 	got, err := w.Outcomes(w.ctx, keys)

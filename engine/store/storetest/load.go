@@ -40,6 +40,33 @@ func testLoad(w *world) {
 	w.equal("runs", ids(w.load().Runs), []engine.RunID{1, 10})
 }
 
+// testWoken: what a wait names has happened, and nobody loaded the run that waited.
+func testWoken(w *world) {
+	wait := func(run engine.RunID, task string, hour int) engine.Wait {
+		return engine.Wait{Run: run, Flow: "f", Task: task, Start: at(hour)}
+	}
+	var runs []engine.Run
+	for id := range engine.RunID(8) {
+		r := w.run(id + 1)
+		r.State = engine.RunFailed
+		runs = append(runs, r)
+	}
+	w.commit(engine.Changes{
+		Runs: runs, Flows: []engine.FlowState{{Flow: "f", Cursor: runs[6].Period.End}},
+		Outcomes: []engine.Outcome{
+			outcome(1, 1, 21, engine.Failed), outcome(1, 2, 22, engine.Succeeded), outcome(2, 1, 23, engine.Skipped),
+			outcome(3, 1, 24, engine.Succeeded), outcome(3, 2, 25, engine.Failed), outcome(4, 1, 26, engine.UpstreamFailed),
+		},
+		Waits: []engine.Wait{
+			wait(1, "t", 1), wait(1, "t", 2), wait(2, "t", 2), wait(2, "t", 4), wait(3, "t", 3), wait(4, "t", 4), wait(5, "t", 5),
+			wait(7, "", 7), wait(8, "", 8),
+		},
+	})
+	w.equal("woken", w.load().Woken, []engine.RunID{1, 2, 7})
+	w.commit(engine.Changes{NoWaits: []engine.RunID{1, 2, 7}})
+	w.equal("woken", len(w.load().Woken), 0)
+}
+
 func testAhead(w *world) {
 	demand := w.run(9)
 	demand.Flow, demand.Period = "d", period.Period{Kind: period.Demand, Start: at(50), End: at(50)}

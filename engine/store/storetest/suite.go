@@ -31,6 +31,7 @@ func Run(t *testing.T, open Open) {
 		{"a cancelled commit is whole or absent", testCancel},
 		{"load returns only what can move", testLoad},
 		{"load names the runs ahead of their cursor", testAhead},
+		{"load names the settled runs whose wait is over", testWoken},
 		{"settled runs are loaded by number", testLoadRuns},
 		{"the ledger answers with the highest version", testLedger},
 		{"the ledger finds the newest success", testLatest},
