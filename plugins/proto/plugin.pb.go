@@ -594,42 +594,6 @@ func (x *Arg) GetValue() string {
 	return ""
 }
 
-type StartReply struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *StartReply) Reset() {
-	*x = StartReply{}
-	mi := &file_plugins_proto_plugin_proto_msgTypes[11]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *StartReply) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*StartReply) ProtoMessage() {}
-
-func (x *StartReply) ProtoReflect() protoreflect.Message {
-	mi := &file_plugins_proto_plugin_proto_msgTypes[11]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use StartReply.ProtoReflect.Descriptor instead.
-func (*StartReply) Descriptor() ([]byte, []int) {
-	return file_plugins_proto_plugin_proto_rawDescGZIP(), []int{11}
-}
-
 type WaitRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Work          string                 `protobuf:"bytes,1,opt,name=work,proto3" json:"work,omitempty"`
@@ -640,7 +604,7 @@ type WaitRequest struct {
 
 func (x *WaitRequest) Reset() {
 	*x = WaitRequest{}
-	mi := &file_plugins_proto_plugin_proto_msgTypes[12]
+	mi := &file_plugins_proto_plugin_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -652,7 +616,7 @@ func (x *WaitRequest) String() string {
 func (*WaitRequest) ProtoMessage() {}
 
 func (x *WaitRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_plugins_proto_plugin_proto_msgTypes[12]
+	mi := &file_plugins_proto_plugin_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -665,7 +629,7 @@ func (x *WaitRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitRequest.ProtoReflect.Descriptor instead.
 func (*WaitRequest) Descriptor() ([]byte, []int) {
-	return file_plugins_proto_plugin_proto_rawDescGZIP(), []int{12}
+	return file_plugins_proto_plugin_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *WaitRequest) GetWork() string {
@@ -688,13 +652,14 @@ type WaitEvent struct {
 	Offset        int64   `protobuf:"varint,1,opt,name=offset,proto3" json:"offset,omitempty"`
 	Data          []byte  `protobuf:"bytes,2,opt,name=data,proto3" json:"data,omitempty"`
 	Result        *Result `protobuf:"bytes,3,opt,name=result,proto3" json:"result,omitempty"`
+	Started       bool    `protobuf:"varint,4,opt,name=started,proto3" json:"started,omitempty"` // the first event of Start, which has nothing else
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *WaitEvent) Reset() {
 	*x = WaitEvent{}
-	mi := &file_plugins_proto_plugin_proto_msgTypes[13]
+	mi := &file_plugins_proto_plugin_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -706,7 +671,7 @@ func (x *WaitEvent) String() string {
 func (*WaitEvent) ProtoMessage() {}
 
 func (x *WaitEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_plugins_proto_plugin_proto_msgTypes[13]
+	mi := &file_plugins_proto_plugin_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -719,7 +684,7 @@ func (x *WaitEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitEvent.ProtoReflect.Descriptor instead.
 func (*WaitEvent) Descriptor() ([]byte, []int) {
-	return file_plugins_proto_plugin_proto_rawDescGZIP(), []int{13}
+	return file_plugins_proto_plugin_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *WaitEvent) GetOffset() int64 {
@@ -743,6 +708,13 @@ func (x *WaitEvent) GetResult() *Result {
 	return nil
 }
 
+func (x *WaitEvent) GetStarted() bool {
+	if x != nil {
+		return x.Started
+	}
+	return false
+}
+
 type Result struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	State         string                 `protobuf:"bytes,1,opt,name=state,proto3" json:"state,omitempty"` // succeeded, failed, killed
@@ -757,7 +729,7 @@ type Result struct {
 
 func (x *Result) Reset() {
 	*x = Result{}
-	mi := &file_plugins_proto_plugin_proto_msgTypes[14]
+	mi := &file_plugins_proto_plugin_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -769,7 +741,7 @@ func (x *Result) String() string {
 func (*Result) ProtoMessage() {}
 
 func (x *Result) ProtoReflect() protoreflect.Message {
-	mi := &file_plugins_proto_plugin_proto_msgTypes[14]
+	mi := &file_plugins_proto_plugin_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -782,7 +754,7 @@ func (x *Result) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Result.ProtoReflect.Descriptor instead.
 func (*Result) Descriptor() ([]byte, []int) {
-	return file_plugins_proto_plugin_proto_rawDescGZIP(), []int{14}
+	return file_plugins_proto_plugin_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Result) GetState() string {
@@ -837,7 +809,7 @@ type SignalRequest struct {
 
 func (x *SignalRequest) Reset() {
 	*x = SignalRequest{}
-	mi := &file_plugins_proto_plugin_proto_msgTypes[15]
+	mi := &file_plugins_proto_plugin_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -849,7 +821,7 @@ func (x *SignalRequest) String() string {
 func (*SignalRequest) ProtoMessage() {}
 
 func (x *SignalRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_plugins_proto_plugin_proto_msgTypes[15]
+	mi := &file_plugins_proto_plugin_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -862,7 +834,7 @@ func (x *SignalRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignalRequest.ProtoReflect.Descriptor instead.
 func (*SignalRequest) Descriptor() ([]byte, []int) {
-	return file_plugins_proto_plugin_proto_rawDescGZIP(), []int{15}
+	return file_plugins_proto_plugin_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *SignalRequest) GetWork() string {
@@ -887,7 +859,7 @@ type SignalReply struct {
 
 func (x *SignalReply) Reset() {
 	*x = SignalReply{}
-	mi := &file_plugins_proto_plugin_proto_msgTypes[16]
+	mi := &file_plugins_proto_plugin_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -899,7 +871,7 @@ func (x *SignalReply) String() string {
 func (*SignalReply) ProtoMessage() {}
 
 func (x *SignalReply) ProtoReflect() protoreflect.Message {
-	mi := &file_plugins_proto_plugin_proto_msgTypes[16]
+	mi := &file_plugins_proto_plugin_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -912,7 +884,7 @@ func (x *SignalReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignalReply.ProtoReflect.Descriptor instead.
 func (*SignalReply) Descriptor() ([]byte, []int) {
-	return file_plugins_proto_plugin_proto_rawDescGZIP(), []int{16}
+	return file_plugins_proto_plugin_proto_rawDescGZIP(), []int{15}
 }
 
 type RecoverRequest struct {
@@ -924,7 +896,7 @@ type RecoverRequest struct {
 
 func (x *RecoverRequest) Reset() {
 	*x = RecoverRequest{}
-	mi := &file_plugins_proto_plugin_proto_msgTypes[17]
+	mi := &file_plugins_proto_plugin_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -936,7 +908,7 @@ func (x *RecoverRequest) String() string {
 func (*RecoverRequest) ProtoMessage() {}
 
 func (x *RecoverRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_plugins_proto_plugin_proto_msgTypes[17]
+	mi := &file_plugins_proto_plugin_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -949,7 +921,7 @@ func (x *RecoverRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecoverRequest.ProtoReflect.Descriptor instead.
 func (*RecoverRequest) Descriptor() ([]byte, []int) {
-	return file_plugins_proto_plugin_proto_rawDescGZIP(), []int{17}
+	return file_plugins_proto_plugin_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *RecoverRequest) GetWork() string {
@@ -969,7 +941,7 @@ type RecoverReply struct {
 
 func (x *RecoverReply) Reset() {
 	*x = RecoverReply{}
-	mi := &file_plugins_proto_plugin_proto_msgTypes[18]
+	mi := &file_plugins_proto_plugin_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -981,7 +953,7 @@ func (x *RecoverReply) String() string {
 func (*RecoverReply) ProtoMessage() {}
 
 func (x *RecoverReply) ProtoReflect() protoreflect.Message {
-	mi := &file_plugins_proto_plugin_proto_msgTypes[18]
+	mi := &file_plugins_proto_plugin_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -994,7 +966,7 @@ func (x *RecoverReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecoverReply.ProtoReflect.Descriptor instead.
 func (*RecoverReply) Descriptor() ([]byte, []int) {
-	return file_plugins_proto_plugin_proto_rawDescGZIP(), []int{18}
+	return file_plugins_proto_plugin_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *RecoverReply) GetStarted() bool {
@@ -1021,7 +993,7 @@ type CheckRequest struct {
 
 func (x *CheckRequest) Reset() {
 	*x = CheckRequest{}
-	mi := &file_plugins_proto_plugin_proto_msgTypes[19]
+	mi := &file_plugins_proto_plugin_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1033,7 +1005,7 @@ func (x *CheckRequest) String() string {
 func (*CheckRequest) ProtoMessage() {}
 
 func (x *CheckRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_plugins_proto_plugin_proto_msgTypes[19]
+	mi := &file_plugins_proto_plugin_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1046,7 +1018,7 @@ func (x *CheckRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckRequest.ProtoReflect.Descriptor instead.
 func (*CheckRequest) Descriptor() ([]byte, []int) {
-	return file_plugins_proto_plugin_proto_rawDescGZIP(), []int{19}
+	return file_plugins_proto_plugin_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *CheckRequest) GetBase() string {
@@ -1072,7 +1044,7 @@ type CheckReply struct {
 
 func (x *CheckReply) Reset() {
 	*x = CheckReply{}
-	mi := &file_plugins_proto_plugin_proto_msgTypes[20]
+	mi := &file_plugins_proto_plugin_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1084,7 +1056,7 @@ func (x *CheckReply) String() string {
 func (*CheckReply) ProtoMessage() {}
 
 func (x *CheckReply) ProtoReflect() protoreflect.Message {
-	mi := &file_plugins_proto_plugin_proto_msgTypes[20]
+	mi := &file_plugins_proto_plugin_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1097,7 +1069,7 @@ func (x *CheckReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckReply.ProtoReflect.Descriptor instead.
 func (*CheckReply) Descriptor() ([]byte, []int) {
-	return file_plugins_proto_plugin_proto_rawDescGZIP(), []int{20}
+	return file_plugins_proto_plugin_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *CheckReply) GetStates() []*PathState {
@@ -1117,7 +1089,7 @@ type PathState struct {
 
 func (x *PathState) Reset() {
 	*x = PathState{}
-	mi := &file_plugins_proto_plugin_proto_msgTypes[21]
+	mi := &file_plugins_proto_plugin_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1129,7 +1101,7 @@ func (x *PathState) String() string {
 func (*PathState) ProtoMessage() {}
 
 func (x *PathState) ProtoReflect() protoreflect.Message {
-	mi := &file_plugins_proto_plugin_proto_msgTypes[21]
+	mi := &file_plugins_proto_plugin_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1142,7 +1114,7 @@ func (x *PathState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PathState.ProtoReflect.Descriptor instead.
 func (*PathState) Descriptor() ([]byte, []int) {
-	return file_plugins_proto_plugin_proto_rawDescGZIP(), []int{21}
+	return file_plugins_proto_plugin_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *PathState) GetExists() bool {
@@ -1198,16 +1170,15 @@ const file_plugins_proto_plugin_proto_rawDesc = "" +
 	" \x01(\x03R\agraceUs\"/\n" +
 	"\x03Arg\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value\"\f\n" +
-	"\n" +
-	"StartReply\"9\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value\"9\n" +
 	"\vWaitRequest\x12\x12\n" +
 	"\x04work\x18\x01 \x01(\tR\x04work\x12\x16\n" +
-	"\x06offset\x18\x02 \x01(\x03R\x06offset\"j\n" +
+	"\x06offset\x18\x02 \x01(\x03R\x06offset\"\x84\x01\n" +
 	"\tWaitEvent\x12\x16\n" +
 	"\x06offset\x18\x01 \x01(\x03R\x06offset\x12\x12\n" +
 	"\x04data\x18\x02 \x01(\fR\x04data\x121\n" +
-	"\x06result\x18\x03 \x01(\v2\x19.flowctl.plugin.v1.ResultR\x06result\"\x99\x01\n" +
+	"\x06result\x18\x03 \x01(\v2\x19.flowctl.plugin.v1.ResultR\x06result\x12\x18\n" +
+	"\astarted\x18\x04 \x01(\bR\astarted\"\x99\x01\n" +
 	"\x06Result\x12\x14\n" +
 	"\x05state\x18\x01 \x01(\tR\x05state\x12\x12\n" +
 	"\x04code\x18\x02 \x01(\tR\x04code\x12\x18\n" +
@@ -1237,9 +1208,9 @@ const file_plugins_proto_plugin_proto_rawDesc = "" +
 	"\bDescribe\x12\".flowctl.plugin.v1.DescribeRequest\x1a\x1e.flowctl.plugin.v1.Description\x12P\n" +
 	"\bValidate\x12\".flowctl.plugin.v1.ValidateRequest\x1a .flowctl.plugin.v1.ValidateReply\x12O\n" +
 	"\aSession\x12!.flowctl.plugin.v1.SessionRequest\x1a\x1f.flowctl.plugin.v1.SessionEvent0\x01\x12D\n" +
-	"\x04Stop\x12\x1e.flowctl.plugin.v1.StopRequest\x1a\x1c.flowctl.plugin.v1.StopReply2\xb4\x02\n" +
-	"\x06Runner\x12G\n" +
-	"\x05Start\x12\x1f.flowctl.plugin.v1.StartRequest\x1a\x1d.flowctl.plugin.v1.StartReply\x12F\n" +
+	"\x04Stop\x12\x1e.flowctl.plugin.v1.StopRequest\x1a\x1c.flowctl.plugin.v1.StopReply2\xb5\x02\n" +
+	"\x06Runner\x12H\n" +
+	"\x05Start\x12\x1f.flowctl.plugin.v1.StartRequest\x1a\x1c.flowctl.plugin.v1.WaitEvent0\x01\x12F\n" +
 	"\x04Wait\x12\x1e.flowctl.plugin.v1.WaitRequest\x1a\x1c.flowctl.plugin.v1.WaitEvent0\x01\x12J\n" +
 	"\x06Signal\x12 .flowctl.plugin.v1.SignalRequest\x1a\x1e.flowctl.plugin.v1.SignalReply\x12M\n" +
 	"\aRecover\x12!.flowctl.plugin.v1.RecoverRequest\x1a\x1f.flowctl.plugin.v1.RecoverReply2Q\n" +
@@ -1258,7 +1229,7 @@ func file_plugins_proto_plugin_proto_rawDescGZIP() []byte {
 	return file_plugins_proto_plugin_proto_rawDescData
 }
 
-var file_plugins_proto_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
+var file_plugins_proto_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
 var file_plugins_proto_plugin_proto_goTypes = []any{
 	(*DescribeRequest)(nil), // 0: flowctl.plugin.v1.DescribeRequest
 	(*Description)(nil),     // 1: flowctl.plugin.v1.Description
@@ -1271,41 +1242,40 @@ var file_plugins_proto_plugin_proto_goTypes = []any{
 	(*StopReply)(nil),       // 8: flowctl.plugin.v1.StopReply
 	(*StartRequest)(nil),    // 9: flowctl.plugin.v1.StartRequest
 	(*Arg)(nil),             // 10: flowctl.plugin.v1.Arg
-	(*StartReply)(nil),      // 11: flowctl.plugin.v1.StartReply
-	(*WaitRequest)(nil),     // 12: flowctl.plugin.v1.WaitRequest
-	(*WaitEvent)(nil),       // 13: flowctl.plugin.v1.WaitEvent
-	(*Result)(nil),          // 14: flowctl.plugin.v1.Result
-	(*SignalRequest)(nil),   // 15: flowctl.plugin.v1.SignalRequest
-	(*SignalReply)(nil),     // 16: flowctl.plugin.v1.SignalReply
-	(*RecoverRequest)(nil),  // 17: flowctl.plugin.v1.RecoverRequest
-	(*RecoverReply)(nil),    // 18: flowctl.plugin.v1.RecoverReply
-	(*CheckRequest)(nil),    // 19: flowctl.plugin.v1.CheckRequest
-	(*CheckReply)(nil),      // 20: flowctl.plugin.v1.CheckReply
-	(*PathState)(nil),       // 21: flowctl.plugin.v1.PathState
+	(*WaitRequest)(nil),     // 11: flowctl.plugin.v1.WaitRequest
+	(*WaitEvent)(nil),       // 12: flowctl.plugin.v1.WaitEvent
+	(*Result)(nil),          // 13: flowctl.plugin.v1.Result
+	(*SignalRequest)(nil),   // 14: flowctl.plugin.v1.SignalRequest
+	(*SignalReply)(nil),     // 15: flowctl.plugin.v1.SignalReply
+	(*RecoverRequest)(nil),  // 16: flowctl.plugin.v1.RecoverRequest
+	(*RecoverReply)(nil),    // 17: flowctl.plugin.v1.RecoverReply
+	(*CheckRequest)(nil),    // 18: flowctl.plugin.v1.CheckRequest
+	(*CheckReply)(nil),      // 19: flowctl.plugin.v1.CheckReply
+	(*PathState)(nil),       // 20: flowctl.plugin.v1.PathState
 }
 var file_plugins_proto_plugin_proto_depIdxs = []int32{
 	4,  // 0: flowctl.plugin.v1.ValidateReply.problems:type_name -> flowctl.plugin.v1.Problem
 	10, // 1: flowctl.plugin.v1.StartRequest.args:type_name -> flowctl.plugin.v1.Arg
-	14, // 2: flowctl.plugin.v1.WaitEvent.result:type_name -> flowctl.plugin.v1.Result
-	21, // 3: flowctl.plugin.v1.CheckReply.states:type_name -> flowctl.plugin.v1.PathState
+	13, // 2: flowctl.plugin.v1.WaitEvent.result:type_name -> flowctl.plugin.v1.Result
+	20, // 3: flowctl.plugin.v1.CheckReply.states:type_name -> flowctl.plugin.v1.PathState
 	0,  // 4: flowctl.plugin.v1.Plugin.Describe:input_type -> flowctl.plugin.v1.DescribeRequest
 	2,  // 5: flowctl.plugin.v1.Plugin.Validate:input_type -> flowctl.plugin.v1.ValidateRequest
 	5,  // 6: flowctl.plugin.v1.Plugin.Session:input_type -> flowctl.plugin.v1.SessionRequest
 	7,  // 7: flowctl.plugin.v1.Plugin.Stop:input_type -> flowctl.plugin.v1.StopRequest
 	9,  // 8: flowctl.plugin.v1.Runner.Start:input_type -> flowctl.plugin.v1.StartRequest
-	12, // 9: flowctl.plugin.v1.Runner.Wait:input_type -> flowctl.plugin.v1.WaitRequest
-	15, // 10: flowctl.plugin.v1.Runner.Signal:input_type -> flowctl.plugin.v1.SignalRequest
-	17, // 11: flowctl.plugin.v1.Runner.Recover:input_type -> flowctl.plugin.v1.RecoverRequest
-	19, // 12: flowctl.plugin.v1.Sensor.Check:input_type -> flowctl.plugin.v1.CheckRequest
+	11, // 9: flowctl.plugin.v1.Runner.Wait:input_type -> flowctl.plugin.v1.WaitRequest
+	14, // 10: flowctl.plugin.v1.Runner.Signal:input_type -> flowctl.plugin.v1.SignalRequest
+	16, // 11: flowctl.plugin.v1.Runner.Recover:input_type -> flowctl.plugin.v1.RecoverRequest
+	18, // 12: flowctl.plugin.v1.Sensor.Check:input_type -> flowctl.plugin.v1.CheckRequest
 	1,  // 13: flowctl.plugin.v1.Plugin.Describe:output_type -> flowctl.plugin.v1.Description
 	3,  // 14: flowctl.plugin.v1.Plugin.Validate:output_type -> flowctl.plugin.v1.ValidateReply
 	6,  // 15: flowctl.plugin.v1.Plugin.Session:output_type -> flowctl.plugin.v1.SessionEvent
 	8,  // 16: flowctl.plugin.v1.Plugin.Stop:output_type -> flowctl.plugin.v1.StopReply
-	11, // 17: flowctl.plugin.v1.Runner.Start:output_type -> flowctl.plugin.v1.StartReply
-	13, // 18: flowctl.plugin.v1.Runner.Wait:output_type -> flowctl.plugin.v1.WaitEvent
-	16, // 19: flowctl.plugin.v1.Runner.Signal:output_type -> flowctl.plugin.v1.SignalReply
-	18, // 20: flowctl.plugin.v1.Runner.Recover:output_type -> flowctl.plugin.v1.RecoverReply
-	20, // 21: flowctl.plugin.v1.Sensor.Check:output_type -> flowctl.plugin.v1.CheckReply
+	12, // 17: flowctl.plugin.v1.Runner.Start:output_type -> flowctl.plugin.v1.WaitEvent
+	12, // 18: flowctl.plugin.v1.Runner.Wait:output_type -> flowctl.plugin.v1.WaitEvent
+	15, // 19: flowctl.plugin.v1.Runner.Signal:output_type -> flowctl.plugin.v1.SignalReply
+	17, // 20: flowctl.plugin.v1.Runner.Recover:output_type -> flowctl.plugin.v1.RecoverReply
+	19, // 21: flowctl.plugin.v1.Sensor.Check:output_type -> flowctl.plugin.v1.CheckReply
 	13, // [13:22] is the sub-list for method output_type
 	4,  // [4:13] is the sub-list for method input_type
 	4,  // [4:4] is the sub-list for extension type_name
@@ -1324,7 +1294,7 @@ func file_plugins_proto_plugin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_plugins_proto_plugin_proto_rawDesc), len(file_plugins_proto_plugin_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   22,
+			NumMessages:   21,
 			NumExtensions: 0,
 			NumServices:   3,
 		},

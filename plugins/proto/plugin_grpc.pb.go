@@ -263,9 +263,10 @@ const (
 // Runner executes attempts. An attempt is named by its work folder, an absolute path that the host chooses and that
 // holds everything needed to find the attempt again.
 type RunnerClient interface {
-	// Start begins an attempt. Starting the same work folder again changes nothing.
-	// A process that could not be started is not an error of Start: Wait tells it as the result.
-	Start(ctx context.Context, in *StartRequest, opts ...grpc.CallOption) (*StartReply, error)
+	// Start begins an attempt. Its first event says so; the others are those of Wait from the beginning of the log, so that
+	// a short attempt costs one call. Starting the same work folder again changes nothing.
+	// A process that could not be started is not an error of Start: the result tells it.
+	Start(ctx context.Context, in *StartRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WaitEvent], error)
 	// Wait streams the log from an offset and ends with the result. It can be called again, also after the end.
 	Wait(ctx context.Context, in *WaitRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WaitEvent], error)
 	Signal(ctx context.Context, in *SignalRequest, opts ...grpc.CallOption) (*SignalReply, error)
@@ -282,19 +283,28 @@ func NewRunnerClient(cc grpc.ClientConnInterface) RunnerClient {
 	return &runnerClient{cc}
 }
 
-func (c *runnerClient) Start(ctx context.Context, in *StartRequest, opts ...grpc.CallOption) (*StartReply, error) {
+func (c *runnerClient) Start(ctx context.Context, in *StartRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WaitEvent], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	out := new(StartReply)
-	err := c.cc.Invoke(ctx, Runner_Start_FullMethodName, in, out, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &Runner_ServiceDesc.Streams[0], Runner_Start_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
-	return out, nil
+	x := &grpc.GenericClientStream[StartRequest, WaitEvent]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
 }
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Runner_StartClient = grpc.ServerStreamingClient[WaitEvent]
 
 func (c *runnerClient) Wait(ctx context.Context, in *WaitRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WaitEvent], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &Runner_ServiceDesc.Streams[0], Runner_Wait_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &Runner_ServiceDesc.Streams[1], Runner_Wait_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -338,9 +348,10 @@ func (c *runnerClient) Recover(ctx context.Context, in *RecoverRequest, opts ...
 // Runner executes attempts. An attempt is named by its work folder, an absolute path that the host chooses and that
 // holds everything needed to find the attempt again.
 type RunnerServer interface {
-	// Start begins an attempt. Starting the same work folder again changes nothing.
-	// A process that could not be started is not an error of Start: Wait tells it as the result.
-	Start(context.Context, *StartRequest) (*StartReply, error)
+	// Start begins an attempt. Its first event says so; the others are those of Wait from the beginning of the log, so that
+	// a short attempt costs one call. Starting the same work folder again changes nothing.
+	// A process that could not be started is not an error of Start: the result tells it.
+	Start(*StartRequest, grpc.ServerStreamingServer[WaitEvent]) error
 	// Wait streams the log from an offset and ends with the result. It can be called again, also after the end.
 	Wait(*WaitRequest, grpc.ServerStreamingServer[WaitEvent]) error
 	Signal(context.Context, *SignalRequest) (*SignalReply, error)
@@ -357,8 +368,8 @@ type RunnerServer interface {
 // pointer dereference when methods are called.
 type UnimplementedRunnerServer struct{}
 
-func (UnimplementedRunnerServer) Start(context.Context, *StartRequest) (*StartReply, error) {
-	return nil, status.Error(codes.Unimplemented, "method Start not implemented")
+func (UnimplementedRunnerServer) Start(*StartRequest, grpc.ServerStreamingServer[WaitEvent]) error {
+	return status.Error(codes.Unimplemented, "method Start not implemented")
 }
 func (UnimplementedRunnerServer) Wait(*WaitRequest, grpc.ServerStreamingServer[WaitEvent]) error {
 	return status.Error(codes.Unimplemented, "method Wait not implemented")
@@ -390,23 +401,16 @@ func RegisterRunnerServer(s grpc.ServiceRegistrar, srv RunnerServer) {
 	s.RegisterService(&Runner_ServiceDesc, srv)
 }
 
-func _Runner_Start_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
-	in := new(StartRequest)
-	if err := dec(in); err != nil {
-		return nil, err
+func _Runner_Start_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(StartRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
 	}
-	if interceptor == nil {
-		return srv.(RunnerServer).Start(ctx, in)
-	}
-	info := &grpc.UnaryServerInfo{
-		Server:     srv,
-		FullMethod: Runner_Start_FullMethodName,
-	}
-	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
-		return srv.(RunnerServer).Start(ctx, req.(*StartRequest))
-	}
-	return interceptor(ctx, in, info, handler)
+	return srv.(RunnerServer).Start(m, &grpc.GenericServerStream[StartRequest, WaitEvent]{ServerStream: stream})
 }
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Runner_StartServer = grpc.ServerStreamingServer[WaitEvent]
 
 func _Runner_Wait_Handler(srv interface{}, stream grpc.ServerStream) error {
 	m := new(WaitRequest)
@@ -463,10 +467,6 @@ var Runner_ServiceDesc = grpc.ServiceDesc{
 	HandlerType: (*RunnerServer)(nil),
 	Methods: []grpc.MethodDesc{
 		{
-			MethodName: "Start",
-			Handler:    _Runner_Start_Handler,
-		},
-		{
 			MethodName: "Signal",
 			Handler:    _Runner_Signal_Handler,
 		},
@@ -476,6 +476,11 @@ var Runner_ServiceDesc = grpc.ServiceDesc{
 		},
 	},
 	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "Start",
+			Handler:       _Runner_Start_Handler,
+			ServerStreams: true,
+		},
 		{
 			StreamName:    "Wait",
 			Handler:       _Runner_Wait_Handler,

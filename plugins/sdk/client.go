@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"google.golang.org/grpc"
@@ -22,11 +23,23 @@ type Client struct {
 	runner pb.RunnerClient
 	sensor pb.SensorClient
 	desc   Description
+
+	mu      sync.Mutex
+	started map[string]*started // by work folder: what Start began and Wait has not taken over
+}
+
+// started is the stream of a Start. It has a context of its own, since it lives on when Start has returned.
+type started struct {
+	stream grpc.ServerStreamingClient[pb.WaitEvent]
+	cancel context.CancelFunc
 }
 
 // NewClient asks the plugin at the other end of conn for its description and returns its client.
 func NewClient(ctx context.Context, conn grpc.ClientConnInterface) (*Client, error) {
-	c := &Client{plugin: pb.NewPluginClient(conn), runner: pb.NewRunnerClient(conn), sensor: pb.NewSensorClient(conn)}
+	c := &Client{
+		plugin: pb.NewPluginClient(conn), runner: pb.NewRunnerClient(conn), sensor: pb.NewSensorClient(conn),
+		started: map[string]*started{},
+	}
 	d, err := c.plugin.Describe(ctx, &pb.DescribeRequest{})
 	if err != nil {
 		return nil, fromStatus(err)
@@ -74,24 +87,62 @@ func (c *Client) Stop(ctx context.Context, drain bool) (int, error) {
 	return int(r.Live), nil
 }
 
-// Start implements Runner.
+// Start implements Runner. The events that follow the start wait for the first Wait.
 func (c *Client) Start(ctx context.Context, s Spec) error {
 	args := make([]*pb.Arg, len(s.Args))
 	for i, a := range s.Args {
 		args[i] = &pb.Arg{Name: a.Name, Value: a.Value}
 	}
-	_, err := c.runner.Start(ctx, &pb.StartRequest{
+	begun := &started{}
+	streamCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	begun.cancel = cancel
+	stop := context.AfterFunc(ctx, cancel)
+	var err error
+	begun.stream, err = c.runner.Start(streamCtx, &pb.StartRequest{
 		Attempt: s.Attempt, Work: s.Work, Dir: s.Dir, Text: s.Text, File: s.File, Args: args, With: string(s.With),
 		Env: s.Env, TimeoutUs: s.Timeout.Microseconds(), GraceUs: s.Grace.Microseconds(),
 	})
-	return fromStatus(err)
+	if err == nil {
+		_, err = begun.stream.Recv()
+	}
+	if !stop() && err == nil { // ctx ended, and the stream with it
+		err = ctx.Err()
+	}
+	if err != nil {
+		cancel()
+		return fromStatus(err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if old := c.started[s.Work]; old != nil {
+		old.cancel()
+	}
+	c.started[s.Work] = begun
+	return nil
+}
+
+// events returns the stream of an attempt's log from an offset: the one that its Start began, or a new one.
+func (c *Client) events(ctx context.Context, work string, offset int64) (grpc.ServerStreamingClient[pb.WaitEvent], func(), error) {
+	c.mu.Lock()
+	begun := c.started[work]
+	delete(c.started, work)
+	c.mu.Unlock()
+	if begun != nil && offset == 0 {
+		stop := context.AfterFunc(ctx, begun.cancel)
+		return begun.stream, func() { stop(); begun.cancel() }, nil
+	}
+	if begun != nil {
+		begun.cancel()
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	stream, err := c.runner.Wait(ctx, &pb.WaitRequest{Work: work, Offset: offset})
+	return stream, cancel, err
 }
 
 // Wait implements Runner.
 func (c *Client) Wait(ctx context.Context, work string, offset int64, log func(int64, []byte) error) (Result, error) {
-	ctx, cancel := context.WithCancel(ctx) // frees the stream when log fails
-	defer cancel()
-	stream, err := c.runner.Wait(ctx, &pb.WaitRequest{Work: work, Offset: offset})
+	stream, free, err := c.events(ctx, work, offset)
+	defer free()
 	if err != nil {
 		return Result{}, fromStatus(err)
 	}

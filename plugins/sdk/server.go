@@ -65,7 +65,7 @@ type runnerServer struct {
 	runner Runner
 }
 
-func (s *runnerServer) Start(ctx context.Context, r *pb.StartRequest) (*pb.StartReply, error) {
+func (s *runnerServer) Start(r *pb.StartRequest, stream grpc.ServerStreamingServer[pb.WaitEvent]) error {
 	spec := Spec{
 		Attempt: r.Attempt, Work: r.Work, Dir: r.Dir, Text: r.Text, File: r.File, With: json.RawMessage(r.With), Env: r.Env,
 		Timeout: time.Duration(r.TimeoutUs) * time.Microsecond, Grace: time.Duration(r.GraceUs) * time.Microsecond,
@@ -76,15 +76,22 @@ func (s *runnerServer) Start(ctx context.Context, r *pb.StartRequest) (*pb.Start
 			spec.Args[i] = Arg{Name: a.Name, Value: a.Value}
 		}
 	}
-	if err := s.runner.Start(ctx, spec); err != nil {
-		return nil, toStatus(err)
+	if err := s.runner.Start(stream.Context(), spec); err != nil {
+		return toStatus(err)
 	}
-	return &pb.StartReply{}, nil
+	if err := stream.Send(&pb.WaitEvent{Started: true}); err != nil {
+		return err
+	}
+	return s.await(r.Work, 0, stream)
 }
 
 func (s *runnerServer) Wait(r *pb.WaitRequest, stream grpc.ServerStreamingServer[pb.WaitEvent]) error {
+	return s.await(r.Work, r.Offset, stream)
+}
+
+func (s *runnerServer) await(work string, offset int64, stream grpc.ServerStreamingServer[pb.WaitEvent]) error {
 	event := &pb.WaitEvent{} // Send serialises before it returns: one event serves all chunks
-	result, err := s.runner.Wait(stream.Context(), r.Work, r.Offset, func(offset int64, data []byte) error {
+	result, err := s.runner.Wait(stream.Context(), work, offset, func(offset int64, data []byte) error {
 		event.Offset, event.Data = offset, data
 		return stream.Send(event)
 	})
