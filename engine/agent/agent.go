@@ -54,6 +54,9 @@ type Options struct {
 // ErrRefused is wrapped by the error of Run when the server will not take this agent in, so that trying again is useless.
 var ErrRefused = errors.New("the agent is not accepted")
 
+// ErrInUse is wrapped by the error of Run when another agent works in the data folder. Plugins that run there are the other's.
+var ErrInUse = errors.New("another agent works in the data folder")
+
 // Agent executes attempts. See the package comment.
 type Agent struct {
 	opts   Options
@@ -99,9 +102,9 @@ func New(o Options) (*Agent, error) {
 
 // Run joins when the agent has not yet, connects, and executes attempts until ctx ends, connecting again whenever the
 // stream breaks. Attempts that run when it returns go on, and are found again by the next Run on the same folder. It returns
-// nil when ctx ended, else why going on is useless; see ErrRefused.
+// nil when ctx ended, else why going on is useless; see ErrRefused and ErrInUse.
 func (a *Agent) Run(ctx context.Context) error {
-	lock, err := lockFolder(a.opts.Dir)
+	lock, err := lockFolder(ctx, a.opts.Dir)
 	if err != nil {
 		return err
 	}
@@ -154,15 +157,23 @@ func (a *Agent) stayConnected(ctx context.Context) error {
 	}
 }
 
+// lockTime is how long the lock of an agent that was just killed is awaited: a process that it was starting may hold a copy for
+// a moment.
+const lockTime = 500 * time.Millisecond
+
 // lockFolder makes sure that no two agents work in one folder. Closing the file releases the lock, as does the end of
 // the process.
-func lockFolder(dir string) (*os.File, error) {
+func lockFolder(ctx context.Context, dir string) (*os.File, error) {
 	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("lock the agent's data folder: %w", err)
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		return nil, errors.Join(fmt.Errorf("another agent works in %s: give this one a data folder of its own", dir), f.Close())
+	ctx, cancel := context.WithTimeout(ctx, lockTime)
+	defer cancel()
+	for unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil {
+		if !sleep(ctx, lockTime/50) {
+			return nil, errors.Join(fmt.Errorf("%w: %s; give this one a data folder of its own", ErrInUse, dir), f.Close())
+		}
 	}
 	return f, nil
 }

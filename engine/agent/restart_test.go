@@ -1,9 +1,9 @@
 package agent
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"flowctl/engine"
@@ -144,7 +144,7 @@ func TestOneAgentPerFolder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := a.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "another agent works in") {
+	if err := a.Run(t.Context()); !errors.Is(err, ErrInUse) {
 		t.Errorf("got %v", err)
 	}
 }

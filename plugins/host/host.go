@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"flowctl/plugins/keeper"
 	"flowctl/plugins/sdk"
 )
 
@@ -177,7 +178,8 @@ func (h *Host) built(path string, args ...string) (command, error) {
 	return command{path: path, args: args, binary: fmt.Sprintf("%s %d %d", path, s.Size(), s.ModTime().UnixNano())}, nil
 }
 
-// Close ends the plugin processes that carry no attempt, waits until they are gone, and leaves the others to a later host.
+// Close ends the plugin processes that carry no attempt, also those of earlier hosts that were not asked for again, waits until they
+// are gone, and leaves the others to a later host.
 func (h *Host) Close(ctx context.Context) error {
 	h.mu.Lock()
 	h.closed = true
@@ -194,6 +196,12 @@ func (h *Host) Close(ctx context.Context) error {
 		}
 		if e.current != nil {
 			errs = append(errs, e.current.stop(ctx))
+		}
+	}
+	cards, _ := filepath.Glob(filepath.Join(h.options.Dir, "*", "*", keeper.ReattachFile)) // the pattern is valid
+	for _, card := range cards {
+		if p := h.reattach(ctx, filepath.Dir(card)); p != nil {
+			errs = append(errs, p.stop(ctx))
 		}
 	}
 	h.cancel()

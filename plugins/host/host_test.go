@@ -205,6 +205,21 @@ func TestCloseLeavesNothing(t *testing.T) {
 	goleak.VerifyNone(t, none)
 }
 
+// A host that ends in good order also ends what a host before it left when that was killed.
+func TestCloseEndsWhatWasLeft(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	p := shellOf(t, open(t, dir)) // as if killed: it is not closed before the next
+	if err := open(t, dir).Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, pid := range []int{p.card.PID, p.card.Keeper} {
+		if s, err := proc.ReadStat(pid); err == nil && s.State != 'Z' {
+			t.Errorf("process %d is still there: %+v", pid, s)
+		}
+	}
+}
+
 // A plugin with a live attempt outlives its host; without a host, it ends after the attempt.
 func TestEndsWithoutHost(t *testing.T) {
 	t.Parallel()

@@ -86,6 +86,9 @@ func runAgent(ctx context.Context, o agent.Options) error {
 	if err == nil {
 		err = a.Run(ctx)
 	}
+	if errors.Is(err, agent.ErrInUse) {
+		return err
+	}
 	if errors.Is(err, agent.ErrRefused) {
 		err = &exitError{exitUnauthorized, err}
 	}
