@@ -3,6 +3,7 @@
 package main_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -40,7 +41,7 @@ func TestCrash(t *testing.T) {
 
 	trace := &trace{path: filepath.Join(t.TempDir(), "trace")}
 	c := &crash{site: newSite(t, crashRepository(trace.path)), trace: trace, random: rand.New(rand.NewPCG(seed, 1))}
-	c.count, c.halved = map[string]int{}, map[string]bool{}
+	c.count, c.halved, c.nudges = map[string]int{}, map[string]bool{}, make(chan struct{}, 1)
 	c.server = c.startServer("--slots", "6")
 	c.awaitReady(c.server)
 	c.svc = c.client()
@@ -48,8 +49,10 @@ func TestCrash(t *testing.T) {
 
 	began := time.Now()
 	stop := c.work()
-	for range kills {
-		c.strike()
+	for done := 0; done < kills; {
+		if c.strike() {
+			done++
+		}
 	}
 	struck := time.Since(began)
 	stop()
@@ -98,8 +101,9 @@ type crash struct {
 	count  map[string]int  // kills by victim
 	halved map[string]bool // folders of plugin processes of which one half was killed
 
-	requests atomic.Int64 // number of the last request
-	lookups  atomic.Int64 // submissions whose answer was lost
+	nudges   chan struct{} // ask for some runs now
+	requests atomic.Int64  // number of the last request
+	lookups  atomic.Int64  // submissions whose answer was lost
 
 	mu        sync.Mutex
 	runs      []request
@@ -137,72 +141,93 @@ func (c *crash) startAgent(flags ...string) {
 	c.agent = c.start("agent", append([]string{"agent", "--server", c.agents, "--data", filepath.Join(c.dir, "second"), "--slots", "6"}, flags...)...)
 }
 
-// strike kills something while work is running, and restarts it.
-func (c *crash) strike() {
+// strike kills something while work is running and runs are being asked for, and restarts it. It is false when the victim ended in good
+// order, or was not there.
+func (c *crash) strike() bool {
 	victim := victims[c.random.IntN(len(victims))]
 	delay := time.Duration(c.random.IntN(700)) * time.Millisecond
 	if c.random.IntN(4) == 0 {
 		delay /= 20 // while others are still coming back
 	}
 	down := time.Duration(c.random.IntN(4)*c.random.IntN(50)) * time.Millisecond
+	asking := time.Duration(c.random.IntN(5000)) * time.Microsecond
 	time.Sleep(delay) // the random instant is the test
 	c.awaitWork()
-	victim.strike(c, down)
+	c.nudges <- struct{}{}
+	time.Sleep(asking)
+	if !victim.strike(c, down) {
+		c.count["not killed: "+victim.name]++
+		return false
+	}
 	c.count[victim.name]++
+	return true
 }
 
-// victims are what a strike can kill. After the kill things stay down for a while.
+// victims are what a strike can kill, and then restarts after a while in which it is down.
 var victims = []struct {
 	name   string
-	strike func(c *crash, down time.Duration)
+	strike func(c *crash, down time.Duration) (killed bool)
 }{
-	{"server", func(c *crash, down time.Duration) {
+	{"server", func(c *crash, down time.Duration) bool {
 		c.server.kill()
 		time.Sleep(down)
 		c.startAgain()
+		return true
 	}},
-	{"server twice", func(c *crash, down time.Duration) {
+	{"server twice", func(c *crash, down time.Duration) bool {
 		c.server.kill()
 		c.startAgain()
 		time.Sleep(down) // and down it goes while it is starting
 		c.server.kill()
 		c.startAgain()
+		return true
 	}},
-	{"agent", func(c *crash, down time.Duration) {
+	{"server in good order", func(c *crash, down time.Duration) bool {
+		c.awaitReady(c.server) // before that, SIGTERM ends it as SIGKILL does
+		c.server.terminate(c.t)
+		c.startAgain()
+		return false
+	}},
+	{"agent", func(c *crash, down time.Duration) bool {
 		c.agent.kill()
 		time.Sleep(down)
 		c.startAgent()
+		return true
 	}},
-	{"server and agent", func(c *crash, down time.Duration) {
+	{"server and agent", func(c *crash, down time.Duration) bool {
 		c.server.kill()
 		c.agent.kill()
 		time.Sleep(down)
 		c.startAgent()
 		c.startAgain()
+		return true
 	}},
-	{"plugin of the server", func(c *crash, _ time.Duration) { c.killPlugin(c.localPlugins(), "runner-shell") }},
-	{"plugin of the agent", func(c *crash, _ time.Duration) { c.killPlugin(c.secondPlugins(), "runner-shell") }},
-	{"python plugin", func(c *crash, _ time.Duration) { c.killPlugin(c.localPlugins(), "runner-python") }},
-	{"sensor plugin", func(c *crash, _ time.Duration) { c.killPlugin(c.localPlugins(), "sensor-file") }},
-	{"keeper of the server", func(c *crash, _ time.Duration) { c.killKeeper(c.localPlugins()) }},
-	{"keeper of the agent", func(c *crash, _ time.Duration) { c.killKeeper(c.secondPlugins()) }},
-	{"server and its plugin", func(c *crash, down time.Duration) {
+	{"plugin of the server", func(c *crash, _ time.Duration) bool { return c.killPlugin(c.localPlugins(), "runner-shell") }},
+	{"plugin of the agent", func(c *crash, _ time.Duration) bool { return c.killPlugin(c.secondPlugins(), "runner-shell") }},
+	{"python plugin", func(c *crash, _ time.Duration) bool { return c.killPlugin(c.localPlugins(), "runner-python") }},
+	{"sensor plugin", func(c *crash, _ time.Duration) bool { return c.killPlugin(c.localPlugins(), "sensor-file") }},
+	{"keeper of the server", func(c *crash, _ time.Duration) bool { return c.killKeeper(c.localPlugins()) }},
+	{"keeper of the agent", func(c *crash, _ time.Duration) bool { return c.killKeeper(c.secondPlugins()) }},
+	{"server and its plugin", func(c *crash, down time.Duration) bool {
 		c.server.kill()
 		c.killPlugin(c.localPlugins(), "runner-shell")
 		time.Sleep(down)
 		c.startAgain()
+		return true
 	}},
-	{"agent and its plugin", func(c *crash, down time.Duration) {
+	{"agent and its plugin", func(c *crash, down time.Duration) bool {
 		c.agent.kill()
 		c.killPlugin(c.secondPlugins(), "runner-shell")
 		time.Sleep(down)
 		c.startAgent()
+		return true
 	}},
-	{"agent and its keeper", func(c *crash, down time.Duration) {
+	{"agent and its keeper", func(c *crash, down time.Duration) bool {
 		c.agent.kill()
 		c.killKeeper(c.secondPlugins())
 		time.Sleep(down)
 		c.startAgent()
+		return true
 	}},
 }
 
@@ -212,18 +237,18 @@ func (c *crash) localPlugins() string { return filepath.Join(c.data, "agent", "p
 
 func (c *crash) secondPlugins() string { return filepath.Join(c.dir, "second", "plugins") }
 
-func (c *crash) killPlugin(plugins, name string) {
-	c.killHalf(plugins, name, func(r keeper.Reattach) int { return r.PID })
+func (c *crash) killPlugin(plugins, name string) bool {
+	return c.killHalf(plugins, name, func(r keeper.Reattach) int { return r.PID })
 }
 
-func (c *crash) killKeeper(plugins string) {
-	c.killHalf(plugins, "runner-shell", func(r keeper.Reattach) int { return r.Keeper })
+func (c *crash) killKeeper(plugins string) bool {
+	return c.killHalf(plugins, "runner-shell", func(r keeper.Reattach) int { return r.Keeper })
 }
 
-// killHalf kills the plugin process or the keeper where both live. When there are none yet, it waits for them: somebody may be
-// about to start them.
-func (c *crash) killHalf(plugins, name string, half func(keeper.Reattach) int) {
-	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(pause) {
+// killHalf kills a plugin process or its keeper, where both live. When there are none it waits a little: somebody may be about to
+// start them.
+func (c *crash) killHalf(plugins, name string, half func(keeper.Reattach) int) bool {
+	for deadline := time.Now().Add(time.Second); time.Now().Before(deadline); time.Sleep(pause) {
 		folders, _ := filepath.Glob(filepath.Join(plugins, name, "*"))
 		for _, folder := range folders {
 			card, err := keeper.ReadReattach(folder)
@@ -231,13 +256,10 @@ func (c *crash) killHalf(plugins, name string, half func(keeper.Reattach) int) {
 				continue
 			}
 			c.halved[folder] = true
-			if err := syscall.Kill(half(card), syscall.SIGKILL); err != nil {
-				c.t.Logf("kill half of %s: %v", folder, err)
-			}
-			return
+			return syscall.Kill(half(card), syscall.SIGKILL) == nil
 		}
 	}
-	c.count["nobody: no whole "+name+" was there"]++
+	return false
 }
 
 // mine tells whether a process is one of the test's plugin processes or keepers, and lives.
@@ -268,6 +290,18 @@ func (c *crash) work() (stop func()) {
 	}
 	worker(func(ctx context.Context, _ int) { c.run(ctx, "slow") })
 	worker(c.backfill)
+	workers.Go(func() {
+		for {
+			select {
+			case <-stopping:
+				return
+			case <-c.nudges:
+				for range 3 {
+					workers.Go(func() { c.run(ctx, "tiny") })
+				}
+			}
+		}
+	})
 	return func() {
 		close(stopping)
 		workers.Wait()
@@ -306,7 +340,32 @@ func (c *crash) run(ctx context.Context, flow string) {
 	c.mu.Lock()
 	c.runs = append(c.runs, r)
 	c.mu.Unlock()
-	c.persist(ctx, func() error { return c.svc.WatchRun(ctx, r.run, func(engine.RunDetail) error { return nil }) })
+	watch := func(f func(engine.RunDetail) error) {
+		c.persist(ctx, func() error { return c.svc.WatchRun(ctx, r.run, f) })
+	}
+	if flow == "logs" {
+		c.followLog(ctx, watch)
+	}
+	watch(func(engine.RunDetail) error { return nil })
+}
+
+// errFound ends a watch that has seen what it waited for.
+var errFound = errors.New("found")
+
+// followLog reads the log of a run's only task while it is written.
+func (c *crash) followLog(ctx context.Context, watch func(func(engine.RunDetail) error)) {
+	var task engine.TaskRunView
+	watch(func(d engine.RunDetail) error {
+		if task = d.Tasks[0]; task.Attempt != 0 && task.State != engine.Waiting {
+			return errFound
+		}
+		return nil
+	})
+	var log bytes.Buffer
+	c.persist(ctx, func() error { return c.svc.Logs(ctx, task.Attempt, int64(log.Len()), true, &log) })
+	if want := logOf(task.Task, crashFlows["logs"].tasks[task.Task].lines); ctx.Err() == nil && log.String() != want {
+		c.t.Errorf("following the log of %s gave %d bytes, want %d", task.Name, log.Len(), len(want))
+	}
 }
 
 // backfill asks for one day of the flows with a schedule and waits for its end.
@@ -367,7 +426,7 @@ func submitted[ID ~int64](ctx context.Context, c *crash, ask, look func() (ID, e
 func (c *crash) persist(ctx context.Context, f func() error) {
 	for ctx.Err() == nil {
 		err := f()
-		if err == nil || !c.passing(ctx, err) {
+		if err == nil || errors.Is(err, errFound) || !c.passing(ctx, err) {
 			return
 		}
 	}

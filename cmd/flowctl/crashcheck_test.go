@@ -193,6 +193,7 @@ func (c *crash) checkRun(r engine.RunView, attempts []engine.AttemptView, execut
 	for _, task := range detail.Tasks {
 		x, want := done[task.Task], crashFlows[r.Flow].tasks[task.Task]
 		if x == nil {
+			c.t.Errorf("%s is %s: %s %s", task.Name, task.State, task.Code, task.Message)
 			continue
 		}
 		if task.State != engine.Succeeded || x.fence != strconv.FormatInt(int64(task.Attempt), 10) || task.Outputs["fence"] != x.fence {
@@ -207,17 +208,23 @@ func (c *crash) checkRun(r engine.RunView, attempts []engine.AttemptView, execut
 
 func (c *crash) checkLog(task engine.TaskRunView, lines int) {
 	c.t.Helper()
-	var got, want bytes.Buffer
+	var got bytes.Buffer
 	if err := c.svc.Logs(c.t.Context(), task.Attempt, 0, false, &got); err != nil {
 		c.t.Errorf("the log of %s: %v", task.Name, err)
 		return
 	}
+	if want := logOf(task.Task, lines); got.String() != want {
+		c.t.Errorf("the log of %s has %d bytes, want %d: %.200q…", task.Name, got.Len(), len(want), got.Bytes())
+	}
+}
+
+// logOf is what a task prints.
+func logOf(task string, lines int) string {
+	var b strings.Builder
 	for i := range lines {
-		fmt.Fprintf(&want, "line %d of %s\n", i+1, task.Task)
+		fmt.Fprintf(&b, "line %d of %s\n", i+1, task)
 	}
-	if !bytes.Equal(got.Bytes(), want.Bytes()) {
-		c.t.Errorf("the log of %s has %d bytes, want %d: %.200q…", task.Name, got.Len(), want.Len(), got.Bytes())
-	}
+	return b.String()
 }
 
 // checkLedger wants that a backfill of the same days finds nothing missing.

@@ -51,6 +51,7 @@ var crashFlows = map[string]crashFlow{
 		"join":   {lines: 1, seconds: 0.01, from: "leaf-5", needs: "leaf-1, leaf-2, leaf-3, leaf-4"},
 	}},
 	"logs": {onDemand, map[string]crashTask{"large": {lines: 4000, seconds: 0.05}}},
+	"tiny": {onDemand, map[string]crashTask{"one": {lines: 1, seconds: 0.001}}},
 	"slow": {onDemand, map[string]crashTask{"wait": {lines: 5, seconds: 1.2}}},
 	"snake": {onDemand, map[string]crashTask{
 		"py": {lines: 50, seconds: 0.1, python: true},
