@@ -3,12 +3,15 @@ package agent
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strconv"
 	"sync"
 	"time"
+
+	"flowctl/plugins/sdk"
 )
 
 const (
@@ -89,7 +92,7 @@ func (t *trash) sort() (useless []string) {
 	return useless
 }
 
-// recycle empties a folder and keeps it as a spare. It is false when the folder has to be removed instead: enough are
+// recycle empties a folder, except for a log without content, and keeps it as a spare. It is false when the folder has to be removed instead: enough are
 // kept, or the task made something of it that is not as good as new.
 func (t *trash) recycle(path string) bool {
 	t.mu.Lock()
@@ -108,6 +111,9 @@ func (t *trash) recycle(path string) bool {
 		return false
 	}
 	for _, e := range entries {
+		if e.Name() == sdk.LogFile && isEmpty(e) {
+			continue
+		}
 		if e.IsDir() || os.Remove(filepath.Join(path, e.Name())) != nil {
 			return false
 		}
@@ -119,6 +125,12 @@ func (t *trash) recycle(path string) bool {
 	t.spare = append(t.spare, spare)
 	t.mu.Unlock()
 	return true
+}
+
+// isEmpty tells whether an entry is a file of nobody else's that holds nothing.
+func isEmpty(e fs.DirEntry) bool {
+	info, err := e.Info()
+	return err == nil && info.Mode() == 0o600 && info.Size() == 0
 }
 
 // reuse makes a spare folder appear at path, in one step. It is false when there is none, or something is in the way.

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"flowctl/plugins/sdk"
 )
 
 // folderWith makes a folder with files; a name that ends in / is a folder.
@@ -28,6 +30,27 @@ func folderWith(t *testing.T, path string, names ...string) string {
 		}
 	}
 	return path
+}
+
+func TestAnEmptyLogIsGivenOutAgain(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	tr, err := openTrash(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := folderWith(t, filepath.Join(dir, "old"), "output")
+	if err := os.WriteFile(filepath.Join(old, sdk.LogFile), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	fresh := filepath.Join(dir, "new")
+	if !tr.recycle(old) || !tr.reuse(fresh) {
+		t.Fatal("the folder was not given out again")
+	}
+	left, err := os.ReadDir(fresh)
+	if err != nil || len(left) != 1 || left[0].Name() != sdk.LogFile {
+		t.Errorf("the new folder holds %v, %v; want the empty log alone", left, err)
+	}
 }
 
 func TestFoldersAreGivenOutAgainEmpty(t *testing.T) {

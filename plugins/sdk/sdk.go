@@ -7,6 +7,10 @@ import (
 	"time"
 )
 
+// LogFile is where runners of processes keep the log in the work folder. One that is there before the start, and empty, is
+// used: on file systems where making a file is dear, hosts give folders out again with their empty logs.
+const LogFile = "log"
+
 // Kinds of plugin.
 const (
 	KindRunner = "runner"

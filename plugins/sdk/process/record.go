@@ -18,7 +18,7 @@ import (
 // The files of a work folder.
 const (
 	startFile  = "start" // a link to the home's card, or to its void card
-	logFile    = "log"   // stdout and stderr
+	logFile    = sdk.LogFile
 	causeFile  = "cause.json"
 	exitPrefix = "exit-"     // a link whose name is the record: exit-CODE-SIGNAL-RSS-CPU
 	exitFile   = "exit.json" // an end without an exit code
