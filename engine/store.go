@@ -81,6 +81,8 @@ type Snapshot struct {
 	// Ahead names the periods that end after the cursor of their flow and have runs all the same, by flow and start: generation must
 	// not make these again.
 	Ahead []Ahead
+	// Superseded are the active runs that a newer version has replaced, by ID: attempts of theirs are being killed.
+	Superseded []RunID
 	// Woken are the settled runs of which a Wait is over, by ID: the one who was to load them died before.
 	Woken []RunID
 	// The highest numbers given out so far; 0 = none.

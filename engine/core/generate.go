@@ -18,7 +18,7 @@ func (m *Machine) activate(rev *Revision) {
 	for _, name := range sortedKeys(m.flows) {
 		fs := m.flows[name]
 		if fs.flow != nil && rev.Project.Flow(name) == nil {
-			fs.flow = nil
+			fs.flow, fs.due = nil, 0
 			fs.row.Removed = true
 			m.touchFlow(fs)
 		}
@@ -27,7 +27,12 @@ func (m *Machine) activate(rev *Revision) {
 		r := m.runs[id]
 		f := rev.Project.Flow(r.row.Flow)
 		switch {
-		case r.row.Pinned || f == nil:
+		case r.row.Pinned:
+		case f == nil: // it stays at the last revision that has its flow
+			if r.row.Revision != r.rev.ID {
+				r.row.Revision = r.rev.ID
+				m.touchRun(r)
+			}
 		case f.Hash == r.flow.Hash && sameUpstream(r.rev.Project, rev.Project, f):
 			r.rev = rev
 		default:

@@ -121,11 +121,7 @@ func (m *Machine) limited(t *taskRun) bool {
 	if t.def.Concurrency == 0 {
 		return false
 	}
-	l := m.limits[t.id]
-	if l == nil {
-		l = &limit{}
-		m.limits[t.id] = l
-	}
+	l := m.limit(t.id)
 	l.max = t.def.Concurrency
 	if len(l.live) < l.max {
 		return false
@@ -137,15 +133,27 @@ func (m *Machine) limited(t *taskRun) bool {
 
 // hold takes a place of the task's concurrency for a live attempt.
 func (m *Machine) hold(t *taskRun) {
-	if t.def.Concurrency == 0 {
-		return
+	if t.def.Concurrency > 0 {
+		m.limit(t.id)
 	}
-	l := m.limits[t.id]
+	if l := m.limits[t.id]; l != nil && !slices.Contains(l.live, t) {
+		l.live = append(l.live, t)
+	}
+}
+
+// limit returns the limit of a task. It counts the live attempts of revisions that had none, too.
+func (m *Machine) limit(id int32) *limit {
+	l := m.limits[id]
 	if l == nil {
-		l = &limit{max: t.def.Concurrency}
-		m.limits[t.id] = l
+		l = &limit{}
+		m.limits[id] = l
+		for _, attempt := range sortedKeys(m.attempts) {
+			if t := m.attempts[attempt]; t.id == id {
+				l.live = append(l.live, t)
+			}
+		}
 	}
-	l.live = append(l.live, t)
+	return l
 }
 
 // release gives the place back and lets the next one try.
@@ -205,15 +213,20 @@ func (m *Machine) releaseAdmission(r *run) {
 	if r.queued > 0 {
 		heap.Remove(&f.waiting, r.queued-1)
 	}
-	if !r.admitted {
-		return
+	if r.admitted {
+		r.cede()
+		m.admitNext(f)
 	}
+}
+
+// cede gives up a run's place in its flow.
+func (r *run) cede() {
+	f := r.state
 	r.admitted = false
 	f.admitted--
 	if i := slices.Index(f.holders, r); i >= 0 {
 		f.holders = slices.Delete(f.holders, i, i+1)
 	}
-	m.admitNext(f)
 }
 
 func (m *Machine) admitNext(f *flowState) {

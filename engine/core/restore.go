@@ -109,7 +109,7 @@ func (m *Machine) restoreRuns(s *engine.Snapshot) {
 		return cmp.Or(cmp.Compare(a.row.Version, b.row.Version), cmp.Compare(a.row.ID, b.row.ID))
 	})
 	for _, r := range made {
-		if !r.row.Extra {
+		if !r.row.Extra && !slices.Contains(s.Superseded, r.row.ID) {
 			m.stand(r)
 		}
 	}

@@ -427,6 +427,9 @@ func (m *Machine) follow(r *run, rev *Revision, f *flow.Flow) {
 		}
 	}
 	m.forget(r)
+	if r.admitted {
+		r.cede() // the limit may be another one now
+	}
 	r.flow, r.rev, r.plan = f, rev, m.planOf(f)
 	r.row.Revision = rev.ID
 	m.touchRun(r)

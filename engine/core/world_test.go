@@ -556,6 +556,9 @@ func (s *rows) snapshot() *engine.Snapshot {
 		out.LastRun = id
 		if r.State == engine.RunActive {
 			out.Runs = append(out.Runs, r)
+			if _, standing := s.highest(r.Flow, r.Period.Start); !r.Extra && standing.ID != id {
+				out.Superseded = append(out.Superseded, id)
+			}
 		}
 		if f, ok := s.flows[r.Flow]; ok && r.Period.End > f.Cursor && r.Period.Kind != period.Demand {
 			all, standing := s.highest(r.Flow, r.Period.Start)

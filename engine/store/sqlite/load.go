@@ -19,6 +19,8 @@ WHERE r.state = 'active' ORDER BY r.id, t.task`
 WHERE r.state = 'active' AND (a.state = 'assigned' OR a.state = 'running' OR a.state = 'killing') ORDER BY a.id`
 	aheadRuns = `SELECT r.flow, r.period_start, max(r.version), min(r.extra) FROM flows f CROSS JOIN runs r INDEXED BY runs_end
 ON r.flow = f.flow AND r.period_end > f.cursor WHERE r.period_kind <> 0 GROUP BY r.flow, r.period_start ORDER BY r.flow, r.period_start`
+	supersededRuns = `SELECT r.id FROM runs r INDEXED BY runs_active WHERE r.state = 'active' AND NOT r.extra
+AND EXISTS (SELECT 1 FROM runs n WHERE n.flow = r.flow AND n.period_start = r.period_start AND n.version > r.version AND NOT n.extra) ORDER BY r.id`
 	// The codes of ledgerStates: 1 succeeded, 2 skipped.
 	wokenRuns = `SELECT DISTINCT w.run FROM waits w JOIN tasks t ON t.id = w.task WHERE CASE t.task
 WHEN '' THEN EXISTS (SELECT 1 FROM runs r JOIN flows f ON f.flow = r.flow WHERE r.id = w.run AND r.period_end <= f.cursor)
@@ -51,6 +53,7 @@ func (s *Store) Load(ctx context.Context) (*engine.Snapshot, error) {
 			{`SELECT flow, era, schedule, cursor, removed FROM flows ORDER BY flow`, into(&n.Flows, scanFlow)},
 			{`SELECT ` + backfillColumns + ` FROM backfills WHERE state IN ('running', 'paused') OR finished_at = 0 ORDER BY id`, into(&n.Backfills, scanBackfill)},
 			{aheadRuns, into(&n.Ahead, scanAhead)},
+			{supersededRuns, func(r *row) error { n.Superseded = append(n.Superseded, engine.RunID(r.int())); return nil }},
 			{wokenRuns, func(r *row) error { n.Woken = append(n.Woken, engine.RunID(r.int())); return nil }},
 			{highest, numbers},
 		} {

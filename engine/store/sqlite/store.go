@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -66,15 +67,42 @@ func openWriter(ctx context.Context, path string) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The log is moved into the database when it has 16 MiB rather than SQLite's 4: one flush of the database for more commits.
-	err = c.script(ctx, `PRAGMA wal_autocheckpoint = 4096`)
+	err = c.script(ctx, fmt.Sprintf(`PRAGMA wal_autocheckpoint = %d`, logPages))
 	if err == nil {
 		err = migrate(ctx, c)
+	}
+	if err == nil {
+		err = widen(path + "-wal")
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open database %s: %w", path, err), c.close())
 	}
 	return c, nil
+}
+
+const (
+	// logPages is after how many pages the log is moved into the database, and written from its beginning again.
+	logPages = 1000
+	// logBytes holds that many pages and the transaction that reaches them.
+	logBytes = (logPages + 200) * (4096 + 24)
+)
+
+// widen gives the log its full length at once: flushing what grows a file takes twice as long as flushing what is written over
+// in it. SQLite takes the zeros for the remains of older logs.
+func widen(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // the first commit makes it
+	}
+	if err != nil {
+		return err
+	}
+	info, err := f.Stat()
+	if err == nil && info.Size() < logBytes {
+		_, err = f.WriteAt(make([]byte, logBytes-info.Size()), info.Size())
+		err = errors.Join(err, f.Sync())
+	}
+	return errors.Join(err, f.Close())
 }
 
 // Close waits for what goes on, closes the database and frees the lock.

@@ -34,6 +34,15 @@ func testLoad(w *world) {
 	w.equal("backfills", backfills, []engine.BackfillID{2, 3, 5})
 	w.equal("numbers", []int64{int64(n.LastRun), int64(n.LastAttempt), int64(n.LastBackfill)}, []int64{10, 3, 5})
 
+	newer, extra := w.run(11), w.run(12)
+	newer.Period, newer.Version, newer.State = w.run(2).Period, 2, engine.RunFailed
+	extra.Period, extra.Version, extra.Extra = w.run(10).Period, 2, true
+	w.equal("none superseded", len(n.Superseded), 0)
+	w.commit(engine.Changes{Runs: []engine.Run{newer, extra}})
+	w.equal("superseded", w.load().Superseded, []engine.RunID{2})
+	extra.State = engine.RunFailed
+	w.commit(engine.Changes{Runs: []engine.Run{extra}})
+
 	// A run that settles leaves, one that is taken up again returns.
 	live.State, settled.State = engine.RunSucceeded, engine.RunActive
 	w.commit(engine.Changes{Runs: []engine.Run{live, settled}})
