@@ -43,7 +43,8 @@ const (
 	ReportStarted  ReportKind = iota + 1 // the process runs
 	ReportFinished                       // it is over, see Result; repeated until acknowledged
 	ReportRefused                        // not started and never will be: Missing inputs, or Message says why
-	ReportUnknown                        // the server asked about an attempt that this agent has no record of
+	ReportUnknown                        // this agent has no record of the attempt, though the server asked or it had one
+	ReportHeld                           // the agent answers for it, and does not know yet whether the process was started
 )
 
 // Report is what an agent says of one attempt.

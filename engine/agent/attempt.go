@@ -48,6 +48,9 @@ func (at *attempt) report() engine.Report {
 	if at.phase == finished {
 		return engine.Report{Attempt: at.id, Kind: engine.ReportFinished, Result: at.result}
 	}
+	if !at.runs {
+		return engine.Report{Attempt: at.id, Kind: engine.ReportHeld}
+	}
 	return engine.Report{Attempt: at.id, Kind: engine.ReportStarted}
 }
 
@@ -190,8 +193,8 @@ func (a *Agent) start(s *session, at *attempt, tree string) (res engine.Result, 
 		if a.ctx.Err() != nil {
 			break
 		}
-		if found, rerr := a.recover(at); rerr != nil || found != sdk.NotStarted {
-			return engine.Result{}, true // it runs, or nobody can tell yet: await finds out
+		if found, ok := a.find(at); !ok || found != sdk.NotStarted {
+			return engine.Result{}, ok
 		}
 	}
 	return notStarted(engine.CodePlugin, "runner "+at.runner, err), false
@@ -221,10 +224,10 @@ func (at *attempt) spec(tree string, env []string) sdk.Spec {
 func (a *Agent) running(at *attempt) (killed bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	at.runs = true
-	if a.session != nil {
+	if !at.runs && a.session != nil {
 		a.session.out.report(engine.Report{Attempt: at.id, Kind: engine.ReportStarted})
 	}
+	at.runs = true
 	return at.killed
 }
 

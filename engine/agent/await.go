@@ -24,17 +24,19 @@ const pluginPause = time.Second
 func (a *Agent) await(at *attempt, lost bool) {
 	for {
 		if lost {
-			found, err := a.recover(at)
-			if err != nil {
-				a.opts.Log.Warn("the runner cannot be asked about an attempt", "attempt", at.id, "runner", at.runner, "error", err)
-				if !sleep(a.ctx, pluginPause) {
-					return
-				}
-				continue
+			found, ok := a.find(at)
+			if !ok {
+				return
+			}
+			if found == sdk.NotStarted && a.giveBack(at) {
+				return
 			}
 			if found == sdk.NotStarted {
 				a.conclude(at, lostResult("the runner has no record of it"))
 				return
+			}
+			if a.running(at) {
+				a.signal(at)
 			}
 			lost = false
 		}
@@ -156,6 +158,35 @@ func lostResult(why string) engine.Result {
 	return engine.Result{State: engine.Failed, Code: engine.CodeLost, ExitCode: -1, Message: "how it ended is not known: " + why}
 }
 
+// find asks the runner about an attempt until it answers; false: ctx ended first.
+func (a *Agent) find(at *attempt) (sdk.Recovered, bool) {
+	for {
+		found, err := a.recover(at)
+		if err == nil {
+			return found, true
+		}
+		a.opts.Log.Warn("the runner cannot be asked about an attempt", "attempt", at.id, "runner", at.runner, "error", err)
+		if !sleep(a.ctx, pluginPause) {
+			return sdk.NotStarted, false
+		}
+	}
+}
+
+// giveBack forgets an attempt that was not started and never will be, so that the server sends it again. It is false when the
+// agent had said that it was started.
+func (a *Agent) giveBack(at *attempt) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if at.runs || os.RemoveAll(at.folder) != nil {
+		return false
+	}
+	delete(a.attempts, at.id)
+	if a.session != nil {
+		a.session.out.report(engine.Report{Attempt: at.id, Kind: engine.ReportUnknown})
+	}
+	return true
+}
+
 // recover asks a new plugin process about an attempt that another one was given.
 func (a *Agent) recover(at *attempt) (sdk.Recovered, error) {
 	for try := 1; ; try++ {
@@ -213,7 +244,7 @@ func (a *Agent) recoverAll() error {
 // takeUp finds out what became of one attempt. The folder of an attempt that was not started is removed before the server
 // can send the attempt again.
 func (a *Agent) takeUp(at *attempt) error {
-	at.phase, at.runs = started, true
+	at.phase = started
 	if at.result, at.own = readResult(at.folder); at.own {
 		at.phase = finished
 		a.hold(at)
@@ -223,6 +254,7 @@ func (a *Agent) takeUp(at *attempt) error {
 	if err == nil && found == sdk.NotStarted {
 		return os.RemoveAll(at.folder) // and never will be; the server sends it again
 	}
+	at.runs = err == nil
 	a.hold(at)
 	a.trees.keep(at.tree)
 	a.work.Go(func() {

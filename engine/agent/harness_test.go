@@ -307,6 +307,7 @@ type plugin struct {
 	all     map[string]*played
 	paths   map[string]bool // those that the sensor finds
 	refusal error           // of Start
+	silence error           // of Recover
 }
 
 // played is one attempt in the runner's hands.
@@ -424,7 +425,13 @@ func (r runner) Signal(_ context.Context, work string, how sdk.Signal) error {
 }
 
 func (r runner) Recover(_ context.Context, work string) (sdk.Recovered, error) {
-	if r.find(work) == nil {
+	found := r.find(work)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case r.silence != nil:
+		return sdk.NotStarted, r.silence
+	case found == nil:
 		return sdk.NotStarted, nil
 	}
 	return sdk.Running, nil

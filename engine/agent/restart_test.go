@@ -136,6 +136,33 @@ func TestFoldersOfAttemptsThatWereNotStarted(t *testing.T) {
 	_ = stop()
 }
 
+// While the runner cannot say whether an attempt was started, the server hears neither that it was nor that it is unknown.
+func TestAttemptOfWhichNothingIsKnownYet(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	a, stop := r.connected("one")
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	next[lost](t, r.events)
+	if err := os.MkdirAll(a.folderOf(1), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	r.plugin.mu.Lock()
+	r.plugin.silence = errors.New("no descriptors left")
+	r.plugin.mu.Unlock()
+	r.run(r.options("one"))
+	if got := next[joined](t, r.events).hello.Attempts; len(got) != 1 || got[0].Kind != engine.ReportHeld {
+		t.Fatalf("hello %+v", got)
+	}
+	r.plugin.mu.Lock()
+	r.plugin.silence = nil
+	r.plugin.mu.Unlock()
+	nextReport(t, r.events, 1, engine.ReportUnknown)
+	r.hub.Assign("one", []*engine.Assignment{assignment(1)})
+	r.started()
+}
+
 func TestOneAgentPerFolder(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

@@ -142,7 +142,7 @@ func (m *Machine) reported(agentName string, rs []engine.Report) {
 		r := &rs[i]
 		t := m.attempts[r.Attempt]
 		if t == nil || t.agent == nil || t.agent.name != agentName {
-			if r.Kind == engine.ReportStarted {
+			if r.Kind == engine.ReportStarted || r.Kind == engine.ReportHeld {
 				m.out.Kill[agentName] = append(m.out.Kill[agentName], r.Attempt)
 			} else {
 				m.out.Ack[agentName] = append(m.out.Ack[agentName], r.Attempt)
@@ -152,6 +152,8 @@ func (m *Machine) reported(agentName string, rs []engine.Report) {
 		switch r.Kind {
 		case engine.ReportStarted:
 			m.begin(t)
+			continue
+		case engine.ReportHeld:
 			continue
 		case engine.ReportFinished:
 			m.finish(t, r.Result)

@@ -427,6 +427,27 @@ func TestKillAndLostAgent(t *testing.T) {
 	}
 }
 
+func TestAnAttemptOfWhichItsAgentKnowsNothingYet(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "2026-11-19T23:59:00Z")
+	w.join("one", 10)
+	w.activate(chainFlow)
+	w.sleep(2 * time.Minute)
+	_, as := w.holding("shop/a@2026-11-19")
+	w.do(AgentLost{Agent: "one"})
+	w.do(AgentJoined{Hello: engine.Hello{Name: "one", BootID: "boot", Slots: 10, Attempts: []engine.Report{
+		{Attempt: as.Attempt, Kind: engine.ReportHeld},
+	}}})
+	w.wantState("shop/a@2026-11-19", engine.Assigned)
+	delete(w.fleet["one"], as.Attempt)
+	w.do(Reported{Agent: "one", Reports: []engine.Report{{Attempt: as.Attempt, Kind: engine.ReportUnknown}}})
+	if _, again := w.holding("shop/a@2026-11-19"); again == nil || again.Attempt != as.Attempt {
+		t.Fatalf("it was not sent again but %+v", again)
+	}
+	w.finish("shop/a@2026-11-19", engine.Succeeded)
+	w.wantState("shop/a@2026-11-19", engine.Succeeded)
+}
+
 func TestRerunWithKillWaitsForTheEndOfTheOldAttempt(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "2026-11-19T23:59:00Z")

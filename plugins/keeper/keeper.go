@@ -213,7 +213,11 @@ func (k *keeper) inherit() {
 	}
 	for i, b := range starts {
 		if b.PID == 0 && !b.Failed && i == len(starts)-1 {
-			b = k.unrecorded(b, starts)
+			if b = k.unrecorded(b, starts); b.PID != 0 {
+				if err := process.NotePID(k.dir, b); err != nil {
+					fmt.Fprintln(os.Stderr, err)
+				}
+			}
 		}
 		if s, err := proc.ReadStat(b.PID); b.PID != 0 && err == nil && s.Parent == os.Getpid() && s.BornWithin(b.From, b.To) {
 			k.orphans[b.PID] = true

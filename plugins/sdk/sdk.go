@@ -134,6 +134,8 @@ const (
 	CodeKilled  = "killed"       // Signal ended it
 	CodeStart   = "start_failed" // the process could not be started
 	CodeLost    = "lost"         // how the process ended is not known
+	// CodeUnstarted: the plugin died before it started the process, and nothing will. Recover says NotStarted then.
+	CodeUnstarted = "unstarted"
 )
 
 // Sensor tells whether data paths exist.

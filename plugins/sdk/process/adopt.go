@@ -104,10 +104,30 @@ func (a *attempt) neverStarted() (exitRecord, bool) {
 	if e, ok, err := exitOn(a.work); ok && err == nil {
 		return e, true
 	}
-	e := problem(sdk.CodeStart, "the runner plugin died before it started the process")
+	e := problem(sdk.CodeUnstarted, "the runner plugin died before it started the process")
 	_ = e.store(a.work, a.home) // the same verdict follows from the same facts
 	return e, true
 }
+
+// decided returns when it is known whether the process was started: at once, save for attempts whose plugin is at it or died at it.
+func (a *attempt) decided(ctx context.Context) error {
+	for {
+		if a.over() {
+			return nil
+		}
+		if b, ok := a.from.find(a.work); ok && b.PID != 0 {
+			return nil
+		}
+		select {
+		case <-a.done:
+		case <-time.After(decidePause): // the journal of another process: nothing tells of a line in it
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+const decidePause = time.Millisecond
 
 // lost waits for the end of a process whose exit nobody will record.
 func (a *attempt) lost() exitRecord {

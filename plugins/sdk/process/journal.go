@@ -2,6 +2,7 @@ package process
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -133,6 +134,16 @@ func appendPID(b []byte, pid int, boot int64) []byte {
 	b = strconv.AppendInt(b, int64(pid), 10)
 	b = append(b, ' ')
 	return append(strconv.AppendInt(b, boot, 10), '\n')
+}
+
+// NotePID completes the last start in the journal of a plugin process that died before it could.
+func NotePID(dir string, b Begun) error {
+	f, err := os.OpenFile(filepath.Join(dir, journalFile), os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(appendPID([]byte("\n"), b.PID, b.To)) // its last line may be cut
+	return errors.Join(err, f.Close())
 }
 
 // ReadJournal returns the starts of the plugin process with this folder, oldest first. Starts whose exit is recorded may be missing.

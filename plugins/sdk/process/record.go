@@ -79,7 +79,7 @@ type causeRecord struct {
 // exitRecord is how the process ended.
 type exitRecord struct {
 	Version int    `json:"version"`
-	Problem string `json:"problem,omitempty"` // sdk.CodeStart or sdk.CodeLost: there is no Exit
+	Problem string `json:"problem,omitempty"` // sdk.CodeStart, CodeUnstarted or CodeLost: there is no Exit
 	Message string `json:"message,omitempty"`
 	exit    proc.Exit
 }

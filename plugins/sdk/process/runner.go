@@ -184,7 +184,7 @@ func (r *Runner) Signal(_ context.Context, work string, how sdk.Signal) error {
 }
 
 // Recover implements sdk.Runner.
-func (r *Runner) Recover(_ context.Context, work string) (sdk.Recovered, error) {
+func (r *Runner) Recover(ctx context.Context, work string) (sdk.Recovered, error) {
 	if !filepath.IsAbs(work) {
 		return sdk.NotStarted, fmt.Errorf("work folder %q is not absolute: %w", work, sdk.ErrInvalid)
 	}
@@ -204,10 +204,18 @@ func (r *Runner) Recover(_ context.Context, work string) (sdk.Recovered, error) 
 		return sdk.NotStarted, err
 	}
 	defer r.release(a)
-	if a.over() {
-		return sdk.Finished, nil
+	if a.from != nil {
+		if err := a.decided(ctx); err != nil {
+			return sdk.NotStarted, err
+		}
 	}
-	return sdk.Running, nil
+	switch {
+	case !a.over():
+		return sdk.Running, nil
+	case a.outcome.Code == sdk.CodeUnstarted:
+		return sdk.NotStarted, nil
+	}
+	return sdk.Finished, nil
 }
 
 // find returns an attempt from memory or from its work folder; the caller releases it.

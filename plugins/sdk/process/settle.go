@@ -33,7 +33,7 @@ func Settle(home string, b Begun, exit proc.Exit, reaper int) {
 func SettleUnknown(home string, b Begun) {
 	switch {
 	case b.PID == 0:
-		settle(home, b.Work, problem(sdk.CodeStart, "the runner plugin died before it started the process"))
+		settle(home, b.Work, problem(sdk.CodeUnstarted, "the runner plugin died before it started the process"))
 	default:
 		settle(home, b.Work, problem(sdk.CodeLost, "the process %d ended and nobody saw how", b.PID))
 	}
