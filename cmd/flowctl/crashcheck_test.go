@@ -40,6 +40,15 @@ func (tr *trace) running(t testing.TB) int {
 	return tr.open
 }
 
+func (tr *trace) size(t testing.TB) int64 {
+	t.Helper()
+	s, err := os.Stat(tr.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.Size()
+}
+
 // taskRun names a task run as its trace does.
 type taskRun struct {
 	task, period, id string // of FLOW/TASK; id of the request, for flows on demand
@@ -108,6 +117,7 @@ func (c *crash) check() {
 		c.t.Errorf("executed for no run: %+v", *xs[0])
 	}
 	c.checkLedger()
+	c.checkCommand(runs)
 	total := 0
 	for _, as := range attempts {
 		total += len(as)
@@ -227,6 +237,19 @@ func logOf(task string, lines int) string {
 	return b.String()
 }
 
+// checkCommand wants the command line to print a whole log.
+func (c *crash) checkCommand(runs []engine.RunView) {
+	c.t.Helper()
+	i := slices.IndexFunc(runs, func(r engine.RunView) bool { return r.Flow == "logs" })
+	if i < 0 {
+		return
+	}
+	out, problems, code := c.flowctl(c.t.Context(), "logs", "logs/large@"+runs[i].Period)
+	if want := logOf("large", crashFlows["logs"].tasks["large"].lines); out != want || code != 0 {
+		c.t.Errorf("flowctl logs ends with %d and prints %d bytes, want %d: %s", code, len(out), len(want), problems)
+	}
+}
+
 // checkLedger wants that a backfill of the same days finds nothing missing.
 func (c *crash) checkLedger() {
 	c.t.Helper()
@@ -254,7 +277,7 @@ func (c *crash) state() []string {
 	}) {
 		lines = append(lines, fmt.Sprint(a.ID, a.TaskRun, a.State, a.FinishedAt))
 	}
-	return lines
+	return append(lines, fmt.Sprint(c.trace.size(c.t), " bytes of trace"))
 }
 
 // tell shows what has not ended and why.

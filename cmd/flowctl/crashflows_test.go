@@ -26,8 +26,8 @@ type crashTask struct {
 
 const (
 	onDemand = "params: {id: \"\"}"
-	hourly   = "schedule: {every: hour, start: 2024-01-01, end: 2024-06-01}"
-	daily    = "schedule: {every: day, start: 2024-01-01, end: 2024-06-01}"
+	hourly   = "schedule: {every: hour, start: 2024-01-01, end: 2025-01-01}"
+	daily    = "schedule: {every: day, start: 2024-01-01, end: 2025-01-01}"
 )
 
 // repeated are the flows that the crash test runs again and again.
