@@ -75,6 +75,7 @@ func TestCrash(t *testing.T) {
 	}
 	c.server.terminate(t)
 	c.awaitNoProcess(20 * time.Second)
+	c.checkLogs()
 }
 
 func number(t *testing.T, variable string, otherwise int) int {
@@ -169,16 +170,16 @@ var victims = []struct {
 	strike func(c *crash, down time.Duration) (killed bool)
 }{
 	{"server", func(c *crash, down time.Duration) bool {
-		c.server.kill()
+		c.kill(c.server)
 		time.Sleep(down)
 		c.startAgain()
 		return true
 	}},
 	{"server twice", func(c *crash, down time.Duration) bool {
-		c.server.kill()
+		c.kill(c.server)
 		c.startAgain()
 		time.Sleep(down) // and down it goes while it is starting
-		c.server.kill()
+		c.kill(c.server)
 		c.startAgain()
 		return true
 	}},
@@ -189,14 +190,14 @@ var victims = []struct {
 		return false
 	}},
 	{"agent", func(c *crash, down time.Duration) bool {
-		c.agent.kill()
+		c.kill(c.agent)
 		time.Sleep(down)
 		c.startAgent()
 		return true
 	}},
 	{"server and agent", func(c *crash, down time.Duration) bool {
-		c.server.kill()
-		c.agent.kill()
+		c.kill(c.server)
+		c.kill(c.agent)
 		time.Sleep(down)
 		c.startAgent()
 		c.startAgain()
@@ -209,26 +210,37 @@ var victims = []struct {
 	{"keeper of the server", func(c *crash, _ time.Duration) bool { return c.killKeeper(c.localPlugins()) }},
 	{"keeper of the agent", func(c *crash, _ time.Duration) bool { return c.killKeeper(c.secondPlugins()) }},
 	{"server and its plugin", func(c *crash, down time.Duration) bool {
-		c.server.kill()
+		c.kill(c.server)
 		c.killPlugin(c.localPlugins(), "runner-shell")
 		time.Sleep(down)
 		c.startAgain()
 		return true
 	}},
 	{"agent and its plugin", func(c *crash, down time.Duration) bool {
-		c.agent.kill()
+		c.kill(c.agent)
 		c.killPlugin(c.secondPlugins(), "runner-shell")
 		time.Sleep(down)
 		c.startAgent()
 		return true
 	}},
 	{"agent and its keeper", func(c *crash, down time.Duration) bool {
-		c.agent.kill()
+		c.kill(c.agent)
 		c.killKeeper(c.secondPlugins())
 		time.Sleep(down)
 		c.startAgent()
 		return true
 	}},
+}
+
+// kill kills a process, which must not have ended by itself.
+func (c *crash) kill(p *process) {
+	c.t.Helper()
+	select {
+	case <-p.ended:
+		c.t.Errorf("flowctl %s ended by itself: %v", p.cmd.Args[1], p.state)
+	default:
+		p.kill()
+	}
 }
 
 func (c *crash) startAgain() { c.server = c.startServer("--slots", "6") }

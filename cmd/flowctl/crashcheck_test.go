@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -247,6 +248,28 @@ func (c *crash) checkCommand(runs []engine.RunView) {
 	out, problems, code := c.flowctl(c.t.Context(), "logs", "logs/large@"+runs[i].Period)
 	if want := logOf("large", crashFlows["logs"].tasks["large"].lines); out != want || code != 0 {
 		c.t.Errorf("flowctl logs ends with %d and prints %d bytes, want %d: %s", code, len(out), len(want), problems)
+	}
+}
+
+// checkLogs wants that no process panicked.
+func (c *crash) checkLogs() {
+	c.t.Helper()
+	for _, pattern := range []string{"*.log", "*/plugins/*/*/plugin.log", "*/*/plugins/*/*/plugin.log"} {
+		paths, err := filepath.Glob(filepath.Join(c.dir, pattern))
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		for _, path := range paths {
+			text, err := os.ReadFile(path)
+			if err != nil {
+				c.t.Fatal(err)
+			}
+			for _, sign := range []string{"panic: ", "fatal error: ", "DATA RACE"} {
+				if i := bytes.Index(text, []byte(sign)); i >= 0 {
+					c.t.Errorf("%s: %.2000s", path, text[i:])
+				}
+			}
+		}
 	}
 }
 
