@@ -327,6 +327,11 @@ var errStopping = engine.Errorf(engine.Unavailable, "the server is stopping or t
 // Post hands an event to the loop. It waits only while the loop's queue is full.
 func (l *Loop) Post(ctx context.Context, ev core.Event) error {
 	select {
+	case <-l.ended: // the queue may still have room
+		return errStopping
+	default:
+	}
+	select {
 	case l.requests <- request{event: ev}:
 		return nil
 	case <-l.ended:
