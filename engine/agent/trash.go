@@ -17,6 +17,8 @@ import (
 const (
 	// maxSpare is how many emptied folders are kept: as many as attempts may end and begin at about the same time.
 	maxSpare = 256
+	// trashPause lets what follows the end of an attempt, most often the start of another, go before the emptying of its folder.
+	trashPause = time.Millisecond
 	// trashRest is how long nothing may be thrown away before what is useless is removed. Removing a folder slows the making of
 	// others down.
 	trashRest = 250 * time.Millisecond
@@ -61,6 +63,9 @@ func (t *trash) empty(ctx context.Context, log *slog.Logger) {
 	for {
 		select {
 		case <-t.ready:
+			if !sleep(ctx, trashPause) {
+				return
+			}
 			if useless = append(useless, t.sort()...); len(useless) < trashFull {
 				rest.Reset(trashRest)
 				continue

@@ -652,7 +652,7 @@ type WaitEvent struct {
 	Offset        int64   `protobuf:"varint,1,opt,name=offset,proto3" json:"offset,omitempty"`
 	Data          []byte  `protobuf:"bytes,2,opt,name=data,proto3" json:"data,omitempty"`
 	Result        *Result `protobuf:"bytes,3,opt,name=result,proto3" json:"result,omitempty"`
-	Started       bool    `protobuf:"varint,4,opt,name=started,proto3" json:"started,omitempty"` // the first event of Start, which has nothing else
+	Started       bool    `protobuf:"varint,4,opt,name=started,proto3" json:"started,omitempty"` // the first event of Start; it may hold what else there is to tell by then
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }

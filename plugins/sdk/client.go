@@ -31,6 +31,7 @@ type Client struct {
 // started is the stream of a Start. It has a context of its own, since it lives on when Start has returned.
 type started struct {
 	stream grpc.ServerStreamingClient[pb.WaitEvent]
+	first  *pb.WaitEvent // the event that told the start, with what else it holds
 	cancel context.CancelFunc
 }
 
@@ -103,7 +104,7 @@ func (c *Client) Start(ctx context.Context, s Spec) error {
 		Env: s.Env, TimeoutUs: s.Timeout.Microseconds(), GraceUs: s.Grace.Microseconds(),
 	})
 	if err == nil {
-		_, err = begun.stream.Recv()
+		begun.first, err = begun.stream.Recv()
 	}
 	if !stop() && err == nil { // ctx ended, and the stream with it
 		err = ctx.Err()
@@ -122,32 +123,35 @@ func (c *Client) Start(ctx context.Context, s Spec) error {
 }
 
 // events returns the stream of an attempt's log from an offset: the one that its Start began, or a new one.
-func (c *Client) events(ctx context.Context, work string, offset int64) (grpc.ServerStreamingClient[pb.WaitEvent], func(), error) {
+func (c *Client) events(ctx context.Context, work string, offset int64) (begun *started, free func(), err error) {
 	c.mu.Lock()
-	begun := c.started[work]
+	begun = c.started[work]
 	delete(c.started, work)
 	c.mu.Unlock()
 	if begun != nil && offset == 0 {
 		stop := context.AfterFunc(ctx, begun.cancel)
-		return begun.stream, func() { stop(); begun.cancel() }, nil
+		return begun, func() { stop(); begun.cancel() }, nil
 	}
 	if begun != nil {
 		begun.cancel()
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	stream, err := c.runner.Wait(ctx, &pb.WaitRequest{Work: work, Offset: offset})
-	return stream, cancel, err
+	return &started{stream: stream}, cancel, err
 }
 
 // Wait implements Runner.
 func (c *Client) Wait(ctx context.Context, work string, offset int64, log func(int64, []byte) error) (Result, error) {
-	stream, free, err := c.events(ctx, work, offset)
+	begun, free, err := c.events(ctx, work, offset)
 	defer free()
 	if err != nil {
 		return Result{}, fromStatus(err)
 	}
+	e := begun.first
 	for {
-		e, err := stream.Recv()
+		if e == nil {
+			e, err = begun.stream.Recv()
+		}
 		if errors.Is(err, io.EOF) {
 			return Result{}, fmt.Errorf("plugin %s ended the log without a result: %w", c.desc.Name, ErrGone)
 		}
@@ -165,6 +169,7 @@ func (c *Client) Wait(ctx context.Context, work string, offset int64, log func(i
 				CPU: time.Duration(r.CpuUs) * time.Microsecond,
 			}, nil
 		}
+		e = nil
 	}
 }
 

@@ -3,6 +3,7 @@ package sdk
 import (
 	"context"
 	"encoding/json"
+	"sync"
 	"time"
 
 	"google.golang.org/grpc"
@@ -79,29 +80,56 @@ func (s *runnerServer) Start(r *pb.StartRequest, stream grpc.ServerStreamingServ
 	if err := s.runner.Start(stream.Context(), spec); err != nil {
 		return toStatus(err)
 	}
-	if err := stream.Send(&pb.WaitEvent{Started: true}); err != nil {
-		return err
-	}
-	return s.await(r.Work, 0, stream)
+	out := &events{stream: stream, start: true}
+	early := time.AfterFunc(startDelay, out.started)
+	defer early.Stop()
+	return s.await(r.Work, 0, out)
 }
 
 func (s *runnerServer) Wait(r *pb.WaitRequest, stream grpc.ServerStreamingServer[pb.WaitEvent]) error {
-	return s.await(r.Work, r.Offset, stream)
+	return s.await(r.Work, r.Offset, &events{stream: stream})
 }
 
-func (s *runnerServer) await(work string, offset int64, stream grpc.ServerStreamingServer[pb.WaitEvent]) error {
-	event := &pb.WaitEvent{} // Send serialises before it returns: one event serves all chunks
-	result, err := s.runner.Wait(stream.Context(), work, offset, func(offset int64, data []byte) error {
+func (s *runnerServer) await(work string, offset int64, out *events) error {
+	event := &pb.WaitEvent{} // send serialises before it returns: one event serves all chunks
+	result, err := s.runner.Wait(out.stream.Context(), work, offset, func(offset int64, data []byte) error {
 		event.Offset, event.Data = offset, data
-		return stream.Send(event)
+		return out.send(event)
 	})
 	if err != nil {
 		return toStatus(err)
 	}
-	return stream.Send(&pb.WaitEvent{Result: &pb.Result{
+	return out.send(&pb.WaitEvent{Result: &pb.Result{
 		State: result.State, Code: result.Code, Message: result.Message, ExitCode: int32(result.ExitCode),
 		MaxRss: result.MaxRSS, CpuUs: result.CPU.Microseconds(),
 	}})
+}
+
+// startDelay is how long the news of a start waits for company: an attempt that is over by then costs one event.
+const startDelay = 5 * time.Millisecond
+
+// events sends the events of an attempt. The first one of a Start says that it started.
+type events struct {
+	mu     sync.Mutex
+	stream grpc.ServerStreamingServer[pb.WaitEvent]
+	start  bool // to be told
+}
+
+func (e *events) send(event *pb.WaitEvent) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	event.Started, e.start = e.start, false
+	return e.stream.Send(event)
+}
+
+// started tells the start alone, unless it was told.
+func (e *events) started() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.start {
+		e.start = false
+		_ = e.stream.Send(&pb.WaitEvent{Started: true}) // what breaks the stream is found by the next event
+	}
 }
 
 func (s *runnerServer) Signal(ctx context.Context, r *pb.SignalRequest) (*pb.SignalReply, error) {

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -133,7 +134,12 @@ func (s *server) ready() error {
 
 // share limits the server to half of the cores, unless GOMAXPROCS says otherwise. Its work is many short steps: on all cores, its idle
 // threads look for more while the tasks of this host could run, and a chain of small tasks takes a fifth longer.
+//
+// The garbage of these steps is collected when the heap has five times what is live: that is little, so memory stays small.
 func share() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(400)
+	}
 	if os.Getenv("GOMAXPROCS") == "" {
 		runtime.GOMAXPROCS(max(1, runtime.GOMAXPROCS(0)/2))
 	}
