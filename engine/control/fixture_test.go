@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"flowctl/dsl/period"
 	"flowctl/engine"
 	"flowctl/engine/core"
 	"flowctl/engine/gitsync"
@@ -146,12 +145,20 @@ func (f *fixture) sync(state string) *engine.RevisionView {
 	return v
 }
 
+// executed names what agents execute, once all effects of what was acknowledged are performed: they follow the answers.
+func (f *fixture) executed() []string {
+	f.t.Helper()
+	f.must(f.loop.Query(f.t.Context(), func(*core.Machine) {}))
+	return f.fleet.names()
+}
+
 // finish lets a task run named flow/task@label end.
 func (f *fixture) finish(name string, state engine.State) {
 	f.t.Helper()
+	running := f.executed()
 	id, ok := f.fleet.find(name)
 	if !ok {
-		f.t.Fatalf("%s is not executed; these are: %v", name, f.fleet.names())
+		f.t.Fatalf("%s is not executed; these are: %v", name, running)
 	}
 	f.fleet.drop(id)
 	_, err := f.loop.Do(f.t.Context(), core.Reported{Agent: "local", Reports: []engine.Report{
@@ -170,7 +177,7 @@ func codeOf(s engine.State) engine.ErrorCode {
 // drain lets everything succeed until nothing is executed.
 func (f *fixture) drain() {
 	f.t.Helper()
-	for names := f.fleet.names(); len(names) > 0; names = f.fleet.names() {
+	for names := f.executed(); len(names) > 0; names = f.executed() {
 		f.finish(names[0], engine.Succeeded)
 	}
 }
@@ -250,5 +257,3 @@ func (f *fleet) drop(id engine.AttemptID) {
 	defer f.mu.Unlock()
 	delete(f.held, id)
 }
-
-var _ = period.Day
