@@ -396,12 +396,25 @@ func (m *Machine) stand(r *run) {
 			return
 		}
 		old.stands = false
+		defer m.missing(r, old.flow)
 	}
 	r.stands = true
 	r.state.standing[r.row.Period.Start] = r
 	for i := range r.tasks {
 		if t := &r.tasks[i]; t.member {
 			m.publish(t)
+		}
+	}
+}
+
+// missing tells those who wait for tasks that a run does not have any more: they do not count.
+func (m *Machine) missing(r *run, before *flow.Flow) {
+	for _, t := range before.Tasks {
+		if r.flow.Task(t.Name) != nil {
+			continue
+		}
+		if p := m.points[pointKey{m.intern(before.ID(t)), r.row.Period.Start}]; p != nil {
+			m.update(p, func() { p.read(r) })
 		}
 	}
 }
@@ -430,6 +443,7 @@ func (m *Machine) follow(r *run, rev *Revision, f *flow.Flow) {
 	if r.admitted {
 		r.cede() // the limit may be another one now
 	}
+	before := r.flow
 	r.flow, r.rev, r.plan = f, rev, m.planOf(f)
 	r.row.Revision = rev.ID
 	m.touchRun(r)
@@ -445,6 +459,7 @@ func (m *Machine) follow(r *run, rev *Revision, f *flow.Flow) {
 	}
 	if r.stands {
 		m.stand(r)
+		m.missing(r, before)
 	}
 	m.enter(r)
 }

@@ -561,9 +561,13 @@ func (s *rows) snapshot() *engine.Snapshot {
 			}
 		}
 		if f, ok := s.flows[r.Flow]; ok && r.Period.End > f.Cursor && r.Period.Kind != period.Demand {
-			all, standing := s.highest(r.Flow, r.Period.Start)
+			all, _ := s.highest(r.Flow, r.Period.Start)
+			made := slices.ContainsFunc(sortedKeys(s.runs), func(id engine.RunID) bool {
+				o := s.runs[id]
+				return o.Flow == r.Flow && o.Period.Start == r.Period.Start && o.Period.End > f.Cursor && !o.Extra
+			})
 			out.Ahead = append(out.Ahead, engine.Ahead{
-				RunKey: engine.RunKey{Flow: r.Flow, Start: r.Period.Start}, Version: all, Made: standing != nil,
+				RunKey: engine.RunKey{Flow: r.Flow, Start: r.Period.Start}, Version: all, Made: made,
 			})
 		}
 	}

@@ -1,0 +1,350 @@
+package core
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"flowctl/dsl/period"
+	"flowctl/engine"
+)
+
+// TestInvariants lets anything happen in any order, on random repositories, and holds the machine to the invariants of
+// docs/concepts.md: one run per period and version without gaps; one live attempt per task and period; no attempt before its blockers cleared;
+// ended attempts stay; a rebuilt machine equals the one that wrote the rows; a replay gives the same changes. In the end, when all is well,
+// all that can settle does.
+func TestInvariants(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		s := newSim(t)
+		steps := 0
+		actions := s.actions()
+		actions[""] = func(t *rapid.T) {
+			s.T = t
+			if steps++; steps%4 == 0 {
+				s.rebuilt()
+			}
+		}
+		t.Repeat(actions)
+		s.T = t
+		s.rebuilt()
+		s.allIsWell()
+		s.replay()
+	})
+}
+
+func (s *sim) actions() map[string]func(*rapid.T) {
+	all := map[string]func(){
+		"time": func() {
+			d := rapid.SampledFrom([]time.Duration{time.Minute, 7 * time.Minute, time.Hour, 5 * time.Hour}).Draw(s.T, "passes")
+			s.sleep(d, func() { s.do(Tick{}) })
+		},
+		"join": func() { s.join(s.pick("agent", "one", "two")) },
+		"lose": func() { s.lose(s.pick("agent", "one", "two")) },
+		"reboot": func() {
+			name := s.pick("agent", "one", "two")
+			s.lose(name)
+			if h := s.hosts[name]; h != nil {
+				h.boot++
+				clear(h.held)
+			}
+		},
+		"path":      func() { s.paths[s.pick("path", "/p/a", "/p/b")] = true },
+		"operate":   s.operate,
+		"start":     s.startRun,
+		"backfill":  s.backfillSome,
+		"revision":  s.revise,
+		"crash":     s.crash,
+		"hear":      s.hearSome,
+		"hear more": s.hearSome,
+	}
+	for _, name := range []string{"end", "end another", "end a third"} {
+		all[name] = s.endSome
+	}
+	actions := map[string]func(*rapid.T){}
+	for name, f := range all {
+		actions[name] = func(t *rapid.T) { s.T = t; f() }
+	}
+	return actions
+}
+
+// endSome lets an execution start, end or be given back.
+func (s *sim) endSome() {
+	type held struct {
+		host string
+		id   engine.AttemptID
+	}
+	var all []held
+	for _, name := range sortedKeys(s.hosts) {
+		for _, id := range sortedKeys(s.hosts[name].held) {
+			if s.hosts[name].held[id].result == nil {
+				all = append(all, held{name, id})
+			}
+		}
+	}
+	if len(all) == 0 {
+		s.Skip("nothing runs")
+	}
+	x := rapid.SampledFrom(all).Draw(s.T, "attempt")
+	h := s.hosts[x.host]
+	say := func(r engine.Report) {
+		r.Attempt = x.id
+		if h.connected {
+			s.pending = append(s.pending, Reported{Agent: x.host, Reports: []engine.Report{r}})
+		}
+	}
+	switch s.pick("what", "succeeds", "succeeds", "succeeds", "fails", "starts", "refused") {
+	case "succeeds":
+		s.end(x.host, x.id, engine.Succeeded)
+	case "fails":
+		s.end(x.host, x.id, engine.Failed)
+	case "starts":
+		h.held[x.id].started = true
+		say(engine.Report{Kind: engine.ReportStarted})
+	case "refused":
+		if h.connected && !h.held[x.id].started {
+			delete(h.held, x.id)
+			say(engine.Report{Kind: engine.ReportRefused, Message: "no room"})
+		}
+	}
+}
+
+// hearSome delivers a report, now and then one that was delivered before.
+func (s *sim) hearSome() {
+	if len(s.heard) > 0 && s.chance("again", 20) {
+		s.do(rapid.SampledFrom(s.heard).Draw(s.T, "old report"))
+		return
+	}
+	if len(s.pending) == 0 {
+		s.Skip("nothing is on its way")
+	}
+	s.hear(rapid.IntRange(0, len(s.pending)-1).Draw(s.T, "report"))
+}
+
+// newestRun draws a run that is the newest of its period: operators act on these.
+func (s *sim) newestRun() engine.Run {
+	var ids []engine.RunID
+	for id, r := range s.rows.runs {
+		if _, standing := s.rows.highest(r.Flow, r.Period.Start); r.Extra || standing.ID == id {
+			ids = append(ids, id)
+		}
+	}
+	if len(ids) == 0 {
+		s.Skip("there is no run")
+	}
+	slices.Sort(ids)
+	return s.rows.runs[rapid.SampledFrom(ids).Draw(s.T, "run")]
+}
+
+func (s *sim) drawTaskOf(r *engine.Run) string {
+	f := s.revs[r.Revision].Project.Flow(r.Flow)
+	return f.Tasks[rapid.IntRange(0, len(f.Tasks)-1).Draw(s.T, "task")].Name
+}
+
+// drawOperation returns what an operator does to a run.
+func (s *sim) drawOperation() Event {
+	r := s.newestRun()
+	rows := s.load(s.m, []engine.RunID{r.ID})
+	task := ""
+	if s.chance("one task", 60) {
+		task = s.drawTaskOf(&r)
+	}
+	switch s.pick("operation", "rerun", "rerun", "kill", "succeed") {
+	case "kill":
+		return Kill{By: "ann", Run: r.ID, Task: task, Rows: rows}
+	case "succeed":
+		return Succeed{By: "ann", Run: r.ID, Task: task, Rows: rows}
+	}
+	version, _ := s.rows.highest(r.Flow, r.Period.Start)
+	ev := Rerun{By: "ann", Run: r.ID, Version: version, Rows: rows, Kill: s.chance("kill", 50)}
+	switch s.pick("of", "all", "task", "failed", "from") {
+	case "task":
+		ev.Task = task
+	case "failed":
+		ev.Failed = true
+	case "from":
+		ev.FromTask = task
+	}
+	if s.chance("at its revision", 30) {
+		ev.Revision = s.revs[r.Revision]
+	}
+	return ev
+}
+
+func (s *sim) operate() { s.do(s.drawOperation()) }
+
+func (s *sim) startRun() {
+	f := rapid.SampledFrom(s.revs[s.rows.active].Project.Flows).Draw(s.T, "flow")
+	ev := StartRun{By: "ann", Flow: f.Name, Force: s.chance("force", 20), Extra: s.chance("extra", 20)}
+	if f.Schedule.Kind() != period.Demand {
+		p, ok := f.Schedule.LastEnded(s.now)
+		if ev.Extra && s.chance("open", 50) {
+			p, ok = f.Schedule.Containing(s.now)
+		}
+		if !ok {
+			s.Skip("no period")
+		}
+		ev.Period = &p
+		ev.Existing = s.rows.existing([]engine.RunKey{{Flow: f.Name, Start: p.Start}})[0]
+		if ev.Existing.Run == 0 && s.chance("partial", 30) {
+			ev.Task = f.Tasks[0].Name
+		}
+	}
+	s.do(ev)
+}
+
+func (s *sim) backfillSome() {
+	if ids := sortedKeys(s.m.backfills); len(ids) > 0 && s.chance("control", 70) {
+		s.do(ControlBackfill{
+			By: "ann", ID: rapid.SampledFrom(ids).Draw(s.T, "backfill"), Verb: s.pick("verb", "pause", "resume", "resume", "cancel"),
+		})
+		return
+	}
+	rev := s.revs[s.rows.active]
+	var names []string
+	for _, f := range rev.Project.Flows {
+		if f.Schedule.Kind() == period.Day || f.Schedule.Kind() == period.Week || f.Schedule.Kind() == period.Cron {
+			names = append(names, f.Name)
+		}
+	}
+	if len(names) == 0 {
+		s.Skip("no flow to backfill")
+	}
+	if s.chance("one flow", 50) {
+		names = []string{rapid.SampledFrom(names).Draw(s.T, "flow")}
+	}
+	s.do(StartBackfill{Revision: rev, Row: engine.BackfillRow{
+		Flows: names, From: "2026-11-16", To: s.pick("to", "2026-11-16", "2026-11-18"), MaxActive: rapid.IntRange(1, 5).Draw(s.T, "max active"),
+		MissingUpstream: s.pick("missing upstream", "wait", "ignore"), Reprocess: s.pick("reprocess", "missing", "failed", "all"),
+	}})
+}
+
+// revise changes the repository. What does not compile changes nothing.
+func (s *sim) revise() {
+	repo := slices.Clone(s.repo)
+	i := rapid.IntRange(0, len(repo)-1).Draw(s.T, "flow")
+	f := &repo[i]
+	f.tasks = slices.Clone(f.tasks)
+	change := s.pick("change", "redraw", "rename a task", "remove a task", "remove the flow", "schedule", "add", "disable")
+	s.torn = s.torn || change != "add" && change != "disable"
+	switch change {
+	case "redraw":
+		*f = s.drawFlow(i, repo[:i])
+	case "rename a task":
+		f.tasks[len(f.tasks)-1].name += "x"
+	case "remove a task":
+		f.tasks = f.tasks[:max(1, len(f.tasks)-1)]
+	case "remove the flow":
+		repo = slices.Delete(repo, i, i+1)
+	case "schedule":
+		f.schedule = s.pick("schedule", "every: hour", "every: day", `cron: "20 */3 * * *"`)
+	case "add":
+		for k := range 5 {
+			if name := "f" + string(rune('0'+k)); !slices.ContainsFunc(repo, func(f simFlow) bool { return f.name == name }) {
+				repo = append(repo, s.drawFlow(k, repo))
+				break
+			}
+		}
+	case "disable":
+		if was := len(f.extra); was > 0 && f.extra[was-1] == "enabled: false" {
+			f.extra = f.extra[:was-1]
+		} else {
+			f.extra = append(slices.Clone(f.extra), "enabled: false")
+		}
+	}
+	if len(repo) > 0 {
+		s.activate(repo)
+	}
+}
+
+// crash kills the server: an event is lost before its commit, or the effects of a commit are never performed; then time may pass.
+func (s *sim) crash() {
+	var ev Event = Tick{}
+	if len(s.pending) > 0 {
+		ev = s.pending[0]
+	}
+	switch s.pick("crash", "idle", "before the commit", "after the commit", "operator, after the commit") {
+	case "before the commit":
+		_, _ = s.m.Handle(s.now, ev)
+	case "after the commit":
+		s.handle(ev)
+		s.take()
+	case "operator, after the commit":
+		s.handle(s.drawOperation())
+		s.take()
+	}
+	if s.chance("downtime", 30) {
+		s.now = s.now.Add(3 * time.Hour)
+	}
+	s.restore()
+}
+
+// allIsWell is the liveness part: agents are there, everything succeeds, all paths exist, nothing is paused. What is left then
+// waits for periods that have no run, for time, or for what waits so itself.
+func (s *sim) allIsWell() {
+	s.paths["/p/a"], s.paths["/p/b"] = true, true
+	s.join("one")
+	s.join("two")
+	for _, id := range sortedKeys(s.m.backfills) {
+		if s.m.backfills[id].row.State == engine.BackfillPaused {
+			s.do(ControlBackfill{By: "ann", ID: id, Verb: "resume"})
+		}
+	}
+	s.finishAll()
+	for range 12 {
+		s.sleep(time.Hour, func() { s.do(Tick{}); s.finishAll() })
+		s.finishAll()
+	}
+	for _, id := range sortedKeys(s.m.runs) {
+		found := s.m.Blockers(id)
+		r := s.m.runs[id]
+		for i := range r.tasks {
+			t := &r.tasks[i]
+			if !t.member || t.row.State.Final() || t.run != r {
+				continue
+			}
+			if len(found[t.def.Name]) == 0 && r.stands {
+				s.Fatalf("%s is %s and nothing blocks it", s.m.name(t), t.row.State)
+			}
+			for _, b := range found[t.def.Name] {
+				switch b.Kind {
+				case engine.BlockNeed, engine.BlockAbsent, engine.BlockStartAfter, engine.BlockFlowLimit:
+				default:
+					s.Fatalf("%s is %s, blocked by %s: %s", s.m.name(t), t.row.State, b.Kind, b.Message)
+				}
+			}
+		}
+	}
+	s.rebuilt()
+}
+
+// finishAll ends everything with success until nothing runs.
+func (s *sim) finishAll() {
+	for range 10_000 {
+		for len(s.pending) > 0 {
+			s.hear(0)
+		}
+		idle := true
+		for _, name := range sortedKeys(s.hosts) {
+			for _, id := range sortedKeys(s.hosts[name].held) {
+				if s.hosts[name].held[id].result == nil {
+					idle = false
+				}
+				s.end(name, id, engine.Succeeded)
+			}
+		}
+		if idle && len(s.pending) == 0 {
+			return
+		}
+	}
+	s.Fatalf("it never ends: %s", strings.Join(slices.Sorted(func(yield func(string) bool) {
+		for _, t := range s.m.attempts {
+			if !yield(s.m.name(t)) {
+				return
+			}
+		}
+	}), " "))
+}

@@ -1,0 +1,694 @@
+package core
+
+import (
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"flowctl/dsl"
+	"flowctl/dsl/flow"
+	"flowctl/dsl/period"
+	"flowctl/engine"
+)
+
+// sim is a machine in a world that draws what happens: agents come and go, reports are late or doubled, the server crashes, people
+// operate. Every round is one event, one commit, its effects.
+type sim struct {
+	*rapid.T
+	m       *Machine
+	now     period.Instant
+	rows    *rows
+	revs    map[engine.RevisionID]*Revision
+	repo    []simFlow
+	hosts   map[string]*host
+	paths   map[string]bool
+	pending []Reported // said by agents, not yet heard
+	heard   []Reported
+	newest  engine.AttemptID
+	log     []entry
+	torn    bool // a revision took tasks away that older versions of runs have
+}
+
+// entry is one step that a replay must repeat: a machine rebuilt, an event handled, or an output taken.
+type entry struct {
+	at       period.Instant
+	snapshot *engine.Snapshot
+	event    Event
+	took     string
+}
+
+// host is an agent and what its machine executes.
+type host struct {
+	boot      int
+	connected bool
+	held      map[engine.AttemptID]*execution
+}
+
+type execution struct {
+	started bool
+	result  *engine.Result // nil = it runs
+}
+
+// simFlow is a flow as the generator has it.
+type simFlow struct {
+	name, schedule string
+	extra          []string
+	tasks          []simTask
+}
+
+type simTask struct {
+	name   string
+	needs  []string
+	fields []string
+}
+
+func (f *simFlow) yaml(b *strings.Builder) {
+	fmt.Fprintf(b, "---\nflow: %s\nteam: data\n", f.name)
+	if f.schedule != "" {
+		fmt.Fprintf(b, "schedule: {%s}\n", f.schedule)
+	}
+	for _, x := range f.extra {
+		b.WriteString(x + "\n")
+	}
+	b.WriteString("tasks:\n")
+	for _, t := range f.tasks {
+		fields := append([]string{`run: "true"`}, t.fields...)
+		if len(t.needs) > 0 {
+			fields = append(fields, "needs: ["+strings.Join(t.needs, ", ")+"]")
+		}
+		fmt.Fprintf(b, "  %s: {%s}\n", t.name, strings.Join(fields, ", "))
+	}
+}
+
+func (s *sim) pick(label string, list ...string) string {
+	return rapid.SampledFrom(list).Draw(s.T, label)
+}
+
+func (s *sim) chance(label string, percent int) bool {
+	return rapid.IntRange(0, 99).Draw(s.T, label) < percent
+}
+
+func (s *sim) drawFlow(i int, before []simFlow) simFlow {
+	f := simFlow{name: "f" + strconv.Itoa(i)}
+	f.schedule = s.pick("schedule", "every: hour", "every: day", "every: day, at: '03:00'", `cron: "20 */3 * * *"`, "every: week", "")
+	if f.schedule != "" && s.chance("start", 50) {
+		f.schedule += ", start: 2026-11-16"
+	}
+	if s.chance("limit runs", 30) {
+		f.extra = append(f.extra, s.pick("runs", "concurrency: {runs: 1}", "concurrency: {runs: 2, order: newest}"))
+	}
+	if s.chance("expires", 15) {
+		f.extra = append(f.extra, s.pick("expire", "expire_after: 2h", "expire_after: 12h"))
+	}
+	if s.chance("priority", 20) {
+		f.extra = append(f.extra, s.pick("level", "priority: 1", "priority: 8"))
+	}
+	for k := range rapid.IntRange(1, 3).Draw(s.T, "tasks") {
+		f.tasks = append(f.tasks, s.drawTask(&f, k, before))
+	}
+	return f
+}
+
+func (s *sim) drawTask(f *simFlow, k int, before []simFlow) simTask {
+	t := simTask{name: "t" + strconv.Itoa(k)}
+	for _, up := range f.tasks {
+		if s.chance("local need", 50) {
+			t.needs = append(t.needs, up.name)
+		}
+	}
+	if f.schedule != "" && s.chance("needs itself", 20) {
+		t.needs = append(t.needs, "{task: "+t.name+", periods: previous}")
+	}
+	if len(before) > 0 && s.chance("outer need", 50) {
+		up := rapid.SampledFrom(before).Draw(s.T, "upstream")
+		name := up.name + "/" + rapid.SampledFrom(up.tasks).Draw(s.T, "upstream task").name
+		rule := s.pick("rule", "", "", "previous", "{offset: -2}", "{last: 2}", "latest")
+		if rule == "" || up.schedule == "" || f.schedule == "" {
+			t.needs = append(t.needs, name)
+		} else {
+			t.needs = append(t.needs, "{task: "+name+", periods: "+rule+"}")
+		}
+	}
+	add := func(percent int, options ...string) {
+		if s.chance("field", percent) {
+			t.fields = append(t.fields, s.pick("value", options...))
+		}
+	}
+	add(30, "retry: {limit: 1, delay: 1m}", "retry: {limit: 2, delay: 10m, backoff: 3}")
+	add(20, "concurrency: 1", "concurrency: 2")
+	add(15, "inputs: [/p/a]", "inputs: [/p/a, /p/b]")
+	add(15, "start_after: 30m", "start_after: 5h")
+	if len(t.needs) > 0 {
+		add(30, "trigger_rule: all_done", "trigger_rule: one_success", "trigger_rule: one_failed")
+	}
+	return t
+}
+
+// newSim draws a repository and starts a machine on it.
+func newSim(t *rapid.T) *sim {
+	s := &sim{
+		T: t, m: New(), now: period.At(time.Date(2026, 11, 19, 21, 30, 0, 0, time.UTC)), rows: newRows(t),
+		revs: map[engine.RevisionID]*Revision{}, hosts: map[string]*host{}, paths: map[string]bool{},
+	}
+	s.log = append(s.log, entry{})
+	for i := range rapid.IntRange(2, 5).Draw(t, "flows") {
+		s.repo = append(s.repo, s.drawFlow(i, s.repo))
+	}
+	if !s.activate(s.repo) {
+		t.Skip("the drawn repository does not compile")
+	}
+	s.join("one")
+	return s
+}
+
+// activate makes a repository the active revision, if it compiles.
+func (s *sim) activate(repo []simFlow) bool {
+	var b strings.Builder
+	for i := range repo {
+		repo[i].yaml(&b)
+	}
+	p, _ := dsl.New().Compile([]dsl.File{
+		{Path: "flowctl.yaml", Mode: 0o644, Data: []byte("version: 1\ntimezone: UTC\n")},
+		{Path: "teams.yaml", Mode: 0o644, Data: []byte(strings.SplitN(settings, "---\n", 2)[1])},
+		{Path: "flows.yaml", Mode: 0o644, Data: []byte(strings.TrimPrefix(b.String(), "---\n"))},
+	})
+	if p == nil {
+		return false
+	}
+	rev := &Revision{ID: engine.RevisionID(len(s.revs) + 1), Commit: fmt.Sprintf("c%d", len(s.revs)+1), Tree: p.Hash, Project: p}
+	s.revs[rev.ID] = rev
+	s.rows.active = rev.ID
+	s.repo = repo
+	s.Logf("revision %d:\n%s", rev.ID, b.String())
+	s.do(Activated{Revision: rev})
+	return true
+}
+
+// handle applies an event. It never panics, and refuses only operators.
+func (s *sim) handle(ev Event) (any, error) {
+	s.log = append(s.log, entry{at: s.now, event: ev})
+	reply, err := s.m.Handle(s.now, ev)
+	if _, ok := err.(*engine.Error); err != nil && !ok {
+		s.Fatalf("%T: %v", ev, err)
+	}
+	return reply, err
+}
+
+func (s *sim) do(ev Event) {
+	s.handle(ev)
+	s.settle()
+}
+
+// settle commits, and performs effects, until no question is open.
+func (s *sim) settle() {
+	for {
+		out := s.take()
+		questions := s.perform(out)
+		s.m.Done()
+		if len(questions) == 0 {
+			break
+		}
+		for _, ev := range questions {
+			s.handle(ev)
+		}
+	}
+	s.noGap()
+}
+
+// take commits what changed.
+func (s *sim) take() *Output {
+	out := s.m.Take()
+	s.log = append(s.log, entry{took: transcript(out)})
+	s.rows.apply(&out.Changes)
+	for _, a := range out.Changes.Attempts {
+		if a.ID > s.newest && a.State == engine.Assigned {
+			s.mayStart(&a)
+		}
+	}
+	for _, a := range out.Changes.Attempts {
+		s.newest = max(s.newest, a.ID)
+	}
+	return out
+}
+
+func transcript(out *Output) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%+v\n", out.Changes)
+	for _, name := range sortedKeys(out.Assign) {
+		for _, as := range out.Assign[name] {
+			fmt.Fprintf(&b, "assign %s %+v\n", name, *as)
+		}
+	}
+	fmt.Fprintf(&b, "%v %v %v %v %v %v", out.Kill, out.Ack, out.Probe, out.Lookups, out.Existing, out.Wake)
+	return b.String()
+}
+
+// perform does what a committed round asks for and returns the answers to its questions.
+func (s *sim) perform(out *Output) []Event {
+	for name, as := range out.Assign {
+		if h := s.hosts[name]; h.connected {
+			for _, a := range as {
+				if h.held[a.Attempt] == nil {
+					h.held[a.Attempt] = &execution{}
+				}
+			}
+		}
+	}
+	for name, ids := range out.Ack {
+		if h := s.hosts[name]; h.connected {
+			for _, id := range ids {
+				delete(h.held, id)
+			}
+		}
+	}
+	for _, name := range sortedKeys(out.Kill) {
+		for _, id := range out.Kill[name] {
+			s.kill(name, id)
+		}
+	}
+	var questions []Event
+	if len(out.Lookups) > 0 {
+		keys := slices.Clone(out.Lookups)
+		questions = append(questions, LedgerAnswered{Keys: keys, Answers: s.rows.outcomesOf(keys)})
+	}
+	for _, q := range out.Existing {
+		questions = append(questions, ExistingAnswered{Backfill: q.Backfill, Keys: q.Keys, Found: s.rows.existing(q.Keys)})
+	}
+	if ids := s.rows.waiting(out.Wake); len(ids) > 0 {
+		questions = append(questions, Loaded{Rows: s.load(s.m, ids)})
+	}
+	for _, name := range sortedKeys(out.Probe) {
+		var ps []engine.PathState
+		for _, p := range out.Probe[name] {
+			ps = append(ps, engine.PathState{Path: p, Exists: s.paths[p]})
+		}
+		questions = append(questions, Probed{Agent: name, Paths: ps})
+	}
+	return questions
+}
+
+func (s *sim) load(m *Machine, ids []engine.RunID) *engine.Snapshot {
+	rows := s.rows.loadRuns(ids)
+	for _, r := range rows.Runs {
+		m.Hold(s.revs[r.Revision])
+	}
+	return rows
+}
+
+func (s *sim) kill(name string, id engine.AttemptID) {
+	h := s.hosts[name]
+	if !h.connected {
+		return
+	}
+	report := engine.Report{Attempt: id, Kind: engine.ReportUnknown}
+	if x := h.held[id]; x != nil {
+		if x.result == nil {
+			x.result = &engine.Result{State: engine.Killed, Code: engine.CodeKilled, ExitCode: -1}
+		}
+		report = engine.Report{Attempt: id, Kind: engine.ReportFinished, Result: *x.result}
+	}
+	s.pending = append(s.pending, Reported{Agent: name, Reports: []engine.Report{report}})
+}
+
+// join opens an agent's stream, with all that it holds.
+func (s *sim) join(name string) {
+	h := s.hosts[name]
+	if h == nil {
+		h = &host{held: map[engine.AttemptID]*execution{}}
+		s.hosts[name] = h
+	}
+	if h.connected {
+		return
+	}
+	h.connected = true
+	hello := engine.Hello{Name: name, BootID: strconv.Itoa(h.boot), Slots: 3}
+	for _, id := range sortedKeys(h.held) {
+		r := engine.Report{Attempt: id, Kind: engine.ReportStarted}
+		if x := h.held[id]; x.result != nil {
+			r.Kind, r.Result = engine.ReportFinished, *x.result
+		}
+		hello.Attempts = append(hello.Attempts, r)
+	}
+	s.do(AgentJoined{Hello: hello})
+}
+
+// lose closes an agent's stream: what was on its way is gone.
+func (s *sim) lose(name string) {
+	if h := s.hosts[name]; h != nil && h.connected {
+		h.connected = false
+		s.pending = slices.DeleteFunc(s.pending, func(r Reported) bool { return r.Agent == name })
+		s.do(AgentLost{Agent: name})
+	}
+}
+
+// end lets an execution end.
+func (s *sim) end(name string, id engine.AttemptID, state engine.State) {
+	h := s.hosts[name]
+	x := h.held[id]
+	if x == nil || x.result != nil {
+		return
+	}
+	x.result = &engine.Result{State: state}
+	if state == engine.Failed {
+		x.result.Code, x.result.ExitCode = engine.CodeExit, 1
+	}
+	if h.connected {
+		s.pending = append(s.pending, Reported{Agent: name, Reports: []engine.Report{{Attempt: id, Kind: engine.ReportFinished, Result: *x.result}}})
+	}
+}
+
+// hear delivers one of the reports that are on their way. Those of one agent may overtake each other.
+func (s *sim) hear(i int) {
+	r := s.pending[i]
+	s.pending = slices.Delete(s.pending, i, i+1)
+	s.heard = append(s.heard, r)
+	s.do(r)
+}
+
+// sleep lets time pass, with a tick at each instant that the machine asks for.
+func (s *sim) sleep(d time.Duration, tick func()) {
+	until := s.now.Add(d)
+	for {
+		at, ok := s.m.NextWake()
+		if !ok || at > until {
+			break
+		}
+		s.now = max(s.now, at)
+		tick()
+	}
+	s.now = until
+}
+
+// restore rebuilds the machine from the rows, at once or later. All streams are gone.
+func (s *sim) restore() {
+	for _, name := range sortedKeys(s.hosts) {
+		s.hosts[name].connected = false
+	}
+	s.pending, s.heard = nil, nil
+	snapshot := s.rows.snapshot()
+	s.log = append(s.log, entry{at: s.now, snapshot: snapshot})
+	m, err := Restore(s.now, snapshot, s.revs)
+	if err != nil {
+		s.Fatalf("restore: %v", err)
+	}
+	s.m = m
+	s.do(Boot{})
+	if woken := s.rows.woken(); len(woken) > 0 {
+		s.do(Loaded{Rows: s.load(s.m, woken)})
+	}
+}
+
+// replay is invariant 9: the same events give the same changes and effects.
+func (s *sim) replay() {
+	m := New()
+	for i, e := range s.log {
+		switch {
+		case e.snapshot != nil:
+			var err error
+			if m, err = Restore(e.at, e.snapshot, s.revs); err != nil {
+				s.Fatalf("replay: restore: %v", err)
+			}
+		case e.event != nil:
+			for _, rev := range s.revs {
+				m.Hold(rev)
+			}
+			_, _ = m.Handle(e.at, e.event)
+		case e.took != "":
+			out := m.Take()
+			if got := transcript(out); got != e.took {
+				s.Fatalf("replay: step %d gave\n%s\nfirst\n%s", i, got, e.took)
+			}
+			m.Done()
+		}
+	}
+}
+
+// noGap is invariant 1, the part that rows.check does not see: each period of the present era has its run.
+func (s *sim) noGap() {
+	for _, f := range s.revs[s.rows.active].Project.Flows {
+		row, ok := s.rows.flows[f.Name]
+		if !ok || f.Schedule.Kind() == period.Demand || row.Removed || !f.Enabled {
+			continue
+		}
+		for p := range f.Schedule.EndingIn(row.Era, row.Cursor) {
+			if !slices.ContainsFunc(slices.Collect(maps.Values(s.rows.runs)), func(r engine.Run) bool {
+				return r.Flow == f.Name && r.Period == p && !r.Extra
+			}) {
+				s.Fatalf("%s has no run of %s", f.Name, f.Schedule.Label(p))
+			}
+		}
+		if next, ok := f.Schedule.FirstEndingAfter(row.Cursor); ok && f.Schedule.Due(next) <= s.now {
+			s.Fatalf("%s: period %s is due and was not generated", f.Name, f.Schedule.Label(next))
+		}
+	}
+}
+
+// mayStart is invariant 3, read from the rows slowly and plainly.
+func (s *sim) mayStart(a *engine.Attempt) {
+	r := s.rows.runs[a.Run]
+	f := s.revs[r.Revision].Project.Flow(r.Flow)
+	t := f.Task(a.Task)
+	name := r.Name(a.Task)
+	if _, standing := s.rows.highest(r.Flow, r.Period.Start); !r.Extra && standing.ID != r.ID {
+		s.Fatalf("%s started although %s replaced it", name, standing.Name(""))
+	}
+	if b, ok := s.rows.backfills[r.Backfill]; ok && b.State == engine.BackfillPaused {
+		s.Fatalf("%s started although its backfill is %s", name, b.State)
+	}
+	live, started := 0, 0
+	for _, o := range s.rows.attempts {
+		if o.State.Live() && o.Task == a.Task && s.rows.runs[o.Run].Flow == r.Flow {
+			live++
+		}
+	}
+	for _, o := range s.rows.runs {
+		if o.Flow == r.Flow && o.State == engine.RunActive && o.Started != 0 && o.ID != r.ID {
+			started++
+		}
+	}
+	switch {
+	case t.Concurrency > 0 && live > t.Concurrency:
+		s.Fatalf("%s started: %d are live, %d may be", name, live, t.Concurrency)
+	case f.MaxRuns > 0 && r.Started == s.now && a.No == 1 && started >= f.MaxRuns:
+		s.Fatalf("%s started: %d runs are active, %d may be", name, started, f.MaxRuns)
+	}
+	if r.Force {
+		return
+	}
+	if at := r.Period.End.Add(t.StartAfter); t.StartAfter > 0 && at > s.now {
+		s.Fatalf("%s started before %s", name, at.Time())
+	}
+	for _, in := range t.Inputs {
+		if path, _ := in.Const(); !s.paths[path] {
+			s.Fatalf("%s started without its input %s", name, path)
+		}
+	}
+	s.needsHold(name, &r, f, t)
+}
+
+func (s *sim) needsHold(name string, r *engine.Run, f *flow.Flow, t *flow.Task) {
+	counts := map[class]int{}
+	var told []string
+	for i := range t.Needs {
+		c := s.needClass(r, f, &t.Needs[i])
+		counts[c]++
+		told = append(told, fmt.Sprintf("%s/%s %v: %d", t.Needs[i].Flow, t.Needs[i].Task, t.Needs[i].Rule, c))
+	}
+	holds := counts[unmet]+counts[bad] == 0
+	switch t.TriggerRule {
+	case flow.AllDone:
+		holds = counts[unmet] == 0
+	case flow.OneSuccess:
+		holds = counts[good] > 0 || len(t.Needs) == 0
+	case flow.OneFailed:
+		holds = counts[bad] > 0
+	}
+	if !holds {
+		s.Fatalf("%s started although its needs do not hold under %s: %v", name, t.TriggerRule, told)
+	}
+}
+
+func (s *sim) needClass(r *engine.Run, f *flow.Flow, n *flow.Need) class {
+	if n.Local >= 0 {
+		if row, ok := s.rows.tasks[engine.TaskRunKey{Run: r.ID, Task: n.Task}]; ok {
+			return classOf(row.State)
+		}
+	}
+	up := s.revs[r.Revision].Project.Flow(n.Flow)
+	if n.Local < 0 && (n.Rule.Kind == period.Latest || up.Schedule.Kind() == period.Demand) {
+		for k, row := range s.rows.tasks {
+			if o := s.rows.runs[k.Run]; o.Flow == n.Flow && !o.Extra && k.Task == n.Task && row.State.Satisfies() {
+				return good
+			}
+		}
+		return s.absentClass(r)
+	}
+	starts := []period.Instant{r.Period.Start}
+	if n.Local < 0 || f.Schedule.Kind() != period.Demand {
+		starts = nil
+		for _, p := range period.Join(up.Schedule, f.Schedule, r.Period, n.Rule) {
+			starts = append(starts, p.Start)
+		}
+	}
+	worst := good
+	for _, start := range starts {
+		switch c := s.upstreamClass(r, n, start); {
+		case c == bad:
+			return bad
+		case c == unmet:
+			worst = unmet
+		}
+	}
+	return worst
+}
+
+func (s *sim) upstreamClass(r *engine.Run, n *flow.Need, start period.Instant) class {
+	_, standing := s.rows.highest(n.Flow, start)
+	var row engine.TaskRun
+	has := false
+	if standing != nil {
+		row, has = s.rows.tasks[engine.TaskRunKey{Run: standing.ID, Task: n.Task}]
+	}
+	switch {
+	case has:
+		return classOf(row.State)
+	case standing != nil && !standing.Partial:
+		return good // its revision does not have the task
+	}
+	return s.absentClass(r)
+}
+
+// absentClass is how a need on what no run exists for counts.
+func (s *sim) absentClass(r *engine.Run) class {
+	if r.Backfill != 0 && s.rows.backfills[r.Backfill].MissingUpstream == "ignore" {
+		return good
+	}
+	return unmet
+}
+
+// rebuilt is invariant 7: the machine built from the rows is the one that wrote them.
+//
+// The ledger tells of a task that the newest version of a run does not have what an older version made of it, memory that it does
+// not count; so repositories that lost tasks are not compared.
+func (s *sim) rebuilt() {
+	if s.torn {
+		return
+	}
+	rows := s.rows
+	defer func() { s.rows = rows }()
+	s.rows = rows.clone()
+	m, err := Restore(s.now, s.rows.snapshot(), s.revs)
+	if err != nil {
+		s.Fatalf("restore: %v", err)
+	}
+	ask := []Event{Boot{}}
+	for len(ask) > 0 {
+		for _, ev := range ask {
+			if _, err := m.Handle(s.now, ev); err != nil {
+				s.Fatalf("%T: %v", ev, err)
+			}
+		}
+		out := m.Take()
+		s.rows.apply(&out.Changes)
+		ask = nil
+		if len(out.Lookups) > 0 {
+			keys := slices.Clone(out.Lookups)
+			ask = append(ask, LedgerAnswered{Keys: keys, Answers: s.rows.outcomesOf(keys)})
+		}
+		for _, q := range out.Existing {
+			ask = append(ask, ExistingAnswered{Backfill: q.Backfill, Keys: q.Keys, Found: s.rows.existing(q.Keys)})
+		}
+		if ids := s.rows.waiting(out.Wake); len(ids) > 0 {
+			ask = append(ask, Loaded{Rows: s.load(m, ids)})
+		}
+		m.Done()
+	}
+	was, is := s.m.snapshot(), m.snapshot()
+	var differs strings.Builder
+	for _, k := range slices.Sorted(maps.Keys(union(was, is))) {
+		if was[k] != is[k] {
+			fmt.Fprintf(&differs, "%s:\n\tis  %s\n\twas %s\n", k, is[k], was[k])
+		}
+	}
+	if differs.Len() > 0 {
+		s.Fatalf("the rebuilt machine differs:\n%s", differs.String())
+	}
+}
+
+func union(a, b map[string]string) map[string]string {
+	all := maps.Clone(a)
+	maps.Copy(all, b)
+	return all
+}
+
+// snapshot describes what of a machine must survive its death. What depends on agents, paths and the order of events is found anew:
+// whether a task run is ready or waits, and which of the runs that have not started are within their flow's concurrency.
+func (m *Machine) snapshot() map[string]string {
+	found := map[string]string{}
+	for id, r := range m.runs {
+		row := r.row
+		if !row.Pinned {
+			row.Revision = r.rev.ID // the number that is stored may be of an equal flow
+		}
+		found["run "+r.row.Name("")] = fmt.Sprintf("%d %+v stands=%v open=%d spoiled=%d", id, row, r.stands, r.open, r.spoiled)
+		for i := range r.tasks {
+			t := &r.tasks[i]
+			if !t.member {
+				continue
+			}
+			row := t.row
+			if row.State == engine.Ready {
+				row.State = engine.Waiting
+			}
+			text := fmt.Sprintf("%+v", row)
+			if !row.State.Final() {
+				text += fmt.Sprintf(" unmet=%d bad=%d good=%d live=%v", t.unmet, t.bad, t.good, t.agent != nil)
+			}
+			if row.State == engine.Retrying {
+				text += fmt.Sprintf(" wake=%d", t.wake)
+			}
+			found["task "+m.name(t)] = text
+		}
+	}
+	for name, f := range m.flows {
+		if reflect.DeepEqual(f.row, engine.FlowState{Flow: name}) {
+			continue
+		}
+		var standing []string
+		for start, r := range f.standing {
+			standing = append(standing, fmt.Sprint(start, "=", r.row.ID))
+		}
+		slices.Sort(standing)
+		found["flow "+name] = fmt.Sprintf("%+v due=%d runs=%d %v", f.row, f.due, f.admitted+len(f.waiting.runs), standing)
+	}
+	for id, b := range m.backfills {
+		found["backfill "+strconv.Itoa(int(id))] = fmt.Sprintf("%+v live=%d tasks=%d", b.row, len(b.live), b.tasks)
+	}
+	for id, t := range m.attempts {
+		found["attempt "+strconv.Itoa(int(id))] = fmt.Sprintf("%+v on %s", t.attempt, t.agent.name)
+	}
+	for k, p := range m.points {
+		if len(p.waiters) > 0 && k.start != newest {
+			found["point "+p.flow+"/"+p.task+"@"+strconv.Itoa(int(k.start))] = fmt.Sprint(p.class(), p.status == absent)
+		}
+	}
+	found["numbers"] = fmt.Sprint(m.lastRun, m.lastAttempt, m.lastBackfill)
+	return found
+}
+
+func (s *rows) clone() *rows {
+	c := *s
+	c.runs, c.tasks, c.attempts = maps.Clone(s.runs), maps.Clone(s.tasks), maps.Clone(s.attempts)
+	c.flows, c.backfills, c.waits = maps.Clone(s.flows), maps.Clone(s.backfills), maps.Clone(s.waits)
+	c.outcomes = map[engine.LedgerKey]map[int]engine.Outcome{}
+	for k, v := range s.outcomes {
+		c.outcomes[k] = maps.Clone(v)
+	}
+	return &c
+}
