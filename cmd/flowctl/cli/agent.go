@@ -54,6 +54,7 @@ of the server, makes one.`,
 				}
 				o.Name = name
 			}
+			rest()
 			o.Log = slog.New(slog.NewTextHandler(g.err, nil))
 			return runAgent(cmd.Context(), o)
 		},

@@ -57,6 +57,7 @@ wins over the environment, and that over the file.`,
 			if o.store != "sqlite" {
 				return usagef("--store %q: this version has sqlite only", o.store)
 			}
+			rest()
 			level := slog.LevelInfo
 			if o.debug {
 				level = slog.LevelDebug

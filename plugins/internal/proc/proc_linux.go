@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -183,6 +184,7 @@ func (h *Handle) Close() { _ = h.f.Close() }
 // Fork starts a process in a session of its own, with stdin, stdout and stderr as given. The caller reaps it.
 func Fork(path string, args, env []string, dir string, files [3]uintptr) (int, *Handle, error) {
 	fd := -1
+	defer usualSlack()()
 	pid, err := syscall.ForkExec(path, args, &syscall.ProcAttr{
 		Dir: dir, Env: env, Files: files[:], Sys: &syscall.SysProcAttr{Setsid: true, PidFD: &fd},
 	})
@@ -195,4 +197,22 @@ func Fork(path string, args, env []string, dir string, files [3]uintptr) (int, *
 	}
 	h, err := handleOf(fd)
 	return pid, h, err
+}
+
+// defaultSlack is the kernel's own timer slack, in nanoseconds.
+const defaultSlack = 50_000
+
+// usualSlack gives the calling thread the usual timer slack, which a process started by it inherits, until the function it returns is
+// called: flowctl's own threads have a longer one.
+func usualSlack() func() {
+	runtime.LockOSThread()
+	own, err := unix.PrctlRetInt(unix.PR_GET_TIMERSLACK, 0, 0, 0, 0)
+	if err != nil || own <= defaultSlack {
+		return runtime.UnlockOSThread
+	}
+	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, defaultSlack, 0, 0, 0) // should it fail, the task's sleeps end late
+	return func() {
+		_ = unix.Prctl(unix.PR_SET_TIMERSLACK, uintptr(own), 0, 0, 0)
+		runtime.UnlockOSThread()
+	}
 }

@@ -7,10 +7,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // start runs a script in a session of its own and waits for its first line.
@@ -39,6 +42,26 @@ func start(t *testing.T, script string, env ...string) (int, *Handle) {
 		t.Fatalf("first line %q: %v", line, err)
 	}
 	return pid, h
+}
+
+func TestForkGivesTheUsualTimerSlack(t *testing.T) {
+	t.Parallel()
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if err := unix.Prctl(unix.PR_SET_TIMERSLACK, 3_000_000, 0, 0, 0); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = unix.Prctl(unix.PR_SET_TIMERSLACK, defaultSlack, 0, 0, 0) }()
+	pid, h := start(t, "echo; [ $(cat /proc/self/timerslack_ns) = 50000 ]")
+	if err := h.Ended(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := Peek(pid); err != nil || got.Code != 0 {
+		t.Errorf("the process got another slack: %+v, %v", got, err)
+	}
+	if own, err := unix.PrctlRetInt(unix.PR_GET_TIMERSLACK, 0, 0, 0, 0); err != nil || own != 3_000_000 {
+		t.Errorf("the thread's own slack is %d, %v after the fork", own, err)
+	}
 }
 
 func TestPeek(t *testing.T) {
