@@ -10,6 +10,9 @@ BENCHTIME   ?= 1s
 CRASH_KILLS ?= 60
 PKGS        ?= ./...
 
+# SQLite flushes its log with fdatasync: most commits change nothing of the file but its content.
+export CGO_CFLAGS ?= -O2 -g -DHAVE_FDATASYNC=1
+
 # The machine's golangci-lint when it has the pinned version, else one of our own, built through the module proxy.
 LINT := $(shell golangci-lint version 2>/dev/null | grep 'version $(LINT_VERSION:v%=%) ' > /dev/null && command -v golangci-lint || echo bin/golangci-lint-$(LINT_VERSION))
 
