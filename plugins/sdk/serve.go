@@ -96,8 +96,11 @@ func serveConfig(p Plugin, l *life) *plugin.ServeConfig {
 	}
 }
 
+// workers is how many goroutines a server keeps for calls. Starting a process takes a deep stack, which a new goroutine has to grow.
+const workers = 16
+
 // newServer makes a server for a local socket: many concurrent streams, and windows wide enough for logs.
 func newServer(opts []grpc.ServerOption) *grpc.Server {
 	return grpc.NewServer(append(opts, grpc.MaxConcurrentStreams(1<<20), grpc.InitialWindowSize(1<<20),
-		grpc.InitialConnWindowSize(8<<20))...)
+		grpc.InitialConnWindowSize(8<<20), grpc.NumStreamWorkers(workers))...)
 }
