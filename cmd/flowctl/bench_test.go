@@ -51,7 +51,7 @@ func runToEnd(b *testing.B, c engine.Service, flow string) engine.RunView {
 			}
 			return r
 		}
-		time.Sleep(4 * pause) // asking seldom disturbs least
+		time.Sleep(20 * pause) // asking seldom disturbs least
 	}
 }
 
@@ -171,7 +171,7 @@ func awaitEnds(b *testing.B, c engine.Service, flow string, since time.Time, n i
 		if len(active.Items) == 0 {
 			break
 		}
-		time.Sleep(4 * pause)
+		time.Sleep(20 * pause)
 	}
 	ended, q := 0, engine.RunsQuery{Target: flow, State: engine.RunSucceeded, Page: engine.Page{Limit: many}}
 	for {
