@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -75,11 +76,10 @@ func (f *Follower) Sync(ctx context.Context, loop *Loop) (*engine.Revision, erro
 		seen := f.seen
 		return &seen, nil
 	}
-	files, err := f.Source.Files(ctx, head.Hash)
+	files, project, found, err := f.compile(ctx, head.Hash)
 	if err != nil {
 		return nil, err
 	}
-	project, found := f.compiler.Compile(files)
 	row := engine.Revision{
 		Commit: head.Hash, Author: head.Author, Subject: head.Subject, CommittedAt: head.When, SeenAt: f.Now(),
 		Rejected: project == nil, Diagnostics: found, Files: storedFiles(files),
@@ -98,6 +98,20 @@ func (f *Follower) Sync(ctx context.Context, loop *Loop) (*engine.Revision, erro
 	row.Files = nil
 	f.seen = row
 	return &row, nil
+}
+
+// compile reads and compiles a commit. One without flows root is as wrong as one that does not compile: nothing but another commit
+// mends it.
+func (f *Follower) compile(ctx context.Context, hash string) ([]dsl.File, *flow.Project, []diag.Diagnostic, error) {
+	files, err := f.Source.Files(ctx, hash)
+	if errors.Is(err, gitsync.ErrNoFlows) {
+		return nil, nil, []diag.Diagnostic{{File: dsl.SettingsFile, Rule: "missing", Message: err.Error()}}, nil
+	}
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	project, found := f.compiler.Compile(files)
+	return files, project, found, nil
 }
 
 // activate makes a stored revision active, first in the store and then in the machine.
