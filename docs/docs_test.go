@@ -1,7 +1,12 @@
-// Package docs_test compiles the YAML of the documentation, so that no page shows what does not work.
+// Package docs_test executes the documentation, so that no page shows what does not work.
 //
-// The ```yaml blocks of one page together are a repository. Its flowctl.yaml is the block marked ```yaml flowctl.yaml, or a
+// It compiles all YAML. The ```yaml blocks of one page together are a repository. Its flowctl.yaml is the block marked ```yaml flowctl.yaml, or a
 // minimal one. Blocks marked ```yaml fragment show part of a document and must occur in the example repository.
+//
+// It runs the demo, whose output is in the README, and types the ```console blocks of the tutorial into a shell beside it. A line "…" in
+// an output stands for any lines; times, durations and commits may differ.
+//
+// It looks up each command line of all pages in the reference, which is written from the command line itself.
 package docs_test
 
 import (
@@ -22,13 +27,13 @@ func TestYAMLCompiles(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		blocks := yamlBlocks(string(text))
-		if len(blocks) < want {
-			t.Errorf("%s: found %d blocks of YAML, there were at least %d", page, len(blocks), want)
+		found := fencedBlocks(string(text), "yaml")
+		if len(found) < want {
+			t.Errorf("%s: found %d blocks of YAML, there were at least %d", page, len(found), want)
 		}
 		t.Run(filepath.Base(page), func(t *testing.T) {
 			t.Parallel()
-			check(t, page, blocks, example)
+			check(t, page, found, example)
 		})
 	}
 }
@@ -65,18 +70,19 @@ func check(t *testing.T, page string, blocks []block, example string) {
 }
 
 type block struct {
-	mark string // what follows ```yaml
+	mark string // what follows ```LANGUAGE
 	text string
 	line int // of its first line in the page
 }
 
-func yamlBlocks(page string) []block {
+// fencedBlocks returns the blocks of a page that say ```LANGUAGE.
+func fencedBlocks(page, language string) []block {
 	var blocks []block
 	inside := false
 	no := 0
 	for line := range strings.Lines(page) {
 		no++
-		mark, opens := strings.CutPrefix(line, "```yaml")
+		mark, opens := strings.CutPrefix(line, "```"+language)
 		switch {
 		case opens:
 			inside = true
