@@ -99,10 +99,11 @@ type LedgerKey struct {
 	Latest bool // the newest success with a period that ends at or before Start
 }
 
-// LedgerAnswer is the outcome of the highest version, extra runs aside.
+// LedgerAnswer is the outcome of the highest version, extra runs aside. What older versions made of the task does not count, even
+// when the highest one does not have it.
 type LedgerAnswer struct {
-	Found   bool // the task has an outcome for the period
-	NoTask  bool // not Found, although a run of the flow exists for the period: its revision has no such task
+	Found   bool // the task has an outcome in the highest version of the period
+	NoTask  bool // the highest version of the period is a whole run, of a revision that has no such task
 	Outcome Outcome
 	Outputs map[string]string // of the task run that the outcome tells of
 }

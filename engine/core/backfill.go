@@ -281,13 +281,42 @@ func (m *Machine) question(b *backfill) {
 	for _, c := range b.next {
 		q.Keys = append(q.Keys, engine.RunKey{Flow: c.flow.Name, Start: c.period.Start})
 	}
+	m.inquire(q)
+}
+
+// inquire asks which runs there are. What is made before the answer comes is kept in mind, for the answer does not know of it.
+func (m *Machine) inquire(q ExistingQuestion) {
+	m.inquiries++
 	m.out.Existing = append(m.out.Existing, q)
+}
+
+// inquired takes an answer, brought up to date.
+func (m *Machine) inquired(ev ExistingAnswered) []engine.Existing {
+	found := ev.Found
+	if len(m.made) > 0 {
+		found = slices.Clone(found)
+		for i, k := range ev.Keys {
+			r := m.made[k]
+			if r == nil || r.row.Version <= found[i].Version {
+				continue
+			}
+			found[i].Version = r.row.Version
+			if !r.row.Extra {
+				found[i].Run, found[i].State = r.row.ID, r.row.State
+			}
+		}
+	}
+	if m.inquiries--; m.inquiries == 0 {
+		clear(m.made)
+	}
+	return found
 }
 
 // materialise makes the runs of the next periods of a backfill.
 func (m *Machine) materialise(ev ExistingAnswered) {
+	all := m.inquired(ev)
 	if ev.Backfill == 0 {
-		m.sure(ev.Keys[0], ev.Found[0])
+		m.sure(ev.Keys[0], all[0])
 		return
 	}
 	b := m.backfills[ev.Backfill]
@@ -301,10 +330,10 @@ func (m *Machine) materialise(ev ExistingAnswered) {
 	for i := range ev.Keys {
 		c := b.next[i]
 		standing := m.flowState(c.flow.Name).standing[c.period.Start] != nil
-		if Decide(ev.Found[i], standing, b.row.Reprocess).Create {
-			m.replaces(ev.Found[i])
+		if found := all[i]; Decide(found, standing, b.row.Reprocess).Create {
+			m.replaces(found)
 			m.create(newRun{
-				flow: c.flow, rev: b.rev, period: c.period, version: ev.Found[i].Version + 1, kind: engine.Backfill,
+				flow: c.flow, rev: b.rev, period: c.period, version: found.Version + 1, kind: engine.Backfill,
 				bf: b, due: m.now, pinned: true,
 			})
 			b.row.Created++

@@ -106,7 +106,11 @@ func (m *Machine) outerNeeds(t *taskRun) []engine.Blocker {
 				}
 				last, missing = label, missing+1
 			default:
-				bs = append(bs, engine.Blocker{Kind: engine.BlockNeed, Ref: name, State: p.state, Message: name + " is " + string(p.state)})
+				now := *p // which has changed since it was read, if not in a way that matters
+				if f := m.flows[p.flow]; f != nil && f.standing[p.key.start] != nil {
+					now.read(f.standing[p.key.start])
+				}
+				bs = append(bs, engine.Blocker{Kind: engine.BlockNeed, Ref: name, State: now.state, Message: name + " is " + string(now.state)})
 			}
 		}
 		if missing > 0 {

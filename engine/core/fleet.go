@@ -270,4 +270,7 @@ func (m *Machine) refuse(t *taskRun, r *engine.Report) {
 	}
 	m.move(t, engine.Waiting)
 	m.stir(t)
+	if at, ok := t.run.expiry(); ok && at <= m.now { // it counted as started when the run expired
+		m.timers.set(at, timer{run: t.run.row.ID, task: -1})
+	}
 }

@@ -1,7 +1,9 @@
 package core
 
 import (
+	"cmp"
 	"maps"
+	"slices"
 
 	"flowctl/dsl/flow"
 	"flowctl/dsl/period"
@@ -24,25 +26,31 @@ func (m *Machine) activate(rev *Revision) {
 		}
 	}
 	for _, id := range sortedKeys(m.runs) {
-		r := m.runs[id]
-		f := rev.Project.Flow(r.row.Flow)
-		switch {
-		case r.row.Pinned:
-		case f == nil: // it stays at the last revision that has its flow
-			if r.row.Revision != r.rev.ID {
-				r.row.Revision = r.rev.ID
-				m.touchRun(r)
-			}
-		case f.Hash == r.flow.Hash && sameUpstream(r.rev.Project, rev.Project, f):
-			r.rev = rev
-		default:
-			m.follow(r, rev, f)
-		}
+		m.keepUp(m.runs[id])
 	}
 	for _, name := range sortedKeys(m.flows) {
 		m.admitNext(m.flows[name]) // its limit may have been raised
 	}
 	m.dropRevisions()
+}
+
+// keepUp moves a run that has not started to the active revision.
+func (m *Machine) keepUp(r *run) {
+	if r.row.Pinned || r.rev == m.active || m.active == nil {
+		return
+	}
+	f := m.active.Project.Flow(r.row.Flow)
+	switch {
+	case f == nil: // it stays at the last revision that has its flow
+		if r.row.Revision != r.rev.ID {
+			r.row.Revision = r.rev.ID
+			m.touchRun(r)
+		}
+	case f.Hash == r.flow.Hash && sameUpstream(r.rev.Project, m.active.Project, f):
+		r.rev = m.active
+	default:
+		m.follow(r, m.active, f)
+	}
 }
 
 // sameUpstream tells whether the needs of a flow on other flows reach the same periods in two revisions.
@@ -107,7 +115,7 @@ func (m *Machine) generate(fs *flowState, at period.Instant) {
 		return
 	}
 	if fs.unsure {
-		m.out.Existing = append(m.out.Existing, ExistingQuestion{Keys: []engine.RunKey{{Flow: fs.row.Flow, Start: next.Start}}})
+		m.inquire(ExistingQuestion{Keys: []engine.RunKey{{Flow: fs.row.Flow, Start: next.Start}}})
 		return
 	}
 	m.generatePeriod(fs, next)
@@ -141,9 +149,13 @@ func (m *Machine) generatePeriod(fs *flowState, p period.Period) {
 		}
 		return
 	}
+	old := fs.standing[p.Start]
 	m.create(newRun{
 		flow: fs.flow, rev: m.active, period: p, version: ahead.Version + 1, kind: engine.Scheduled, due: fs.flow.Schedule.Due(p),
 	})
+	if old != nil { // of an era before, with a period that began at the same instant
+		m.retire(old)
+	}
 }
 
 // complete gives a partial run the tasks that it lacks.
@@ -163,7 +175,22 @@ func (m *Machine) complete(r *run) {
 	for i := range r.tasks {
 		m.unsubscribe(&r.tasks[i])
 	}
+	m.unlisted(r)
 	m.enter(r)
+}
+
+// unlisted tells those who wait for tasks that a run's revision does not have, now that it stands for all of its flow.
+func (m *Machine) unlisted(r *run) {
+	var lost []*point
+	for k, p := range m.points {
+		if k.start == r.row.Period.Start && p.flow == r.row.Flow && r.flow.Task(p.task) == nil {
+			lost = append(lost, p)
+		}
+	}
+	slices.SortFunc(lost, func(a, b *point) int { return cmp.Compare(a.key.task, b.key.task) })
+	for _, p := range lost {
+		m.update(p, func() { p.read(r) })
+	}
 }
 
 // boot applies `missed` to the periods that ended while no server ran. It runs before the timers of these periods fire.

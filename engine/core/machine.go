@@ -33,6 +33,8 @@ type Machine struct {
 	limits    map[int32]*limit  // by task id
 	backfills map[engine.BackfillID]*backfill
 	timers    timers
+	inquiries int                    // questions about runs that are not answered
+	made      map[engine.RunKey]*run // the newest run of each period since the oldest of them
 
 	lastRun      engine.RunID
 	lastAttempt  engine.AttemptID
@@ -70,6 +72,7 @@ func New() *Machine {
 		queues:    map[string]*queue{},
 		limits:    map[int32]*limit{},
 		backfills: map[engine.BackfillID]*backfill{},
+		made:      map[engine.RunKey]*run{},
 		out: Output{
 			Assign: map[string][]*engine.Assignment{},
 			Kill:   map[string][]engine.AttemptID{},

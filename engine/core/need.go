@@ -149,15 +149,13 @@ func (m *Machine) point(def *flow.Need, start period.Instant) *point {
 func (p *point) read(r *run) {
 	p.status, p.run, p.outputs = noTask, r.row.ID, nil
 	def := r.flow.Task(p.task)
-	if def == nil {
-		return
-	}
-	t := &r.tasks[def.Index]
-	if !t.member {
+	switch {
+	case def != nil && r.tasks[def.Index].member:
+		t := &r.tasks[def.Index]
+		p.status, p.state, p.outputs = present, t.row.State, t.row.Outputs
+	case r.row.Partial: // it says nothing of the tasks that it lacks, whatever its revision has
 		p.status = absent
-		return
 	}
-	p.status, p.state, p.outputs = present, t.row.State, t.row.Outputs
 }
 
 // findNewest looks for the newest success of a task among the active runs.

@@ -342,6 +342,9 @@ func (m *Machine) succeed(ev Succeed) (any, error) {
 	if len(names) == 0 {
 		return nil, engine.Errorf(engine.Conflict, "nothing to force: %s has succeeded already", r.row.Name(ev.Task))
 	}
+	if r.open+r.spoiled > 0 { // it goes on, maybe after a long rest
+		m.keepUp(r)
+	}
 	slices.Reverse(names)
 	m.log(ev.By, "succeed", r.row.Name(ev.Task), paramText(ev.Outputs))
 	return names, nil

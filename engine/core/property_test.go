@@ -229,7 +229,6 @@ func (s *sim) revise() {
 	f := &repo[i]
 	f.tasks = slices.Clone(f.tasks)
 	change := s.pick("change", "redraw", "rename a task", "remove a task", "remove the flow", "schedule", "add", "disable")
-	s.torn = s.torn || change != "add" && change != "disable"
 	switch change {
 	case "redraw":
 		*f = s.drawFlow(i, repo[:i])
@@ -270,10 +269,10 @@ func (s *sim) crash() {
 	case "before the commit":
 		_, _ = s.m.Handle(s.now, ev)
 	case "after the commit":
-		s.handle(ev)
+		_, _ = s.handle(ev)
 		s.take()
 	case "operator, after the commit":
-		s.handle(s.drawOperation())
+		_, _ = s.handle(s.drawOperation())
 		s.take()
 	}
 	if s.chance("downtime", 30) {

@@ -70,9 +70,14 @@ func (m *Machine) loaded(rows *engine.Snapshot) {
 	fresh.Runs = slices.DeleteFunc(slices.Clone(rows.Runs), func(r engine.Run) bool { return m.runs[r.ID] != nil })
 	m.restoreRuns(&fresh)
 	for _, row := range fresh.Runs {
-		if r := m.runs[row.ID]; r != nil && r.stands && row.Period.End <= r.state.row.Cursor {
+		r := m.runs[row.ID]
+		if r == nil || !r.stands {
+			continue
+		}
+		if row.Period.End <= r.state.row.Cursor {
 			m.complete(r)
 		}
+		m.keepUp(r)
 	}
 }
 

@@ -151,6 +151,9 @@ func (m *Machine) create(n newRun) *run {
 	}
 	m.runs[r.row.ID] = r
 	m.touchRun(r)
+	if m.inquiries > 0 {
+		m.made[engine.RunKey{Flow: r.row.Flow, Start: r.row.Period.Start}] = r
+	}
 	if !n.extra {
 		m.stand(r)
 	}
@@ -421,6 +424,7 @@ func (m *Machine) missing(r *run, before *flow.Flow) {
 
 // follow moves a run that has not started to another revision of its flow.
 func (m *Machine) follow(r *run, rev *Revision, f *flow.Flow) {
+	m.revive(r)
 	members, ended := map[string]bool{}, map[string]engine.TaskRun{}
 	for i := range r.tasks {
 		t := &r.tasks[i]

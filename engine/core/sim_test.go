@@ -32,7 +32,7 @@ type sim struct {
 	heard   []Reported
 	newest  engine.AttemptID
 	log     []entry
-	torn    bool // a revision took tasks away that older versions of runs have
+	revived map[engine.RunID]bool // they had settled once, and went on
 }
 
 // entry is one step that a replay must repeat: a machine rebuilt, an event handled, or an output taken.
@@ -155,6 +155,7 @@ func newSim(t *rapid.T) *sim {
 	s := &sim{
 		T: t, m: New(), now: period.At(time.Date(2026, 11, 19, 21, 30, 0, 0, time.UTC)), rows: newRows(t),
 		revs: map[engine.RevisionID]*Revision{}, hosts: map[string]*host{}, paths: map[string]bool{},
+		revived: map[engine.RunID]bool{},
 	}
 	s.log = append(s.log, entry{})
 	for i := range rapid.IntRange(2, 5).Draw(t, "flows") {
@@ -201,7 +202,7 @@ func (s *sim) handle(ev Event) (any, error) {
 }
 
 func (s *sim) do(ev Event) {
-	s.handle(ev)
+	_, _ = s.handle(ev)
 	s.settle()
 }
 
@@ -215,7 +216,7 @@ func (s *sim) settle() {
 			break
 		}
 		for _, ev := range questions {
-			s.handle(ev)
+			_, _ = s.handle(ev)
 		}
 	}
 	s.noGap()
@@ -225,6 +226,11 @@ func (s *sim) settle() {
 func (s *sim) take() *Output {
 	out := s.m.Take()
 	s.log = append(s.log, entry{took: transcript(out)})
+	for _, r := range out.Changes.Runs {
+		if old, ok := s.rows.runs[r.ID]; ok && old.State != engine.RunActive && r.State == engine.RunActive {
+			s.revived[r.ID] = true
+		}
+	}
 	s.rows.apply(&out.Changes)
 	for _, a := range out.Changes.Attempts {
 		if a.ID > s.newest && a.State == engine.Assigned {
@@ -461,23 +467,7 @@ func (s *sim) mayStart(a *engine.Attempt) {
 	if b, ok := s.rows.backfills[r.Backfill]; ok && b.State == engine.BackfillPaused {
 		s.Fatalf("%s started although its backfill is %s", name, b.State)
 	}
-	live, started := 0, 0
-	for _, o := range s.rows.attempts {
-		if o.State.Live() && o.Task == a.Task && s.rows.runs[o.Run].Flow == r.Flow {
-			live++
-		}
-	}
-	for _, o := range s.rows.runs {
-		if o.Flow == r.Flow && o.State == engine.RunActive && o.Started != 0 && o.ID != r.ID {
-			started++
-		}
-	}
-	switch {
-	case t.Concurrency > 0 && live > t.Concurrency:
-		s.Fatalf("%s started: %d are live, %d may be", name, live, t.Concurrency)
-	case f.MaxRuns > 0 && r.Started == s.now && a.No == 1 && started >= f.MaxRuns:
-		s.Fatalf("%s started: %d runs are active, %d may be", name, started, f.MaxRuns)
-	}
+	s.withinLimits(name, a, &r, f, t)
 	if r.Force {
 		return
 	}
@@ -490,6 +480,32 @@ func (s *sim) mayStart(a *engine.Attempt) {
 		}
 	}
 	s.needsHold(name, &r, f, t)
+}
+
+// withinLimits compares an attempt with those that were assigned before it. Runs hold their place in a flow from before their first
+// attempt, so only those count that had no wider limit; nor do runs that had settled and went on.
+func (s *sim) withinLimits(name string, a *engine.Attempt, r *engine.Run, f *flow.Flow, t *flow.Task) {
+	live, first, started := 0, true, map[engine.RunID]bool{}
+	for _, o := range s.rows.attempts {
+		of := s.rows.runs[o.Run]
+		if of.Flow != r.Flow || o.ID >= a.ID {
+			continue
+		}
+		first = first && o.Run != r.ID
+		if o.State.Live() && o.Task == a.Task {
+			live++
+		}
+		limit := s.revs[of.Revision].Project.Flow(of.Flow).MaxRuns
+		if of.State == engine.RunActive && limit > 0 && limit <= f.MaxRuns && !s.revived[of.ID] {
+			started[of.ID] = true
+		}
+	}
+	switch {
+	case t.Concurrency > 0 && live >= t.Concurrency:
+		s.Fatalf("%s started: %d are live, %d may be", name, live, t.Concurrency)
+	case f.MaxRuns > 0 && first && len(started) >= f.MaxRuns:
+		s.Fatalf("%s started: %d runs are active, %d may be", name, len(started), f.MaxRuns)
+	}
 }
 
 func (s *sim) needsHold(name string, r *engine.Run, f *flow.Flow, t *flow.Task) {
@@ -573,13 +589,7 @@ func (s *sim) absentClass(r *engine.Run) class {
 }
 
 // rebuilt is invariant 7: the machine built from the rows is the one that wrote them.
-//
-// The ledger tells of a task that the newest version of a run does not have what an older version made of it, memory that it does
-// not count; so repositories that lost tasks are not compared.
 func (s *sim) rebuilt() {
-	if s.torn {
-		return
-	}
 	rows := s.rows
 	defer func() { s.rows = rows }()
 	s.rows = rows.clone()

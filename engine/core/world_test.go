@@ -451,12 +451,15 @@ func (s *rows) outcomesOf(keys []engine.LedgerKey) []engine.LedgerAnswer {
 			answers[i] = s.latest(k)
 			continue
 		}
-		versions := s.outcomes[k]
-		if len(versions) > 0 {
-			o := versions[slices.Max(slices.Collect(maps.Keys(versions)))]
-			answers[i] = engine.LedgerAnswer{Found: true, Outcome: o, Outputs: s.tasks[engine.TaskRunKey{Run: o.Run, Task: o.Task}].Outputs}
-		} else if _, r := s.highest(k.Flow, k.Start); r != nil {
-			answers[i].NoTask = !r.Partial
+		_, r := s.highest(k.Flow, k.Start)
+		if r == nil {
+			continue
+		}
+		row, has := s.tasks[engine.TaskRunKey{Run: r.ID, Task: k.Task}]
+		if o, ended := s.outcomes[k][r.Version]; ended {
+			answers[i] = engine.LedgerAnswer{Found: true, Outcome: o, Outputs: row.Outputs}
+		} else {
+			answers[i].NoTask = !has && !r.Partial
 		}
 	}
 	return answers
@@ -509,7 +512,7 @@ func (s *rows) woken() []engine.RunID {
 			over := s.runs[id].Period.End <= s.flows[x.Flow].Cursor
 			if x.Task != "" {
 				a := s.outcomesOf([]engine.LedgerKey{{Flow: x.Flow, Task: x.Task, Start: x.Start}})[0]
-				over = a.Found && a.Outcome.State.Satisfies()
+				over = a.NoTask || a.Found && a.Outcome.State.Satisfies()
 			}
 			if over {
 				ids[id] = true

@@ -94,8 +94,10 @@ func (w *writer) putWaits(c *engine.Changes) error {
 
 // Extra runs have no say in the ledger, should one have been written there. The codes of ledgerStates: 1 succeeded, 2 skipped.
 const (
+	// What an older version made of a task does not count once a newer one exists, which may not have the task any more.
 	outcomeOf = `SELECT o.period_start, o.period_end, o.version, o.run, o.state FROM tasks t JOIN outcomes o ON o.task = t.id
 WHERE t.flow = ?1 AND t.task = ?2 AND o.period_start = ?3 AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.id = o.run AND r.extra)
+AND NOT EXISTS (SELECT 1 FROM runs n WHERE n.flow = ?1 AND n.period_start = ?3 AND n.version > o.version AND NOT n.extra)
 ORDER BY o.version DESC LIMIT 1`
 
 	// Only the highest version of a period speaks for it.
@@ -107,7 +109,8 @@ AND NOT EXISTS (SELECT 1 FROM outcomes h WHERE h.task = o.task AND h.period_star
 ORDER BY o.period_start DESC LIMIT 1`
 
 	// A partial run says nothing of the tasks that it lacks.
-	whole = `SELECT NOT r.partial FROM runs r WHERE r.flow = ?1 AND r.period_start = ?2 AND NOT r.extra ORDER BY r.version DESC LIMIT 1`
+	lacks = `SELECT NOT r.partial AND NOT EXISTS (SELECT 1 FROM task_runs x WHERE x.run = r.id AND x.task = ?2)
+FROM runs r WHERE r.flow = ?1 AND r.period_start = ?3 AND NOT r.extra ORDER BY r.version DESC LIMIT 1`
 
 	// A task run that stands for another run's has that one's outputs, unless it has its own.
 	outputsOf = `SELECT coalesce(t.outputs, f.outputs) FROM task_runs t LEFT JOIN task_runs f ON f.run = t.from_run AND f.task = t.task
@@ -150,7 +153,7 @@ func (c *conn) lookUp(ctx context.Context, k engine.LedgerKey, a *engine.LedgerA
 	case a.Found:
 		return c.query(ctx, outputsOf, func(r *row) error { return parse(r.text(), &a.Outputs) }, int64(a.Outcome.Run), k.Task)
 	case !k.Latest:
-		return c.query(ctx, whole, func(r *row) error { a.NoTask = r.bool(); return nil }, k.Flow, int64(k.Start))
+		return c.query(ctx, lacks, func(r *row) error { a.NoTask = r.bool(); return nil }, k.Flow, k.Task, int64(k.Start))
 	}
 	return nil
 }

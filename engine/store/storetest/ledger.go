@@ -43,6 +43,27 @@ func testLedger(w *world) {
 	keys = append(keys, key(49), key(50), key(51), key(52))
 	want = append(want, engine.LedgerAnswer{}, engine.LedgerAnswer{NoTask: true}, engine.LedgerAnswer{}, engine.LedgerAnswer{})
 
+	// What an older version made of a task does not count when the highest one lacks it, is partial, or has not ended it. Without any
+	// run the ledger speaks for itself.
+	for id, again := range map[engine.RunID]func(*engine.Run){
+		60: func(*engine.Run) {},
+		61: func(r *engine.Run) { r.Extra = true },
+		62: func(r *engine.Run) { r.Partial = true },
+		63: func(*engine.Run) {},
+	} {
+		first, second := w.run(id), w.run(id+100)
+		second.Period, second.Label, second.Version = first.Period, first.Label, 2
+		again(&second)
+		w.commit(engine.Changes{
+			Runs: []engine.Run{first, second}, TaskRuns: []engine.TaskRun{taskRun(id, "t")},
+			Outcomes: []engine.Outcome{outcome(int(id), 1, id, engine.Failed)},
+		})
+	}
+	w.commit(engine.Changes{TaskRuns: []engine.TaskRun{taskRun(163, "t")}})
+	keys = append(keys, key(60), key(61), key(62), key(63))
+	want = append(want, engine.LedgerAnswer{NoTask: true},
+		engine.LedgerAnswer{Found: true, Outcome: outcome(61, 1, 61, engine.Failed)}, engine.LedgerAnswer{}, engine.LedgerAnswer{})
+
 	w.restart()
 	got, err := w.Outcomes(w.ctx, keys)
 	w.must(err)
@@ -74,12 +95,12 @@ func testLedgerOutputs(w *world) {
 	reference.From = 1
 	again := w.run(2)
 	again.Period, again.Version = w.run(1).Period, 2
-	w.commit(engine.Changes{
-		Runs: []engine.Run{w.run(1), again}, TaskRuns: []engine.TaskRun{own, reference},
-		Outcomes: []engine.Outcome{outcome(1, 1, 1, engine.Succeeded)},
-	})
-	for _, o := range []engine.Outcome{outcome(1, 1, 1, engine.Succeeded), outcome(1, 2, 2, engine.Succeeded)} {
-		w.commit(engine.Changes{Outcomes: []engine.Outcome{o}})
+	for _, c := range []engine.Changes{
+		{Runs: []engine.Run{w.run(1)}, TaskRuns: []engine.TaskRun{own}, Outcomes: []engine.Outcome{outcome(1, 1, 1, engine.Succeeded)}},
+		{Runs: []engine.Run{again}, TaskRuns: []engine.TaskRun{reference}, Outcomes: []engine.Outcome{outcome(1, 2, 2, engine.Succeeded)}},
+	} {
+		o := c.Outcomes[0]
+		w.commit(c)
 		got, err := w.Outcomes(w.ctx, []engine.LedgerKey{key(1), latest(2)})
 		w.must(err)
 		want := engine.LedgerAnswer{Found: true, Outcome: o, Outputs: own.Outputs}

@@ -62,17 +62,19 @@ func testWoken(w *world) {
 	}
 	w.commit(engine.Changes{
 		Runs: runs, Flows: []engine.FlowState{{Flow: "f", Cursor: runs[6].Period.End}},
+		TaskRuns: []engine.TaskRun{taskRun(5, "t")},
 		Outcomes: []engine.Outcome{
 			outcome(1, 1, 21, engine.Failed), outcome(1, 2, 22, engine.Succeeded), outcome(2, 1, 23, engine.Skipped),
 			outcome(3, 1, 24, engine.Succeeded), outcome(3, 2, 25, engine.Failed), outcome(4, 1, 26, engine.UpstreamFailed),
 		},
 		Waits: []engine.Wait{
 			wait(1, "t", 1), wait(1, "t", 2), wait(2, "t", 2), wait(2, "t", 4), wait(3, "t", 3), wait(4, "t", 4), wait(5, "t", 5),
+			wait(6, "t", 6), // the newest run of that period does not have the task
 			wait(7, "", 7), wait(8, "", 8),
 		},
 	})
-	w.equal("woken", w.load().Woken, []engine.RunID{1, 2, 7})
-	w.commit(engine.Changes{NoWaits: []engine.RunID{1, 2, 7}})
+	w.equal("woken", w.load().Woken, []engine.RunID{1, 2, 6, 7})
+	w.commit(engine.Changes{NoWaits: []engine.RunID{1, 2, 6, 7}})
 	w.equal("woken", len(w.load().Woken), 0)
 }
 
