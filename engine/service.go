@@ -180,6 +180,7 @@ type Explanation struct {
 // ExplainedTask is one task run with what blocks it.
 type ExplainedTask struct {
 	TaskRunView
+	Agent    string    `json:"agent,omitempty"` // that executes its newest attempt; empty = none does
 	Blockers []Blocker `json:"blockers" nullable:"false"`
 }
 

@@ -127,6 +127,11 @@ func (s *Service) Explain(ctx context.Context, target string) (*engine.Explanati
 			if blockers == nil {
 				x.Blockers = settledBlockers(d.Tasks, v)
 			}
+			if v.State.Live() {
+				if a, err := s.Store.Attempt(ctx, v.Attempt); err == nil {
+					x.Agent = a.Agent
+				}
+			}
 			e.Tasks = append(e.Tasks, x)
 		}
 	}

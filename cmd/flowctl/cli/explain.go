@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -13,7 +14,7 @@ func newExplain(g *globals) *cobra.Command {
 	return &cobra.Command{
 		Use:   "explain TARGET",
 		Short: "Say why runs and tasks stand where they stand",
-		Long:  "Says of each task run of the target what holds it back, and the command that would help where there is one.",
+		Long:  "Says of each task run of the target what holds it back, where it runs or how it ended, and the command that would help where there is one.",
 		Example: `  flowctl explain warehouse.orders@2026-11-19
   flowctl explain warehouse.orders/load@2026-11-19`,
 		Args: argsAs(cobra.ExactArgs(1)),
@@ -36,8 +37,10 @@ const mostBlockers = 12
 func explanationView(v *view, e engine.Explanation) {
 	for _, t := range e.Tasks {
 		v.WriteString(clean(t.Name) + ": " + v.paint(string(t.State), string(t.State)) + "\n")
-		if n := note(t.TaskRunView); n != "" {
-			v.line("  %s", n)
+		for _, n := range []string{standing(v, t), note(t.TaskRunView), remedy(t)} {
+			if n != "" {
+				v.line("  %s", n)
+			}
 		}
 		for i, b := range t.Blockers {
 			if i == mostBlockers {
@@ -47,6 +50,35 @@ func explanationView(v *view, e engine.Explanation) {
 			blockerView(v, b)
 		}
 	}
+}
+
+// standing tells where a task run executes or how long it took; empty when no attempt was made, or the one of another run stands for
+// it. A task run starts with its first attempt.
+func standing(v *view, t engine.ExplainedTask) string {
+	agent, began := first(t.Agent, "an agent"), v.instant(t.StartedAt)
+	switch {
+	case t.Reference != "" || t.Attempts == 0:
+		return ""
+	case t.State == engine.Assigned:
+		return fmt.Sprintf("attempt %d was given to %s, which has not started it yet", t.Attempts, agent)
+	case t.State == engine.Running && t.Attempts == 1:
+		return fmt.Sprintf("runs on %s since %s, for %s", agent, began, v.took(t.StartedAt, nil))
+	case t.State == engine.Running:
+		return fmt.Sprintf("attempt %d runs on %s; the first began at %s", t.Attempts, agent, began)
+	case t.State == engine.Killing:
+		return fmt.Sprintf("is being ended on %s", agent)
+	case t.State.Final() && t.StartedAt != nil && t.FinishedAt != nil:
+		return fmt.Sprintf("took %s, in %s, and ended at %s", v.took(t.StartedAt, t.FinishedAt), count(t.Attempts, "attempt"), v.instant(t.FinishedAt))
+	}
+	return ""
+}
+
+// remedy is the command that tells more about a failure.
+func remedy(t engine.ExplainedTask) string {
+	if t.State == engine.Failed && t.Attempt != 0 && t.Reference == "" {
+		return "flowctl logs " + t.Name
+	}
+	return ""
 }
 
 func blockerView(v *view, b engine.Blocker) {

@@ -138,6 +138,11 @@ var views = map[string]func(v *view){
 		tasks := sampleTasks()
 		explanationView(v, engine.Explanation{Target: "f", Tasks: []engine.ExplainedTask{
 			{TaskRunView: tasks[0]},
+			{TaskRunView: engine.TaskRunView{Name: "f/a@2026-11-19", State: engine.Running, Attempts: 1, StartedAt: &started}, Agent: "local"},
+			{TaskRunView: engine.TaskRunView{
+				Name: "f/b@2026-11-19", State: engine.Failed, Attempt: 7, Attempts: 1, StartedAt: &started, FinishedAt: &over,
+				Code: engine.CodeExit, Message: "exit code 7",
+			}},
 			{TaskRunView: engine.TaskRunView{Name: "f/load@2026-11-19", State: engine.Waiting}, Blockers: []engine.Blocker{
 				{Kind: engine.BlockNeed, Ref: "g/x@2026-11-19", State: engine.Running, Message: "g/x@2026-11-19 is running"},
 				{Kind: engine.BlockAbsent, Message: "there is no run g@2026-11-18", Hint: "flowctl backfill g --from 2026-11-18 --to 2026-11-18"},
