@@ -32,18 +32,21 @@ func TestDemoAndTutorial(t *testing.T) {
 	if err := demo.Start(); err != nil {
 		t.Fatal(err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- demo.Wait() }()
+	var status error
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		status = demo.Wait()
+	}()
 	t.Cleanup(func() {
 		_ = demo.Process.Signal(syscall.SIGTERM) // it may have ended
-		_ = <-ended
+		<-ended
 	})
 
 	select {
 	case <-served:
-	case err := <-ended:
-		ended <- err
-		t.Fatalf("the demo ended (%v) before it served:\n%s", err, seen.String())
+	case <-ended:
+		t.Fatalf("the demo ended (%v) before it served:\n%s", status, seen.String())
 	case <-time.After(patience):
 		t.Fatalf("the demo does not serve after %s:\n%s", patience, seen.String())
 	}
@@ -68,10 +71,9 @@ func TestDemoAndTutorial(t *testing.T) {
 		t.Fatal(err)
 	}
 	select {
-	case err := <-ended:
-		ended <- err
-		if err != nil || !strings.Contains(seen.String(), "nothing it started is left running") {
-			t.Errorf("after Ctrl-C the demo ended with %v:\n%s", err, seen.String())
+	case <-ended:
+		if status != nil || !strings.Contains(seen.String(), "nothing it started is left running") {
+			t.Errorf("after Ctrl-C the demo ended with %v:\n%s", status, seen.String())
 		}
 	case <-time.After(patience):
 		t.Errorf("the demo goes on after Ctrl-C:\n%s", seen.String())
