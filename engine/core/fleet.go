@@ -214,7 +214,9 @@ func (m *Machine) finish(t *taskRun, res engine.Result) {
 		m.move(t, engine.Succeeded)
 		return
 	}
-	t.row.Code, t.row.Message = res.Code, res.Message
+	if t.row.State != engine.Killing { // it says who wanted its end
+		t.row.Code, t.row.Message = res.Code, res.Message
+	}
 	switch retry := t.def.Retry; {
 	case t.row.State == engine.Killing:
 		a.State = engine.Killed

@@ -1,9 +1,7 @@
 package core
 
 import (
-	"cmp"
 	"maps"
-	"slices"
 
 	"flowctl/dsl/flow"
 	"flowctl/dsl/period"
@@ -177,20 +175,6 @@ func (m *Machine) complete(r *run) {
 	}
 	m.unlisted(r)
 	m.enter(r)
-}
-
-// unlisted tells those who wait for tasks that a run's revision does not have, now that it stands for all of its flow.
-func (m *Machine) unlisted(r *run) {
-	var lost []*point
-	for k, p := range m.points {
-		if k.start == r.row.Period.Start && p.flow == r.row.Flow && r.flow.Task(p.task) == nil {
-			lost = append(lost, p)
-		}
-	}
-	slices.SortFunc(lost, func(a, b *point) int { return cmp.Compare(a.key.task, b.key.task) })
-	for _, p := range lost {
-		m.update(p, func() { p.read(r) })
-	}
 }
 
 // boot applies `missed` to the periods that ended while no server ran. It runs before the timers of these periods fire.

@@ -58,6 +58,7 @@ type point struct {
 	state   engine.State
 	outputs map[string]string
 	run     engine.RunID
+	start   period.Instant // of the period of run
 	waiters []waiter
 }
 
@@ -134,20 +135,41 @@ func (m *Machine) point(def *flow.Need, start period.Instant) *point {
 	}
 	p := &point{key: key, flow: def.Flow, task: def.Task}
 	m.points[key] = p
+	f := m.flowState(def.Flow)
+	f.await(key.task)
 	if start == newest {
 		m.findNewest(p)
-	} else if f := m.flows[def.Flow]; f != nil && f.standing[start] != nil {
-		p.read(f.standing[start])
+	} else if r := f.standing[start]; r != nil {
+		p.read(r)
 	}
+	m.check(p)
+	return p
+}
+
+// check asks the ledger about a point of which memory knows nothing.
+func (m *Machine) check(p *point) {
 	if p.status == checking {
+		start := p.key.start
 		m.out.Lookups = append(m.out.Lookups, engine.LedgerKey{Flow: p.flow, Task: p.task, Start: start, Latest: start == newest})
 	}
-	return p
+}
+
+// outdo looks for another newest success of a task: the one that was known is of a period whose newest version ended otherwise.
+func (m *Machine) outdo(t *taskRun) {
+	p := m.points[pointKey{t.id, newest}]
+	if p == nil || p.status != present || p.start != t.run.row.Period.Start || t.row.State.Satisfies() {
+		return
+	}
+	m.update(p, func() {
+		p.status = checking
+		m.findNewest(p)
+	})
+	m.check(p)
 }
 
 // read takes a point's state from a run in memory.
 func (p *point) read(r *run) {
-	p.status, p.run, p.outputs = noTask, r.row.ID, nil
+	p.status, p.run, p.start, p.outputs = noTask, r.row.ID, r.row.Period.Start, nil
 	def := r.flow.Task(p.task)
 	switch {
 	case def != nil && r.tasks[def.Index].member:
@@ -238,7 +260,7 @@ func (m *Machine) answered(ev LedgerAnswered) {
 		m.update(p, func() {
 			switch {
 			case a.Found:
-				p.status, p.state, p.outputs, p.run = present, a.Outcome.State, a.Outputs, a.Outcome.Run
+				p.status, p.state, p.outputs, p.run, p.start = present, a.Outcome.State, a.Outputs, a.Outcome.Run, a.Outcome.Start
 			case a.NoTask:
 				p.status = noTask
 			default:

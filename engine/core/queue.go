@@ -290,6 +290,8 @@ type flowState struct {
 	holders  []*run
 	waiting  runHeap
 	ahead    map[period.Instant]engine.Ahead // periods that were given runs before their time
+	awaited  []int32                         // its tasks that ever had a point
+	known    map[int32]bool                  // the same
 	// unsure says that the first period of the era has not been generated: a run of the era before may begin with it, and has
 	// the first version then.
 	unsure bool
@@ -303,10 +305,19 @@ func (m *Machine) flowState(name string) *flowState {
 	if f == nil {
 		f = &flowState{
 			row: engine.FlowState{Flow: name}, standing: map[period.Instant]*run{}, ahead: map[period.Instant]engine.Ahead{},
+			known: map[int32]bool{},
 		}
 		m.flows[name] = f
 	}
 	return f
+}
+
+// await notes that somebody waits for a task of the flow.
+func (f *flowState) await(task int32) {
+	if !f.known[task] {
+		f.known[task] = true
+		f.awaited = append(f.awaited, task)
+	}
 }
 
 func (m *Machine) touchFlow(f *flowState) {

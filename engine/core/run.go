@@ -357,7 +357,11 @@ func (m *Machine) record(r *run) {
 				Version: r.row.Version, Run: r.row.ID, State: t.row.State,
 			})
 		}
-		if t.row.State != engine.UpstreamFailed || !r.stands {
+		if !r.stands {
+			continue
+		}
+		m.outdo(t)
+		if t.row.State != engine.UpstreamFailed {
 			continue
 		}
 		for k := range t.needs {
@@ -399,7 +403,7 @@ func (m *Machine) stand(r *run) {
 			return
 		}
 		old.stands = false
-		defer m.missing(r, old.flow)
+		m.drop(r, old.flow)
 	}
 	r.stands = true
 	r.state.standing[r.row.Period.Start] = r
@@ -408,16 +412,24 @@ func (m *Machine) stand(r *run) {
 			m.publish(t)
 		}
 	}
+	m.unlisted(r)
 }
 
-// missing tells those who wait for tasks that a run does not have any more: they do not count.
-func (m *Machine) missing(r *run, before *flow.Flow) {
-	for _, t := range before.Tasks {
-		if r.flow.Task(t.Name) != nil {
-			continue
-		}
-		if p := m.points[pointKey{m.intern(before.ID(t)), r.row.Period.Start}]; p != nil {
+// unlisted tells those who wait for tasks that a run does not have, maybe any more: they do not count.
+func (m *Machine) unlisted(r *run) {
+	for _, id := range r.state.awaited {
+		p := m.points[pointKey{id, r.row.Period.Start}]
+		if p != nil && r.flow.Task(p.task) == nil {
 			m.update(p, func() { p.read(r) })
+		}
+	}
+}
+
+// drop wakes the settled runs that wait for tasks which the newest version of a run does not have any more.
+func (m *Machine) drop(r *run, before *flow.Flow) {
+	for _, t := range before.Tasks {
+		if r.flow.Task(t.Name) == nil {
+			m.out.Wake = append(m.out.Wake, engine.LedgerKey{Flow: r.row.Flow, Task: t.Name, Start: r.row.Period.Start})
 		}
 	}
 }
@@ -463,7 +475,7 @@ func (m *Machine) follow(r *run, rev *Revision, f *flow.Flow) {
 	}
 	if r.stands {
 		m.stand(r)
-		m.missing(r, before)
+		m.drop(r, before)
 	}
 	m.enter(r)
 }

@@ -397,6 +397,7 @@ func (s *sim) restore() {
 		s.hosts[name].connected = false
 	}
 	s.pending, s.heard = nil, nil
+	s.now = s.now.Add(time.Millisecond) // so that no request comes at the instant of one before
 	snapshot := s.rows.snapshot()
 	s.log = append(s.log, entry{at: s.now, snapshot: snapshot})
 	m, err := Restore(s.now, snapshot, s.revs)
