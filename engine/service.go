@@ -145,7 +145,7 @@ type TaskRunView struct {
 	State      State             `json:"state"`
 	Attempts   int               `json:"attempts"`
 	Attempt    AttemptID         `json:"attempt,omitempty"`   // the newest
-	Reference  string            `json:"reference,omitempty"` // the run whose task run this one stands for
+	Reference  string            `json:"reference,omitempty"` // the task run of another run that this one stands for
 	Code       ErrorCode         `json:"code,omitempty"`
 	Message    string            `json:"message,omitempty"`
 	Outputs    map[string]string `json:"outputs,omitempty"`

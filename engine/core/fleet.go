@@ -85,6 +85,7 @@ func (m *Machine) anyAgent(selector string) *agent {
 func (m *Machine) join(h engine.Hello) {
 	a := m.agent(h.Name)
 	a.connected, a.boot, a.labels, a.slots = true, h.BootID, h.Labels, h.Slots
+	m.lookable = true
 	known := make(map[engine.AttemptID]bool, len(h.Attempts))
 	for _, r := range h.Attempts {
 		known[r.Attempt] = true

@@ -66,7 +66,7 @@ ends, and exits 0 when all runs succeeded, 1 when not, 8 when --wait-timeout pas
 	f.BoolVar(&yes, "yes", false, fmt.Sprintf("do not ask, even above %d runs", manyRuns))
 	w.flags(cmd)
 	cmd.AddCommand(backfillGet(g), backfillControl(g, "pause", "Create no more runs of a backfill until it is resumed"),
-		backfillControl(g, "resume", "Go on with a paused backfill"), backfillControl(g, "cancel", "End a backfill; what it created goes on"))
+		backfillControl(g, "resume", "Go on with a paused backfill"), backfillControl(g, "cancel", "End a backfill: kill what runs of it, and create no more"))
 	return cmd
 }
 

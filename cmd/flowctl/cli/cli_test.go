@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -135,19 +134,27 @@ func run(ts *testscript.TestScript, args []string) int {
 	return 0
 }
 
+// tries runs a command until its output matches, as one process, so that the log of a script that fails is short.
+const tries = `pattern=$1; shift; n=400
+until out=$("$@" 2>&1) && printf '%s\n' "$out" | grep -Eq -- "$pattern"; do
+	n=$((n - 1)); if [ $n = 0 ]; then printf '%s\n' "$out"; exit 1; fi
+	sleep 0.05
+done
+printf '%s\n' "$out"`
+
 // await runs a command until its output matches, or with one argument waits for a file.
 func await(ts *testscript.TestScript, neg bool, args []string) {
 	want(ts, !neg && len(args) >= 1, "await FILE | await PATTERN COMMAND [ARG...]")
-	if len(args) == 1 {
-		eventually(ts, args[0], func() bool {
-			_, err := os.Stat(ts.MkAbs(args[0]))
-			return err == nil
-		})
+	if len(args) > 1 {
+		if err := ts.Exec("sh", append([]string{"-c", tries, "await"}, args...)...); err != nil {
+			ts.Fatalf("%s: it never came", args[0])
+		}
 		return
 	}
-	pattern, err := regexp.Compile("(?m)" + args[0])
-	ts.Check(err)
-	eventually(ts, args[0], func() bool { return run(ts, args[1:]) == 0 && pattern.MatchString(ts.ReadFile("stdout")) })
+	eventually(ts, args[0], func() bool {
+		_, err := os.Stat(ts.MkAbs(args[0]))
+		return err == nil
+	})
 }
 
 // ended waits until the process is gone whose id a file holds.
