@@ -260,7 +260,10 @@ func (s *Service) prepareRun(ctx context.Context, l *Loop, ev core.StartRun, t e
 		return nil, err
 	}
 	ev.Existing = found[0]
-	return ev, nil
+	if ev.Task != "" && !ev.Extra && found[0].Run != 0 {
+		ev.Rows, err = l.load(ctx, []engine.RunID{found[0].Run})
+	}
+	return ev, err
 }
 
 // Rerun implements engine.Service.

@@ -123,12 +123,18 @@ func (s *Service) byLabel(ctx context.Context, t engine.Target) ([]engine.Run, e
 // newest refuses targets that name a version which a newer one has replaced: operators act on what needs read.
 func (s *Service) newest(ctx context.Context, runs []engine.Run) error {
 	for _, r := range runs {
-		rows, err := s.Store.FindRuns(ctx, r.Flow, r.Period.Start, r.Period.Start, 0, false)
+		rows, err := s.Store.FindRuns(ctx, r.Flow, r.Period.Start, r.Period.Start, 0, true)
 		if err != nil {
 			return err
 		}
-		if len(rows) > 0 && rows[0].Version > r.Version && !r.Extra {
-			return engine.Errorf(engine.Conflict, "%s was replaced by %s: act on that one", r.Name(""), rows[0].Name(""))
+		standing := r
+		for _, o := range rows {
+			if !o.Extra && o.Version > standing.Version {
+				standing = o
+			}
+		}
+		if standing.ID != r.ID && !r.Extra { // extra runs replace nothing and are replaced by nothing
+			return engine.Errorf(engine.Conflict, "%s was replaced by %s: act on that one", r.Name(""), standing.Name(""))
 		}
 	}
 	return nil

@@ -63,9 +63,10 @@ type Loaded struct{ Rows *engine.Snapshot }
 // StartRun is the operator's `run`.
 type StartRun struct {
 	By           string
-	Flow, Task   string          // Task empty = all tasks
-	Period       *period.Period  // nil = the last ended period, or for on-demand flows the present instant
-	Existing     engine.Existing // of that period
+	Flow, Task   string           // Task empty = all tasks
+	Period       *period.Period   // nil = the last ended period, or for on-demand flows the present instant
+	Existing     engine.Existing  // of that period
+	Rows         *engine.Snapshot // of Existing.Run; needed with a Task when that run has ended
 	Params       map[string]string
 	Extra, Force bool
 }
@@ -81,6 +82,8 @@ type Rerun struct {
 	FromTask string
 	Revision *Revision // nil = the active one
 	Kill     bool
+
+	asked *StartRun // the run of one task that this is; nil = none
 }
 
 // Kill is the operator's `kill` of one run, or of one task run.

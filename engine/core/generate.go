@@ -89,8 +89,9 @@ func (m *Machine) adoptFlow(rev *Revision, f *flow.Flow) {
 	m.plan(fs)
 }
 
-// plan sets the timer for a flow's next period.
+// plan sets the timer for a flow's next period, unless it is set.
 func (m *Machine) plan(fs *flowState) {
+	was := fs.due
 	fs.due = 0
 	if fs.flow == nil || !fs.flow.Enabled || fs.flow.Schedule.Kind() == period.Demand {
 		return
@@ -100,14 +101,18 @@ func (m *Machine) plan(fs *flowState) {
 		return
 	}
 	fs.due = fs.flow.Schedule.Due(next)
-	m.timers.set(fs.due, timer{flow: fs})
+	if fs.due != was || fs.rung {
+		fs.rung = false
+		m.timers.set(fs.due, timer{flow: fs})
+	}
 }
 
 // generate creates the run of a flow's next period, which is due.
 func (m *Machine) generate(fs *flowState, at period.Instant) {
-	if fs.due != at || fs.flow == nil {
+	if fs.due != at || fs.flow == nil || fs.rung {
 		return
 	}
+	fs.rung = true
 	next, ok := fs.flow.Schedule.FirstEndingAfter(fs.row.Cursor)
 	if !ok {
 		return

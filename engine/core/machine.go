@@ -40,11 +40,14 @@ type Machine struct {
 	lastAttempt  engine.AttemptID
 	lastBackfill engine.BackfillID
 
+	restoring bool // runs are taken up: nobody is admitted in the order of taking
+
 	// Work left within the event being handled.
 	stirred  []*taskRun // to be evaluated
 	emptied  []*run     // may have settled
 	thirsty  []*backfill
 	unprobed []*watch
+	lookable bool // a watch was added to unprobed, or an agent joined, since they were last offered to agents
 
 	// Changed since the last Take.
 	dirtyRuns      []*run

@@ -39,6 +39,9 @@ func (m *Machine) startRun(ev StartRun) (any, error) {
 			"%s has not ended: wait for it, kill it first (flowctl kill '%s'), or ask for an extra run with --extra",
 			r.row.Name(""), r.row.Name(""))
 	}
+	if ev.Task != "" && !ev.Extra && ev.Existing.Run != 0 {
+		return m.rerun(Rerun{By: ev.By, Run: ev.Existing.Run, Rows: ev.Rows, Version: ev.Existing.Version, Task: ev.Task, asked: &ev})
+	}
 	m.replaces(ev.Existing)
 	r := m.create(n)
 	m.log(ev.By, "run", r.row.Name(ev.Task), paramText(ev.Params))
@@ -165,9 +168,19 @@ func (m *Machine) rerun(ev Rerun) (any, error) {
 		params: old.row.Params, due: m.now, extra: old.row.Extra, force: old.row.Force, pinned: ev.Revision != nil,
 		setup: func(r *run) { m.refer(r, old, anew) },
 	}
+	verb := "rerun"
+	if ev.asked != nil {
+		verb, n.force = "run", ev.asked.Force
+		if ev.asked.Params != nil {
+			n.params = ev.asked.Params
+		}
+		if old.row.Partial { // generation completes it later
+			n.task = ev.Task
+		}
+	}
 	r := m.create(n)
 	m.retire(old)
-	m.log(ev.By, "rerun", old.row.Name(ev.Task), "as "+r.row.Name(""))
+	m.log(ev.By, verb, old.row.Name(ev.Task), "as "+r.row.Name(""))
 	return r.row.ID, nil
 }
 
@@ -234,8 +247,11 @@ func (m *Machine) refer(r, old *run, anew map[string]bool) {
 	for i := range r.tasks {
 		t := &r.tasks[i]
 		def := old.flow.Task(t.def.Name)
-		if def == nil || anew[t.def.Name] {
+		if def == nil || anew[t.def.Name] || !old.tasks[def.Index].member {
 			continue
+		}
+		if !t.member {
+			m.include(t)
 		}
 		run, from := t.row.Run, old.tasks[def.Index].row.From
 		if from == 0 {

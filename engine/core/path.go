@@ -1,7 +1,6 @@
 package core
 
 import (
-	"slices"
 	"time"
 
 	"flowctl/dsl/expr"
@@ -19,11 +18,12 @@ type watchKey struct{ selector, path string }
 type watch struct {
 	key     watchKey
 	tasks   []*taskRun
-	asked   bool           // an agent was asked and has not answered
-	agent   string         // which one
-	next    period.Instant // when to ask again
-	failure string         // of the last check
-	queued  bool           // waits for an agent that can look
+	places  map[*taskRun]int // in tasks
+	asked   bool             // an agent was asked and has not answered
+	agent   string           // which one
+	next    period.Instant   // when to ask again
+	failure string           // of the last check
+	queued  bool             // waits for an agent that can look
 }
 
 // inputs tells whether the input paths of a task run are there, and watches those that are not known to be.
@@ -51,10 +51,11 @@ func (m *Machine) inputs(t *taskRun) bool {
 		key := watchKey{selectorOf(t.def), path}
 		w := m.watches[key]
 		if w == nil {
-			w = &watch{key: key}
+			w = &watch{key: key, places: map[*taskRun]int{}}
 			m.watches[key] = w
 		}
-		if !slices.Contains(w.tasks, t) {
+		if _, watches := w.places[t]; !watches {
+			w.places[t] = len(w.tasks)
 			w.tasks = append(w.tasks, t)
 			t.missing++
 			m.look(w)
@@ -66,7 +67,7 @@ func (m *Machine) inputs(t *taskRun) bool {
 // look asks for a watch to be probed before the event is over.
 func (m *Machine) look(w *watch) {
 	if !w.asked && !w.queued {
-		w.queued = true
+		w.queued, m.lookable = true, true
 		m.unprobed = append(m.unprobed, w)
 	}
 }
@@ -78,6 +79,10 @@ func (m *Machine) ask() {
 		m.question(b)
 	}
 	m.thirsty = m.thirsty[:0]
+	if !m.lookable {
+		return
+	}
+	m.lookable = false
 	left := m.unprobed[:0]
 	for _, w := range m.unprobed {
 		if len(w.tasks) == 0 {
@@ -129,6 +134,7 @@ func (m *Machine) appeared(w *watch) {
 		}
 	}
 	w.tasks = nil
+	clear(w.places)
 }
 
 // unwatch ends a task run's wait for paths; they are looked at anew when it passes its needs again.
@@ -142,8 +148,13 @@ func (m *Machine) unwatch(t *taskRun) {
 		if w == nil {
 			continue
 		}
-		if i := slices.Index(w.tasks, t); i >= 0 {
-			w.tasks = slices.Delete(w.tasks, i, i+1)
+		if i, watches := w.places[t]; watches {
+			last := len(w.tasks) - 1
+			w.tasks[i] = w.tasks[last]
+			w.places[w.tasks[i]] = i
+			w.tasks[last] = nil
+			w.tasks = w.tasks[:last]
+			delete(w.places, t)
 		}
 		if len(w.tasks) == 0 {
 			delete(m.watches, key)

@@ -189,8 +189,11 @@ func (s *sim) startRun() {
 		}
 		ev.Period = &p
 		ev.Existing = s.rows.existing([]engine.RunKey{{Flow: f.Name, Start: p.Start}})[0]
-		if ev.Existing.Run == 0 && s.chance("partial", 30) {
-			ev.Task = f.Tasks[0].Name
+		if s.chance("partial", 30) {
+			ev.Task = s.pick("task", f.Tasks[0].Name, f.Tasks[len(f.Tasks)-1].Name)
+			if ev.Existing.Run != 0 {
+				ev.Rows = s.load(s.m, []engine.RunID{ev.Existing.Run})
+			}
 		}
 	}
 	s.do(ev)

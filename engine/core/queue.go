@@ -168,14 +168,14 @@ func (m *Machine) release(t *taskRun) {
 	m.unpark(t.id)
 }
 
-// seekAdmission admits a run to its flow's concurrency, or queues it.
+// seekAdmission admits a run to its flow's concurrency, or queues it. One that had settled and goes on is like a new one.
 func (m *Machine) seekAdmission(r *run) {
 	f := r.state
 	switch {
 	case r.admitted:
 	case r.queued > 0:
 		f.order(r.flow.Newest)
-	case r.started() || r.flow.MaxRuns == 0 || f.admitted < r.flow.MaxRuns:
+	case r.started() && !r.idle || r.flow.MaxRuns == 0 || f.admitted < r.flow.MaxRuns && !m.restoring:
 		m.admit(r)
 	default:
 		f.order(r.flow.Newest)
@@ -296,6 +296,7 @@ type flowState struct {
 	// the first version then.
 	unsure bool
 	due    period.Instant // of the timer that generates the next period
+	rung   bool           // that timer has fired
 	last   period.Instant // of the newest on-demand run, so that two never share an instant
 	dirty  bool
 }

@@ -121,8 +121,13 @@ func (m *Machine) restoreRuns(s *engine.Snapshot) {
 	slices.SortFunc(made, func(a, b *run) int {
 		return cmp.Or(-cmp.Compare(rank(a), rank(b)), cmp.Compare(a.row.ID, b.row.ID))
 	})
+	m.restoring = true // places go to runs that have started, then by the order of each flow
 	for _, r := range made {
 		m.enter(r)
+	}
+	m.restoring = false
+	for _, r := range made {
+		m.admitNext(r.state)
 	}
 }
 

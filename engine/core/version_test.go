@@ -192,3 +192,42 @@ func TestAnEffectThatWasLostWakesAgain(t *testing.T) {
 	w.drain()
 	w.wantState("last/c@2026-11-19", engine.Succeeded)
 }
+
+// TestRunningOneTaskOfAnEndedRunIsARerun: the others are what they were; a run that was partial stays so until it is completed.
+func TestRunningOneTaskOfAnEndedRunIsARerun(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "2026-11-19T23:59:00Z")
+	w.join("one", 4)
+	w.activate(chainFlow + "---\nflow: late\nteam: data\nschedule: {every: day, at: '06:00'}\ntasks:\n  a: {run: 'true'}\n  b: {run: 'true'}\n  c: {run: 'true'}\n")
+	w.sleep(2 * time.Minute)
+	w.drain()
+	run := func(flow, task string) *engine.Run {
+		t.Helper()
+		p, _ := w.m.active.Project.Flow(flow).Schedule.LastEnded(w.now)
+		found := w.rows.existing([]engine.RunKey{{Flow: flow, Start: p.Start}})[0]
+		ev := StartRun{By: "ann", Flow: flow, Task: task, Period: &p, Existing: found}
+		if found.Run != 0 {
+			ev.Rows = w.load([]engine.RunID{found.Run})
+		}
+		id := w.do(ev).(engine.RunID)
+		r := w.rows.runs[id]
+		return &r
+	}
+	r := run("shop", "b")
+	w.wantHeld("shop/b@2026-11-19")
+	w.drain()
+	a := w.rows.tasks[engine.TaskRunKey{Run: r.ID, Task: "a"}]
+	if r.Version != 2 || r.Partial || a.From != 1 || a.State != engine.Succeeded {
+		t.Fatalf("the run is %+v, its a %+v", r, a)
+	}
+	run("late", "a")
+	w.drain()
+	r = run("late", "b")
+	w.wantHeld("late/b@2026-11-19")
+	if r.Version != 2 || !r.Partial {
+		t.Fatalf("the second partial run is %+v", r)
+	}
+	w.drain()
+	w.sleep(6 * time.Hour)
+	w.wantHeld("late/c@2026-11-19")
+}
