@@ -64,13 +64,14 @@ func (f *Follower) Run(ctx context.Context, loop *Loop) {
 	}
 }
 
-// Sync brings the newest commit in and returns its revision, active or rejected.
+// Sync brings the newest commit in and returns its revision, active or rejected. Its error is *engine.Error Unavailable when
+// the repository cannot be read.
 func (f *Follower) Sync(ctx context.Context, loop *Loop) (*engine.Revision, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	head, err := f.Source.Head(ctx)
 	if err != nil {
-		return nil, err
+		return nil, unfollowed(err)
 	}
 	if head.Hash == f.seen.Commit && (f.seen.Active || f.seen.Rejected) { // else a crash came between storing and activating
 		seen := f.seen
@@ -100,6 +101,11 @@ func (f *Follower) Sync(ctx context.Context, loop *Loop) (*engine.Revision, erro
 	return &row, nil
 }
 
+// unfollowed tells those who asked why the repository cannot be read now: they may be able to mend it.
+func unfollowed(err error) error {
+	return engine.Errorf(engine.Unavailable, "the repository cannot be followed: %v", err)
+}
+
 // compile reads and compiles a commit. One without flows root is as wrong as one that does not compile: nothing but another commit
 // mends it.
 func (f *Follower) compile(ctx context.Context, hash string) ([]dsl.File, *flow.Project, []diag.Diagnostic, error) {
@@ -108,7 +114,7 @@ func (f *Follower) compile(ctx context.Context, hash string) ([]dsl.File, *flow.
 		return nil, nil, []diag.Diagnostic{{File: dsl.SettingsFile, Rule: "missing", Message: err.Error()}}, nil
 	}
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, nil, unfollowed(err)
 	}
 	project, found := f.compiler.Compile(files)
 	return files, project, found, nil

@@ -184,8 +184,13 @@ func duration(d time.Duration) string {
 	return fmt.Sprintf("%dd %dh", d/(24*time.Hour), d%(24*time.Hour)/time.Hour)
 }
 
+// commit shortens the name of a commit; a folder that is served live has names like worktree-ecad0415de….
 func commit(hash string) string {
-	if len(hash) > 10 && !strings.HasPrefix(hash, "worktree-") {
+	const folder = "worktree-"
+	if n := len(folder) + 10; strings.HasPrefix(hash, folder) && len(hash) > n {
+		return hash[:n]
+	}
+	if len(hash) > 10 && !strings.HasPrefix(hash, folder) {
 		return hash[:10]
 	}
 	return hash
