@@ -154,10 +154,14 @@ func (m *Machine) check(p *point) {
 	}
 }
 
-// outdo looks for another newest success of a task: the one that was known is of a period whose newest version ended otherwise.
-func (m *Machine) outdo(t *taskRun) {
-	p := m.points[pointKey{t.id, newest}]
-	if p == nil || p.status != present || p.start != t.run.row.Period.Start || t.row.State.Satisfies() {
+// outdo looks for another newest success of a task when the one that was known is of a period that a run stands for now, and is no
+// success there: only the highest version speaks for a period.
+func (m *Machine) outdo(r *run, task int32) {
+	p := m.points[pointKey{task, newest}]
+	if p == nil || p.status != present || p.start != r.row.Period.Start {
+		return
+	}
+	if def := r.flow.Task(p.task); def != nil && r.tasks[def.Index].member && r.tasks[def.Index].row.State.Satisfies() {
 		return
 	}
 	m.update(p, func() {

@@ -357,11 +357,7 @@ func (m *Machine) record(r *run) {
 				Version: r.row.Version, Run: r.row.ID, State: t.row.State,
 			})
 		}
-		if !r.stands {
-			continue
-		}
-		m.outdo(t)
-		if t.row.State != engine.UpstreamFailed {
+		if t.row.State != engine.UpstreamFailed || !r.stands {
 			continue
 		}
 		for k := range t.needs {
@@ -418,6 +414,7 @@ func (m *Machine) stand(r *run) {
 // unlisted tells those who wait for tasks that a run does not have, maybe any more: they do not count.
 func (m *Machine) unlisted(r *run) {
 	for _, id := range r.state.awaited {
+		m.outdo(r, id)
 		p := m.points[pointKey{id, r.row.Period.Start}]
 		if p != nil && r.flow.Task(p.task) == nil {
 			m.update(p, func() { p.read(r) })

@@ -541,6 +541,9 @@ func (s *sim) needClass(r *engine.Run, f *flow.Flow, n *flow.Need) class {
 	if n.Local < 0 && (n.Rule.Kind == period.Latest || up.Schedule.Kind() == period.Demand) {
 		for k, row := range s.rows.tasks {
 			if o := s.rows.runs[k.Run]; o.Flow == n.Flow && !o.Extra && k.Task == n.Task && row.State.Satisfies() {
+				if _, standing := s.rows.highest(o.Flow, o.Period.Start); standing.ID != o.ID {
+					continue
+				}
 				return good
 			}
 		}

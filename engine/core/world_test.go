@@ -3,7 +3,6 @@ package core
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -470,8 +469,8 @@ func (s *rows) latest(k engine.LedgerKey) (best engine.LedgerAnswer) {
 		if key.Flow != k.Flow || key.Task != k.Task {
 			continue
 		}
-		o := versions[slices.Max(slices.Collect(maps.Keys(versions)))]
-		if o.State.Satisfies() && (!best.Found || o.Start > best.Outcome.Start) {
+		_, r := s.highest(key.Flow, key.Start)
+		if o, ended := versions[r.Version]; ended && o.State.Satisfies() && (!best.Found || o.Start > best.Outcome.Start) {
 			best = engine.LedgerAnswer{Found: true, Outcome: o}
 		}
 	}

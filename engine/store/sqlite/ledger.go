@@ -104,6 +104,7 @@ ORDER BY o.version DESC LIMIT 1`
 	latestSuccess = `SELECT o.period_start, o.period_end, o.version, o.run, o.state FROM tasks t JOIN outcomes o ON o.task = t.id
 WHERE t.flow = ?1 AND t.task = ?2 AND o.period_start <= ?3 AND o.period_end <= ?3 AND o.state IN (1, 2)
 AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.id = o.run AND r.extra)
+AND NOT EXISTS (SELECT 1 FROM runs n WHERE n.flow = ?1 AND n.period_start = o.period_start AND n.version > o.version AND NOT n.extra)
 AND NOT EXISTS (SELECT 1 FROM outcomes h WHERE h.task = o.task AND h.period_start = o.period_start AND h.version > o.version
 	AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.id = h.run AND r.extra))
 ORDER BY o.period_start DESC LIMIT 1`
