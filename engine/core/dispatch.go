@@ -75,6 +75,7 @@ func (m *Machine) pin(r *run) {
 	}
 	if !r.row.Pinned {
 		r.row.Pinned, r.row.Revision = true, r.rev.ID
+		delete(m.loose, r.row.ID)
 		m.touchRun(r)
 	}
 }

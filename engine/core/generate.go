@@ -23,8 +23,8 @@ func (m *Machine) activate(rev *Revision) {
 			m.touchFlow(fs)
 		}
 	}
-	for _, id := range sortedKeys(m.runs) {
-		m.keepUp(m.runs[id])
+	for _, id := range sortedKeys(m.loose) {
+		m.keepUp(m.loose[id])
 	}
 	for _, name := range sortedKeys(m.flows) {
 		m.admitNext(m.flows[name]) // its limit may have been raised

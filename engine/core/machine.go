@@ -21,6 +21,7 @@ type Machine struct {
 
 	flows     map[string]*flowState
 	runs      map[engine.RunID]*run
+	loose     map[engine.RunID]*run         // those that are not pinned to a revision
 	attempts  map[engine.AttemptID]*taskRun // the live ones
 	live      map[pointKey]*taskRun         // the same, by task and period
 	behind    map[pointKey][]*taskRun       // what waits for their ends in other versions
@@ -66,6 +67,7 @@ func New() *Machine {
 		plans:     map[*flow.Flow]*plan{},
 		flows:     map[string]*flowState{},
 		runs:      map[engine.RunID]*run{},
+		loose:     map[engine.RunID]*run{},
 		attempts:  map[engine.AttemptID]*taskRun{},
 		live:      map[pointKey]*taskRun{},
 		behind:    map[pointKey][]*taskRun{},

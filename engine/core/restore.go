@@ -174,7 +174,7 @@ func (m *Machine) restoreRun(row engine.Run, tasks map[string]engine.TaskRun) *r
 			m.timers.set(t.row.NextAt, timer{run: row.ID, task: i})
 		}
 	}
-	m.runs[row.ID] = r
+	m.hang(r)
 	return r
 }
 

@@ -149,7 +149,7 @@ func (m *Machine) create(n newRun) *run {
 	if n.setup != nil {
 		n.setup(r)
 	}
-	m.runs[r.row.ID] = r
+	m.hang(r)
 	m.touchRun(r)
 	if m.inquiries > 0 {
 		m.made[engine.RunKey{Flow: r.row.Flow, Start: r.row.Period.Start}] = r
@@ -163,6 +163,14 @@ func (m *Machine) create(n newRun) *run {
 	}
 	m.enter(r)
 	return r
+}
+
+// hang puts a run into memory.
+func (m *Machine) hang(r *run) {
+	m.runs[r.row.ID] = r
+	if !r.row.Pinned {
+		m.loose[r.row.ID] = r
+	}
 }
 
 func (m *Machine) initTask(r *run, i int) *taskRun {
@@ -382,6 +390,7 @@ func (m *Machine) leave(r *run) {
 		m.dequeue(t)
 	}
 	delete(m.runs, r.row.ID)
+	delete(m.loose, r.row.ID)
 	if r.state.standing[r.row.Period.Start] == r {
 		delete(r.state.standing, r.row.Period.Start)
 	}
