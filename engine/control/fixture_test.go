@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -191,10 +192,14 @@ func (f *fixture) state(target string) engine.State {
 
 func (f *fixture) wantError(err error, code engine.Code, part string) {
 	f.t.Helper()
-	e, ok := err.(*engine.Error)
-	if !ok || e.Code != code || !strings.Contains(e.Message, part) {
+	if !refused(err, code, part) {
 		f.t.Fatalf("error %v, want %s with %q", err, code, part)
 	}
+}
+
+func refused(err error, code engine.Code, part string) bool {
+	var e *engine.Error
+	return errors.As(err, &e) && e.Code == code && strings.Contains(e.Message, part)
 }
 
 // fleet notes what agents were told.

@@ -99,68 +99,6 @@ func (s *Service) Attempts(ctx context.Context, q engine.AttemptsQuery) (*engine
 	return l, nil
 }
 
-// Explain implements engine.Service.
-func (s *Service) Explain(ctx context.Context, target string) (*engine.Explanation, error) {
-	t, runs, err := s.resolve(ctx, target)
-	if err != nil {
-		return nil, err
-	}
-	l, err := s.lead()
-	if err != nil {
-		return nil, err
-	}
-	e := &engine.Explanation{Target: target, Tasks: []engine.ExplainedTask{}}
-	for i := range runs {
-		d, err := s.detail(ctx, &runs[i])
-		if err != nil {
-			return nil, err
-		}
-		var blockers map[string][]engine.Blocker
-		if err := l.Query(ctx, func(m *core.Machine) { blockers = m.Blockers(runs[i].ID) }); err != nil {
-			return nil, err
-		}
-		for _, v := range d.Tasks {
-			if t.Task != "" && v.Task != t.Task {
-				continue
-			}
-			x := engine.ExplainedTask{TaskRunView: v, Blockers: append([]engine.Blocker{}, blockers[v.Task]...)}
-			if blockers == nil {
-				x.Blockers = settledBlockers(d.Tasks, v)
-			}
-			if v.State.Live() {
-				if a, err := s.Store.Attempt(ctx, v.Attempt); err == nil {
-					x.Agent = a.Agent
-				}
-			}
-			e.Tasks = append(e.Tasks, x)
-		}
-	}
-	if len(e.Tasks) == 0 {
-		return nil, engine.Errorf(engine.NotFound, "%s has no task %s", runs[0].Name(""), t.Task)
-	}
-	return e, nil
-}
-
-// settledBlockers explains a task run of a run that has left memory: what waits there waits for what failed.
-func settledBlockers(all []engine.TaskRunView, v engine.TaskRunView) []engine.Blocker {
-	bs := []engine.Blocker{}
-	if v.State != engine.UpstreamFailed {
-		return bs
-	}
-	for _, up := range all {
-		if up.State.Bad() && up.State != engine.UpstreamFailed {
-			bs = append(bs, engine.Blocker{
-				Kind: engine.BlockNeed, Ref: up.Name, State: up.State, Message: up.Name + " is " + string(up.State),
-				Hint: "flowctl rerun '" + up.Name + "'",
-			})
-		}
-	}
-	if len(bs) == 0 {
-		bs = append(bs, engine.Blocker{Kind: engine.BlockNeed, Message: "a task of another run that it needs has failed"})
-	}
-	return bs
-}
-
 // Logs implements engine.Service.
 func (s *Service) Logs(ctx context.Context, id engine.AttemptID, offset int64, follow bool, w io.Writer) error {
 	if _, err := s.Store.Attempt(ctx, id); err != nil {
