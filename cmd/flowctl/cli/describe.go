@@ -254,7 +254,7 @@ func revisionView(v *view, r engine.RevisionView) {
 	v.field("Subject", r.Subject)
 	v.field("Committed", v.at(r.CommittedAt))
 	v.field("Seen", v.at(r.SeenAt))
-	v.field("Flows", fmt.Sprint(r.Flows))
+	v.field("Flows", flowCount(r))
 	if len(r.Diagnostics) > 0 {
 		v.line("")
 		findings(v, r.Diagnostics)

@@ -106,10 +106,18 @@ func revisionsTable(v *view, revisions []engine.RevisionView) {
 	rows := make([][]string, 0, len(revisions))
 	for _, r := range revisions {
 		rows = append(rows, []string{
-			number(r.ID), r.State, commit(r.Commit), strconv.Itoa(r.Flows), v.at(r.SeenAt), r.Author, r.Subject,
+			number(r.ID), r.State, commit(r.Commit), flowCount(r), v.at(r.SeenAt), r.Author, r.Subject,
 		})
 	}
 	v.table([]string{"REVISION", "STATE", "COMMIT", "FLOWS", "SEEN", "AUTHOR", "SUBJECT"}, rows)
+}
+
+// flowCount is how many flows the active revision has; of others the server does not tell.
+func flowCount(r engine.RevisionView) string {
+	if r.State != "active" {
+		return ""
+	}
+	return strconv.Itoa(r.Flows)
 }
 
 func operationsTable(v *view, operations []engine.OperationView) {
