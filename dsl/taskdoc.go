@@ -158,6 +158,10 @@ func (d *decoder) env(n *node) (out []flow.Env) {
 			d.report(k, "bad-name", "use letters, digits and '_'", "%s is not a name for an environment variable", strconv.Quote(key))
 			return
 		}
+		if strings.HasPrefix(key, "FLOWCTL_") {
+			d.report(k, "bad-name", "choose another beginning", "%s is set by flowctl: names that begin with FLOWCTL_ are its own", key)
+			return
+		}
 		if t := d.template(v, "text"); t != nil {
 			out = append(out, flow.Env{Name: key, Value: t})
 		}
