@@ -48,8 +48,8 @@ bin/golangci-lint-$(LINT_VERSION):
 	GOBIN=$(CURDIR)/bin $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
 	mv bin/golangci-lint $@
 
-bench: ## all benchmarks; they report ratios to a baseline measured in the same run
-	$(GO) test -run '^$$' -bench . -benchtime $(BENCHTIME) $(PKGS) | ./scripts/ratios
+bench: ## all benchmarks, one package at a time; they report ratios to a baseline measured in the same run
+	$(GO) test -p 1 -run '^$$' -bench . -benchtime $(BENCHTIME) $(PKGS) | ./scripts/ratios
 
 fuzz: ## every fuzz target for FUZZTIME
 	./scripts/fuzz $(FUZZTIME)
