@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"io"
+	"slices"
 	"strings"
 
 	"flowctl/dsl/period"
@@ -321,7 +322,7 @@ func (s *Service) act(ctx context.Context, target string, event func(*engine.Run
 			return views, err
 		}
 		for _, v := range d.Tasks {
-			if names(changed.([]string), v.Task) {
+			if slices.Contains(changed.([]string), v.Task) {
 				views = append(views, v)
 			}
 		}

@@ -2,7 +2,6 @@ package control
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"flowctl/dsl/flow"
@@ -194,6 +193,3 @@ func (s *Service) follow(ctx context.Context, l *Loop, changed <-chan struct{}, 
 		}
 	}
 }
-
-// names returns whether a list holds a name; an empty list holds all.
-func names(list []string, name string) bool { return len(list) == 0 || slices.Contains(list, name) }

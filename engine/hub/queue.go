@@ -96,9 +96,8 @@ func (h *Hub) Probe(agent string, paths []string) {
 	}
 }
 
-// Ack implements engine.Fleet. The ends are stored, so it ends those that follow the logs too.
+// Ack implements engine.Fleet.
 func (h *Hub) Ack(agent string, ids []engine.AttemptID) {
-	h.opts.Logs.End(ids...)
 	if q := h.live(agent); q != nil {
 		q.add(func(q *queue) { q.acks = append(q.acks, ids...) })
 	}
