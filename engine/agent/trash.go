@@ -7,8 +7,10 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"sync"
+	"syscall"
 	"time"
 
 	"flowctl/plugins/sdk"
@@ -17,8 +19,6 @@ import (
 const (
 	// maxSpare is how many emptied folders are kept: as many as attempts may end and begin at about the same time.
 	maxSpare = 256
-	// trashPause lets what follows the end of an attempt, most often the start of another, go before the emptying of its folder.
-	trashPause = time.Millisecond
 	// trashRest is how long nothing may be thrown away before what is useless is removed. Removing a folder slows the making of
 	// others down.
 	trashRest = 250 * time.Millisecond
@@ -63,9 +63,10 @@ func (t *trash) empty(ctx context.Context, log *slog.Logger) {
 	for {
 		select {
 		case <-t.ready:
-			if !sleep(ctx, trashPause) {
-				return
-			}
+			// What follows the end of an attempt, most often the start of another, goes first: here, and in the plugin that was
+			// just woken, often on this same processor.
+			runtime.Gosched()
+			yield()
 			if useless = append(useless, t.sort()...); len(useless) < trashFull {
 				rest.Reset(trashRest)
 				continue
@@ -90,46 +91,45 @@ func (t *trash) sort() (useless []string) {
 	t.paths = nil
 	t.mu.Unlock()
 	for _, p := range paths {
-		if !t.recycle(p) {
+		if p = t.recycle(p); p != "" {
 			useless = append(useless, p)
 		}
 	}
 	return useless
 }
 
-// recycle empties a folder, except for a log without content, and keeps it as a spare. It is false when the folder has to be removed instead: enough are
-// kept, or the task made something of it that is not as good as new.
-func (t *trash) recycle(path string) bool {
+// recycle takes a folder away, empties it, except for a log without content, and keeps it as a spare. It returns where the folder is now when
+// that has to be removed instead: enough are kept, or the task made something of it that is not as good as new.
+//
+// It is emptied after it was taken away: a plugin may still be about to put its record of the end there, and must not find it.
+func (t *trash) recycle(path string) (useless string) {
 	t.mu.Lock()
 	full := len(t.spare) >= maxSpare
 	t.made++
 	spare := filepath.Join(t.dir, strconv.Itoa(t.made))
 	t.mu.Unlock()
-	if full {
-		return false
+	if full || syscall.Rename(path, spare) != nil { // os.Rename would look at the new path first, which takes as long again
+		return path
 	}
-	if info, err := os.Lstat(path); err != nil || info.Mode() != os.ModeDir|0o700 {
-		return false
+	if info, err := os.Lstat(spare); err != nil || info.Mode() != os.ModeDir|0o700 {
+		return spare
 	}
-	entries, err := os.ReadDir(path)
+	entries, err := os.ReadDir(spare)
 	if err != nil {
-		return false
+		return spare
 	}
 	for _, e := range entries {
 		if e.Name() == sdk.LogFile && isEmpty(e) {
 			continue
 		}
-		if e.IsDir() || os.Remove(filepath.Join(path, e.Name())) != nil {
-			return false
+		if e.IsDir() || os.Remove(filepath.Join(spare, e.Name())) != nil {
+			return spare
 		}
-	}
-	if os.Rename(path, spare) != nil {
-		return false
 	}
 	t.mu.Lock()
 	t.spare = append(t.spare, spare)
 	t.mu.Unlock()
-	return true
+	return ""
 }
 
 // isEmpty tells whether an entry is a file of nobody else's that holds nothing.
@@ -149,7 +149,7 @@ func (t *trash) reuse(path string) bool {
 	spare := t.spare[n-1]
 	t.spare = t.spare[:n-1]
 	t.mu.Unlock()
-	if os.Rename(spare, path) != nil {
+	if syscall.Rename(spare, path) != nil {
 		t.add(spare)
 		return false
 	}

@@ -44,7 +44,7 @@ func TestAnEmptyLogIsGivenOutAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	fresh := filepath.Join(dir, "new")
-	if !tr.recycle(old) || !tr.reuse(fresh) {
+	if tr.recycle(old) != "" || !tr.reuse(fresh) {
 		t.Fatal("the folder was not given out again")
 	}
 	left, err := os.ReadDir(fresh)
@@ -64,7 +64,7 @@ func TestFoldersAreGivenOutAgainEmpty(t *testing.T) {
 		t.Error("a folder came from nowhere")
 	}
 	old := folderWith(t, filepath.Join(dir, "old"), "log", ".hidden")
-	if !tr.recycle(old) {
+	if tr.recycle(old) != "" {
 		t.Fatal("a plain folder was not kept")
 	}
 	if _, err := os.Stat(old); !os.IsNotExist(err) {
@@ -89,28 +89,28 @@ func TestFoldersThatAreNotAsGoodAsNew(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if tr.recycle(folderWith(t, filepath.Join(dir, "nested"), "sub/")) {
+	if tr.recycle(folderWith(t, filepath.Join(dir, "nested"), "sub/")) == "" {
 		t.Error("a folder with a folder was kept")
 	}
 	open := folderWith(t, filepath.Join(dir, "open"))
 	if err := os.Chmod(open, 0o777); err != nil {
 		t.Fatal(err)
 	}
-	if tr.recycle(open) {
+	if tr.recycle(open) == "" {
 		t.Error("a folder that is open to all was kept")
 	}
 	link := filepath.Join(dir, "link")
 	if err := os.Symlink(folderWith(t, filepath.Join(dir, "precious"), "data"), link); err != nil {
 		t.Fatal(err)
 	}
-	if tr.recycle(link) {
+	if tr.recycle(link) == "" {
 		t.Error("a link was kept")
 	}
 	if _, err := os.Stat(filepath.Join(dir, "precious", "data")); err != nil {
 		t.Errorf("what a link led to was emptied: %v", err)
 	}
 	for i := range maxSpare + 1 {
-		if kept := tr.recycle(folderWith(t, filepath.Join(dir, strconv.Itoa(i)))); kept != (i < maxSpare) {
+		if kept := tr.recycle(folderWith(t, filepath.Join(dir, strconv.Itoa(i)))) == ""; kept != (i < maxSpare) {
 			t.Errorf("folder %d: kept %t", i, kept)
 		}
 	}
@@ -132,7 +132,7 @@ func TestFolderInTheWay(t *testing.T) {
 		if left, err := os.ReadDir(path); err != nil || len(left) != 0 {
 			t.Errorf("the folder holds %v, %v", left, err)
 		}
-		if !tr.recycle(path) {
+		if tr.recycle(path) != "" {
 			t.Fatal("not kept")
 		}
 	}
@@ -152,13 +152,16 @@ func TestUselessFoldersAreRemovedAtRest(t *testing.T) {
 		go tr.empty(ctx, quiet())
 		tr.add(nested)
 		synctest.Wait()
-		if _, err := os.Stat(nested); err != nil {
+		taken := filepath.Join(tr.dir, "1")
+		if _, err := os.Stat(taken); err != nil {
 			t.Errorf("it was removed at once: %v", err)
 		}
 		time.Sleep(2 * trashRest) // the bubble's clock
 		synctest.Wait()
-		if _, err := os.Stat(nested); !os.IsNotExist(err) {
-			t.Errorf("it was not removed: %v", err)
+		for _, path := range []string{nested, taken} {
+			if _, err := os.Stat(path); !os.IsNotExist(err) {
+				t.Errorf("it was not removed: %v", err)
+			}
 		}
 	})
 }

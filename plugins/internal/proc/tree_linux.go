@@ -3,11 +3,14 @@ package proc
 import (
 	"bytes"
 	"context"
+	"errors"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // Tree is a process with all that came of it: its descendants, the members of its session, and whoever still carries its mark. What
@@ -152,8 +155,8 @@ func Describe(pids []int) []Stat {
 // does not tell.
 func Children(pid int) ([]int, bool) {
 	id := strconv.Itoa(pid)
-	b, err := os.ReadFile("/proc/" + id + "/task/" + id + "/children")
-	if err != nil {
+	b, ok := readProc("/proc/" + id + "/task/" + id + "/children")
+	if !ok {
 		return nil, false
 	}
 	var pids []int
@@ -163,4 +166,26 @@ func Children(pid int) ([]int, bool) {
 		}
 	}
 	return pids, true
+}
+
+// readProc reads a file of /proc with a third of the system calls that os.ReadFile takes: it is read at the end of each task.
+func readProc(path string) ([]byte, bool) {
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, false
+	}
+	defer func() { _ = unix.Close(fd) }()
+	b := make([]byte, 0, 512)
+	for {
+		n, err := unix.Read(fd, b[len(b):cap(b)])
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case err != nil:
+			return nil, false
+		case n == 0:
+			return b, true
+		default:
+			b = slices.Grow(b[:len(b)+n], 512)
+		}
+	}
 }

@@ -60,7 +60,9 @@ func (a *attempt) adopt() {
 		a.deadline()
 	}
 	e := a.awaitExit()
-	a.finish(result(e, a.close()))
+	a.close()
+	a.tell(e)
+	a.runner.forget(a)
 }
 
 // awaitExit returns when the end is on record, or nobody is left who could record it.

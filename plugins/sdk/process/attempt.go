@@ -49,7 +49,6 @@ func (a *attempt) over() bool {
 // attend waits for the end of a process that we started.
 func (a *attempt) attend(h *proc.Handle) {
 	_ = h.Ended(context.Background()) // if that fails, Peek waits
-	h.Close()
 	exit, err := proc.Peek(a.process.PID)
 	cause := a.close()
 	e := exitOf(exit)
@@ -59,7 +58,12 @@ func (a *attempt) attend(h *proc.Handle) {
 	if tree := a.tree(); tree.Left(a.runner.reaper(), os.Getpid()) {
 		sweep(tree, cause.Until)
 	}
-	a.record(e)
+	// The news goes first: until the process is reaped its end can be looked at again, by the keeper if we are killed here.
+	a.tell(e)
+	proc.Yield()
+	a.store(e)
+	a.runner.forget(a)
+	h.Close()
 	proc.Reap(a.process.PID)
 	a.runner.journal.end(a.work)
 }
@@ -75,21 +79,26 @@ func (a *attempt) close() causeRecord {
 	return a.cause
 }
 
-// record stores the end of an attempt and makes it known.
+// record stores the end of an attempt that no process can be asked about, and makes it known.
 func (a *attempt) record(e exitRecord) {
+	a.store(e)
+	a.tell(e)
+	a.runner.forget(a)
+}
+
+func (a *attempt) store(e exitRecord) {
 	if err := e.store(a.work, a.home); err != nil {
 		fmt.Fprintf(os.Stderr, "record the end of %s: %v\n", a.work, err)
 	}
+}
+
+// tell makes the end of an attempt known to those who wait for it.
+func (a *attempt) tell(e exitRecord) {
 	a.mu.Lock()
 	cause := a.cause
 	a.mu.Unlock()
-	a.finish(result(e, cause))
-}
-
-func (a *attempt) finish(r sdk.Result) {
-	a.outcome = r
+	a.outcome = result(e, cause)
 	close(a.done)
-	a.runner.forget(a)
 }
 
 // deadline ends the attempt when its time is over.

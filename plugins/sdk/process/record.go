@@ -43,17 +43,23 @@ const (
 
 const recordVersion = 1
 
-// place creates path with the content of from, or fails with fs.ErrExist, in one step. A link takes a tenth of the time of
-// a new file, which counts when attempts are short; where links are not to be had it makes a file.
+// place is put that makes the folder too.
 func place(from, path string) error {
-	err := os.Link(from, path)
+	err := put(from, path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 			return err
 		}
-		err = os.Link(from, path)
+		err = put(from, path)
 	}
-	if err == nil || errors.Is(err, fs.ErrExist) {
+	return err
+}
+
+// put creates path with the content of from, or fails with fs.ErrExist, in one step. A link takes a tenth of the time of
+// a new file, which counts when attempts are short; where links are not to be had it makes a file.
+func put(from, path string) error {
+	err := os.Link(from, path)
+	if err == nil || errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	// Another file system, too many links, or none at all.
@@ -90,13 +96,14 @@ func problem(code, format string, args ...any) exitRecord {
 	return exitRecord{Version: recordVersion, Problem: code, Message: fmt.Sprintf(format, args...)}
 }
 
-// store puts the record into the work folder. home is the folder of the plugin process that started the attempt.
+// store puts the record into the work folder, if that is still there: whoever removed it knows the end. home is the folder of the
+// plugin process that started the attempt.
 func (e exitRecord) store(work, home string) error {
 	if e.Problem != "" {
 		return write(work, exitFile, e)
 	}
 	name := fmt.Sprintf("%s%d-%d-%d-%d", exitPrefix, e.exit.Code&0xff, e.exit.Signal, e.exit.MaxRSS, e.exit.CPU.Microseconds())
-	if err := place(filepath.Join(home, cardFile), filepath.Join(work, name)); !errors.Is(err, fs.ErrExist) {
+	if err := put(filepath.Join(home, cardFile), filepath.Join(work, name)); !errors.Is(err, fs.ErrExist) && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	return nil

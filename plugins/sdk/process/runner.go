@@ -40,6 +40,7 @@ func Serve(c Commander) int {
 	if dir == "" { // started by hand: go-plugin will say so
 		return sdk.Serve(c)
 	}
+	proc.IgnoreSIGCHLD()
 	r, err := Open(dir, c)
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "serve %s: %v\n", c.Describe().Name, err)
