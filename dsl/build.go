@@ -26,6 +26,7 @@ type surroundings struct {
 // builtFlow is a finished flow with what it was made of, so that a later compile can tell whether it still holds.
 type builtFlow struct {
 	draft    *flowDraft
+	written  []*taskDraft // its tasks, templates filled in
 	flow     *flow.Flow
 	findings []finding
 	base     *catalog
@@ -33,6 +34,8 @@ type builtFlow struct {
 	scripts  map[string]scriptSum  // files that its tasks name
 	waits    []string              // flows that it waits for, without those reached only in earlier periods
 	knotted  bool                  // its tasks wait for each other
+	reads    []dataPath            // inputs
+	writes   []dataPath            // outputs
 	concerns string                // digest of what changes no task, but whom or what it concerns
 }
 
@@ -73,7 +76,6 @@ type builder struct {
 	*surroundings
 	*builtFlow
 	params      []string      // names of the flow's parameters
-	written     []*taskDraft  // the tasks, templates filled in
 	plain       *flow.Options // of tasks that say nothing beyond the defaults
 	edges       int           // needs so far
 	suggestions int           // made so far
@@ -100,6 +102,7 @@ func (s *surroundings) build(draft *flowDraft) *builtFlow {
 	b.tasks()
 	b.knotted = b.sort()
 	b.checkStart()
+	b.paths()
 	b.hash()
 	return b.builtFlow
 }
@@ -232,14 +235,14 @@ func (b *builder) tasks() {
 	defaults := b.defaults()
 	b.plain = b.options(defaults.options)
 	b.flow.Alerts = b.plain.Alerts
+	b.checkHeard(b.flow.Alerts, b.draft.team.at, "a task of "+b.flow.Name)
 	for _, d := range b.written {
 		common := d.commonDraft.or(defaults)
 		options := b.plain
 		if common.options != defaults.options {
 			options = b.options(common.options)
 		}
-		b.checkNames(d)
-		b.checkRights(common.options)
+		b.checkUses(d, &common, options)
 		with := b.with(d, &common)
 		names := []string{d.name.value}
 		if len(d.matrix) > 0 {
@@ -262,7 +265,16 @@ func (b *builder) tasks() {
 			}
 			b.flow.Tasks = append(b.flow.Tasks, t)
 		}
-		b.checkFile(d)
+	}
+}
+
+// checkUses checks what a task refers to, and whether its team may.
+func (b *builder) checkUses(d *taskDraft, c *commonDraft, o *flow.Options) {
+	b.checkNames(d)
+	b.checkRights(c.options)
+	b.checkFile(d)
+	if d.options != nil && d.options.alerts != nil {
+		b.checkHeard(o.Alerts, d.name.at, "the task "+strconv.Quote(d.name.value))
 	}
 }
 

@@ -67,6 +67,9 @@ func stages() []stage {
 		{"build", (*compilation).build},
 		// Looks for knots, which only the graph over all flows shows.
 		{"knots", (*compilation).knots},
+		// Connects readers and writers of data, and finds tasks by the ids they had: both need the tasks of all flows.
+		{"lineage", (*compilation).lineage},
+		{"former ids", (*compilation).formerIDs},
 		// Sorts what was found, drops what merely follows from something else.
 		{"report", (*compilation).report},
 		// Puts the project together. Worth doing only now: most of it is not used when there are errors.
@@ -90,6 +93,8 @@ type compilation struct {
 	drafts      map[string]*flowDraft
 	names       []string // of all flows, sorted
 	built       []*builtFlow
+	data        []flow.DataEdge
+	missed      map[string]string // answers of missing, by the schedules and expressions
 	findings    []finding
 	diagnostics []diag.Diagnostic
 	project     *flow.Project
@@ -296,7 +301,7 @@ func (r *compilation) assemble() {
 		Timezone: c.timezone, Admins: c.admins, People: c.people, Teams: c.teams, Channels: c.channels, Accounts: c.accounts,
 		Secrets: c.secrets, Pools: c.pools, Connections: make(map[string]*flow.Connection, len(c.connections)), Signals: c.signals,
 		Plugins: make(map[string]*flow.Plugin, len(c.plugins)), Monitors: c.monitors, Watchdog: c.watchdog,
-		Flows: make([]*flow.Flow, len(r.built)),
+		Flows: make([]*flow.Flow, len(r.built)), Data: r.data,
 	}
 	for name, x := range c.connections {
 		p.Connections[name] = x.Connection

@@ -92,6 +92,7 @@ func (l *lookup) alerts(a *alertsDraft) {
 	for _, r := range a.rules.value {
 		l.receivers(r.Notify)
 	}
+	l.unheard(a)
 }
 
 // common checks the names in what tasks and defaults say.

@@ -17,6 +17,19 @@ type Person struct {
 	Pos      Pos    `json:"pos"`
 }
 
+// Address returns where a kind of channel reaches the person, empty when it does not.
+func (p *Person) Address(kind ChannelKind) string {
+	switch kind {
+	case Phone:
+		return p.Phone
+	case SMS:
+		return p.SMS
+	case Email:
+		return p.Email
+	}
+	return ""
+}
+
 // Team owns flows.
 type Team struct {
 	Name       string       `json:"name"`

@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"strings"
 	"time"
 
 	"flowctl/dsl/period"
@@ -180,6 +181,19 @@ func (t *Template) Const() (string, bool) {
 		return t.Parts[0].Lit, true
 	}
 	return "", false
+}
+
+// Source returns the template as it would be written, with ${{ }} around expressions.
+func (t *Template) Source() string {
+	var b strings.Builder
+	for _, p := range t.Parts {
+		if p.Expr != "" {
+			b.WriteString("${{ " + p.Expr + " }}")
+		} else {
+			b.WriteString(strings.ReplaceAll(p.Lit, "${{", "$${{"))
+		}
+	}
+	return b.String()
 }
 
 // Index builds the lookup tables. The compiler calls it once, before the project is shared.
