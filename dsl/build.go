@@ -26,6 +26,7 @@ type surroundings struct {
 // builtFlow is a finished flow with what it was made of, so that a later compile can tell whether it still holds.
 type builtFlow struct {
 	draft    *flowDraft
+	written  []*taskDraft // its tasks, templates filled in
 	flow     *flow.Flow
 	findings []finding
 	base     *catalog
@@ -33,6 +34,9 @@ type builtFlow struct {
 	scripts  map[string]scriptSum  // files that its tasks name
 	waits    []string              // flows that it waits for, without those reached only in earlier periods
 	knotted  bool                  // its tasks wait for each other
+	reads    []dataPath            // inputs
+	writes   []dataPath            // outputs
+	concerns string                // digest of what changes no task, but whom or what it concerns
 }
 
 // scriptSum identifies the content of a script; the zero value is a missing one.
@@ -71,9 +75,10 @@ func (b *builtFlow) holds(env *surroundings) bool {
 type builder struct {
 	*surroundings
 	*builtFlow
-	params      []string // names of the flow's parameters
-	edges       int      // needs so far
-	suggestions int      // made so far
+	params      []string      // names of the flow's parameters
+	plain       *flow.Options // of tasks that say nothing beyond the defaults
+	edges       int           // needs so far
+	suggestions int           // made so far
 }
 
 // maxSuggestions bounds the search for similar names in one flow, which costs more than all the rest of it.
@@ -93,10 +98,12 @@ func (s *surroundings) build(draft *flowDraft) *builtFlow {
 	}
 	b.flow = b.header()
 	b.schedule()
+	b.written = b.resolve()
 	b.tasks()
 	b.knotted = b.sort()
 	b.checkStart()
-	hashFlow(b.flow, b.scripts)
+	b.paths()
+	b.hash()
 	return b.builtFlow
 }
 
@@ -127,13 +134,28 @@ func (b *builder) header() *flow.Flow {
 	if d.expireAfter.set() {
 		f.ExpireAfter = d.expireAfter.value
 	}
-	if d.team.at.Line > 0 && b.catalog.teams[f.Team] == nil {
-		b.findings = append(b.findings, unknownTeam(d.team, b.catalog))
-	}
-	if d.owner.at.Line > 0 && b.catalog.people[f.Owner] == nil {
-		b.findings = append(b.findings, unknownPerson(d.owner, b.catalog))
-	}
+	l := b.lookup()
+	l.team(d.team)
+	l.person(d.owner)
+	l.common(&d.defaults)
+	l.alerts(d.alerts)
+	b.findings = append(b.findings, l.findings...)
 	return f
+}
+
+// lookup checks names with the flow's share of suggestions.
+func (b *builder) lookup() *lookup { return &lookup{catalog: b.catalog, suggest: b.suggest} }
+
+// unknown reports a name that nothing defines.
+func (b *builder) unknown(name text, rule, what, hint string) {
+	l := b.lookup()
+	l.unknown(name, rule, what, hint)
+	b.findings = append(b.findings, l.findings...)
+}
+
+// relate adds a second place to what was reported last.
+func (b *builder) relate(at flow.Pos, message string) {
+	b.findings[len(b.findings)-1].Related = relatedAt(at, message)
 }
 
 // schedule compiles the schedule, or one on demand when there is none.
@@ -210,8 +232,18 @@ func calendarField(field string) string { return strings.TrimPrefix(field, "cale
 func (b *builder) tasks() {
 	slab := make([]flow.Task, len(b.draft.names))
 	b.flow.Tasks = make([]*flow.Task, 0, len(slab))
-	defaults := b.draft.defaults.or(b.catalog.defaults)
-	for _, d := range b.draft.tasks {
+	defaults := b.defaults()
+	b.plain = b.options(defaults.options)
+	b.flow.Alerts = b.plain.Alerts
+	b.checkHeard(b.flow.Alerts, b.draft.team.at, "a task of "+b.flow.Name)
+	for _, d := range b.written {
+		common := d.commonDraft.or(defaults)
+		options := b.plain
+		if common.options != defaults.options {
+			options = b.options(common.options)
+		}
+		b.checkUses(d, &common, options)
+		with := b.with(d, &common)
 		names := []string{d.name.value}
 		if len(d.matrix) > 0 {
 			names = b.draft.expanded[d.name.value]
@@ -221,10 +253,11 @@ func (b *builder) tasks() {
 				continue // the name is taken, by a task whose name is reported as bad
 			}
 			t := &slab[len(b.flow.Tasks)]
-			d.fill(t, defaults)
-			t.Name = name
+			d.fill(t, &common)
+			t.Name, t.With, t.Options = name, with, options
 			if len(d.matrix) > 0 {
 				t.Base, t.Matrix = d.name.value, d.combination(i)
+				t.Options = b.expanded(t, common.options)
 			}
 			t.Needs = b.needs(d, t.Matrix)
 			if i == 0 { // the others have the same templates
@@ -232,34 +265,38 @@ func (b *builder) tasks() {
 			}
 			b.flow.Tasks = append(b.flow.Tasks, t)
 		}
-		b.checkFile(d)
+	}
+}
+
+// checkUses checks what a task refers to, and whether its team may.
+func (b *builder) checkUses(d *taskDraft, c *commonDraft, o *flow.Options) {
+	b.checkNames(d)
+	b.checkRights(c.options)
+	b.checkFile(d)
+	if d.options != nil && d.options.alerts != nil {
+		b.checkHeard(o.Alerts, d.name.at, "the task "+strconv.Quote(d.name.value))
 	}
 }
 
 // fill sets all fields that do not depend on other tasks.
-func (d *taskDraft) fill(t *flow.Task, defaults defaultsDraft) {
+func (d *taskDraft) fill(t *flow.Task, c *commonDraft) {
 	*t = flow.Task{
-		Runner: "shell", Run: d.run, File: d.file.value, Args: d.args, With: d.with, Env: d.env,
-		Inputs: d.inputs, Outputs: d.outputs, StartAfter: d.startAfter.value, Timeout: d.timeout.or(defaults.timeout).value,
-		Retry: flow.Retry{Delay: time.Minute, Backoff: 1, MaxDelay: time.Hour},
-		When:  d.when, TriggerRule: flow.AllSuccess, Concurrency: d.concurrency.value, Agents: d.agents, Pos: d.name.at,
+		Runner: c.runnerName(), Run: d.run, File: d.file.value, Args: d.args, Env: c.env,
+		Inputs: d.inputs, Outputs: d.outputs, StartAfter: c.startAfter.value, Timeout: c.timeout.value,
+		Retry: flow.Retry{Limit: c.retry.limit.value, Delay: time.Minute, Backoff: 1, MaxDelay: time.Hour},
+		When:  d.when, TriggerRule: flow.AllSuccess, Concurrency: c.concurrency.value, Agents: c.agents, Pos: d.name.at,
 	}
-	if d.runner.value != "" {
-		t.Runner = d.runner.value
+	if c.trigger.value != "" {
+		t.TriggerRule = flow.TriggerRule(c.trigger.value)
 	}
-	if d.trigger.value != "" {
-		t.TriggerRule = flow.TriggerRule(d.trigger.value)
+	if c.retry.delay.set() {
+		t.Retry.Delay = c.retry.delay.value
 	}
-	retry := d.retry.or(defaults.retry)
-	t.Retry.Limit = retry.limit.value
-	if retry.delay.set() {
-		t.Retry.Delay = retry.delay.value
+	if c.retry.backoff.set() {
+		t.Retry.Backoff = c.retry.backoff.value
 	}
-	if retry.backoff.set() {
-		t.Retry.Backoff = retry.backoff.value
-	}
-	if retry.maxDelay.set() {
-		t.Retry.MaxDelay = retry.maxDelay.value
+	if c.retry.maxDelay.set() {
+		t.Retry.MaxDelay = c.retry.maxDelay.value
 	}
 }
 

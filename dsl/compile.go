@@ -17,12 +17,16 @@ import (
 // Compiler compiles flows repositories. It remembers what the last compile learnt of each file and flow, so that the
 // next one costs what has changed. It is safe for concurrent use; compiles take turns.
 type Compiler struct {
+	// ForExecution makes an error of every use of what the engine of this build does not act on; else it is a warning.
+	ForExecution bool
+
 	mu      sync.Mutex
 	units   map[string]*unit // by path
 	catalog *catalog
 	flows   map[*flowDraft]*builtFlow
 
 	programs expr.Programs
+	schemas  schemas
 }
 
 // New returns a compiler that remembers nothing yet.
@@ -63,6 +67,9 @@ func stages() []stage {
 		{"build", (*compilation).build},
 		// Looks for knots, which only the graph over all flows shows.
 		{"knots", (*compilation).knots},
+		// Connects readers and writers of data, and finds tasks by the ids they had: both need the tasks of all flows.
+		{"lineage", (*compilation).lineage},
+		{"former ids", (*compilation).formerIDs},
 		// Sorts what was found, drops what merely follows from something else.
 		{"report", (*compilation).report},
 		// Puts the project together. Worth doing only now: most of it is not used when there are errors.
@@ -86,6 +93,8 @@ type compilation struct {
 	drafts      map[string]*flowDraft
 	names       []string // of all flows, sorted
 	built       []*builtFlow
+	data        []flow.DataEdge
+	missed      map[string]string // answers of missing, by the schedules and expressions
 	findings    []finding
 	diagnostics []diag.Diagnostic
 	project     *flow.Project
@@ -119,7 +128,7 @@ func (r *compilation) read() {
 	for i := range r.files {
 		f := &r.files[i]
 		switch {
-		case !isDocument(f.Path) || r.byPath[f.Path] != f || ignore.skipsPath(f.Path):
+		case !isDocument(f.Path) && f.Path != LockFile || r.byPath[f.Path] != f || ignore.skipsPath(f.Path):
 		case f.Mode == modeSymlink:
 			r.add(errorAt(flow.Pos{File: f.Path}, "not-supported", "copy the file, or name the link in "+IgnoreFile, "a YAML file that is a symbolic link is not read"))
 		default:
@@ -171,6 +180,14 @@ func readUnit(name string, data []byte) *unit {
 
 // document reads one document by its top-level key; flowctl.yaml by its name.
 func (d *decoder) document(u *unit, n *node, i int) {
+	if d.src.path == LockFile {
+		if i > 0 {
+			d.report(n, "duplicate", "keep one document", "plugins.lock holds more than one document")
+			return
+		}
+		d.lock(n, u)
+		return
+	}
 	if d.src.path == SettingsFile {
 		if i > 0 {
 			d.report(n, "duplicate", "keep one document", "flowctl.yaml holds more than one document")
@@ -260,6 +277,9 @@ func (r *compilation) report() {
 	r.findings = slices.DeleteFunc(r.findings, func(f finding) bool { return f.unknown != "" && r.mayBeBroken(f.unknown) })
 	r.diagnostics = make([]diag.Diagnostic, 0, len(r.findings))
 	for _, f := range r.findings {
+		if r.c.ForExecution && f.Rule == notSupported {
+			f.Severity = diag.Error
+		}
 		r.diagnostics = append(r.diagnostics, f.Diagnostic)
 	}
 	r.diagnostics = diag.Sort(r.diagnostics)
@@ -276,14 +296,23 @@ func (r *compilation) mayBeBroken(name string) bool {
 }
 
 func (r *compilation) assemble() {
+	c := r.catalog
 	p := &flow.Project{
-		Timezone: r.catalog.timezone, Admins: r.catalog.admins, People: r.catalog.people, Teams: r.catalog.teams,
-		Flows: make([]*flow.Flow, len(r.built)),
+		Timezone: c.timezone, Admins: c.admins, People: c.people, Teams: c.teams, Channels: c.channels, Accounts: c.accounts,
+		Secrets: c.secrets, Pools: c.pools, Connections: make(map[string]*flow.Connection, len(c.connections)), Signals: c.signals,
+		Plugins: make(map[string]*flow.Plugin, len(c.plugins)), Monitors: c.monitors, Watchdog: c.watchdog,
+		Flows: make([]*flow.Flow, len(r.built)), Data: r.data,
+	}
+	for name, x := range c.connections {
+		p.Connections[name] = x.Connection
+	}
+	for name, x := range c.plugins {
+		p.Plugins[name] = x.Plugin
 	}
 	for i, b := range r.built {
 		p.Flows[i] = b.flow
 	}
-	p.Hash = hashProject(p)
+	p.Hash = hashProject(p, r.built)
 	p.Index()
 	r.project = p
 }

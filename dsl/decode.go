@@ -36,9 +36,10 @@ func (o optional[T]) or(other optional[T]) optional[T] {
 // decoder reads the nodes of one file into drafts and collects what is wrong with them.
 type decoder struct {
 	src      *source
-	folder   string   // of the file; "." at the root
-	path     []string // of the field being read
-	made     int      // tasks of the file so far, matrices expanded
+	folder   string             // of the file; "." at the root
+	path     []string           // of the field being read
+	made     int                // tasks of the file so far, matrices expanded
+	spliced  map[*node]*splices // scalars whose text is not the written one; only when a template is filled in
 	findings []diag.Diagnostic
 }
 
@@ -129,9 +130,13 @@ func (d *decoder) related(n *node, message string) *diag.Related {
 
 // object visits the fields of a mapping that the shape knows; it reports all others.
 func (d *decoder) object(n *node, s *shape, visit func(key string, v *node)) {
+	late := ahead[s]
 	d.pairs(n, s.want, func(key string, k, v *node) {
 		switch {
 		case slices.Contains(s.fields, key):
+			if isAhead(late, key) {
+				d.findings = append(d.findings, aheadAt(d.src.pos(k), key))
+			}
 			visit(key, v)
 		case slices.Contains(s.later, key):
 			d.report(k, "not-supported", "remove it: it would have no effect", "%s is not supported yet", key)

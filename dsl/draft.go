@@ -15,10 +15,7 @@ type unit struct {
 	sum      [32]byte
 	broken   string // the text of a file that cannot be read as YAML: names it mentions may be meant to be defined in it
 	settings *settingsDraft
-	people   []*flow.Person
-	zones    []text // time zones of the people
-	teams    []*teamDraft
-	cals     []*calendarDraft
+	catalog  *catalogDraft // nil when the file declares nothing for others
 	flows    []*flowDraft
 	findings []diag.Diagnostic
 }
@@ -28,13 +25,109 @@ type settingsDraft struct {
 	at       flow.Pos
 	timezone text
 	admins   []text
-	defaults defaultsDraft
+	defaults commonDraft
+	monitors flow.Monitors
+	watchdog *flow.Watchdog
 }
 
-// defaultsDraft is what tasks take when they say nothing.
-type defaultsDraft struct {
-	timeout optional[time.Duration]
-	retry   retryDraft
+// catalogDraft is what the documents of one file declare for all flows.
+type catalogDraft struct {
+	people      []*flow.Person
+	zones       []text // time zones of people, rotations and signals
+	teams       []*teamDraft
+	calendars   []*calendarDraft
+	channels    []*channelDraft
+	accounts    []*flow.Account
+	secrets     []*flow.Secret
+	pools       []*flow.Pool
+	connections []*connectionDraft
+	signals     []*flow.Signal
+	plugins     []*pluginDraft
+	templates   []*templateDraft
+	allowed     []text // teams that accounts, secrets, connections and signals name
+}
+
+type teamDraft struct {
+	name       text
+	members    []text
+	oncall     *oncallDraft
+	escalation []flow.Escalation
+}
+
+type oncallDraft struct {
+	oncall flow.Oncall
+	order  []text
+	whos   []text // of the overrides
+}
+
+type calendarDraft struct {
+	name text
+	spec period.CalendarSpec
+	at   map[string]flow.Pos // of its fields
+}
+
+type channelDraft struct {
+	name, plugin, kind text
+	def                optional[bool]
+	with               *withDraft
+}
+
+type connectionDraft struct {
+	name, runner text
+	teams        []text
+	with         *withDraft
+}
+
+type pluginDraft struct {
+	flow.Plugin
+	schema *withDraft // nil: anything goes
+}
+
+// withDraft is a `with` mapping, whose meaning only its plugin's schema tells.
+type withDraft struct {
+	node  *node
+	file  string
+	value map[string]any // JSON values, where a text with expressions is a *flow.Template
+	below *withDraft     // of the defaults, key by key; nil when there is none
+}
+
+// commonDraft is what a task says that its defaults may say for it.
+type commonDraft struct {
+	runner      text
+	with        *withDraft
+	env         []flow.Env
+	startAfter  optional[time.Duration]
+	timeout     optional[time.Duration]
+	retry       retryDraft
+	trigger     text
+	concurrency optional[int]
+	agents      []string
+	options     *optionsDraft // nil when it says none of them
+}
+
+// optionsDraft is what few tasks say.
+type optionsDraft struct {
+	connection        text
+	signals           []text
+	gate              *flow.Gate
+	dependencyTimeout optional[time.Duration]
+	outputTimeout     optional[time.Duration]
+	success           text
+	pool              text
+	slots             optional[int]
+	runAs             text
+	resources         optional[flow.Resources]
+	onLost            text
+	lostAfter         optional[time.Duration]
+	formerly          []text
+	alerts            *alertsDraft
+}
+
+// alertsDraft is an alerts block; what it leaves out comes from the defaults, field by field.
+type alertsDraft struct {
+	def, ownerOnly    optional[bool]
+	phone, sms, email optional[[]flow.Receiver]
+	rules             optional[[]flow.AlertRule]
 }
 
 // retryDraft is a retry block; what it leaves out comes from the defaults, field by field.
@@ -43,25 +136,6 @@ type retryDraft struct {
 	delay    optional[time.Duration]
 	backoff  optional[float64]
 	maxDelay optional[time.Duration]
-}
-
-func (d defaultsDraft) or(o defaultsDraft) defaultsDraft {
-	return defaultsDraft{timeout: d.timeout.or(o.timeout), retry: d.retry.or(o.retry)}
-}
-
-func (r retryDraft) or(o retryDraft) retryDraft {
-	return retryDraft{r.limit.or(o.limit), r.delay.or(o.delay), r.backoff.or(o.backoff), r.maxDelay.or(o.maxDelay)}
-}
-
-type teamDraft struct {
-	name    text
-	members []text
-}
-
-type calendarDraft struct {
-	name text
-	spec period.CalendarSpec
-	at   map[string]flow.Pos // of its fields
 }
 
 // flowDraft is one flow as written.
@@ -79,7 +153,8 @@ type flowDraft struct {
 	newest                         bool
 	expireAfter                    optional[time.Duration]
 	params                         []flow.Param
-	defaults                       defaultsDraft
+	defaults                       commonDraft
+	alerts                         *alertsDraft
 	tasks                          []*taskDraft
 	expanded                       map[string][]string // names after matrix expansion, by the name before
 	names                          map[string]int      // index of the task in expansion order
@@ -94,22 +169,15 @@ type scheduleDraft struct {
 }
 
 type taskDraft struct {
+	commonDraft
 	name            text
-	runner          text
+	uses            *usesDraft // nil when it uses no template
 	run             *flow.Template
 	file            text
 	args            []flow.Arg
-	with            map[string]any
-	env             []flow.Env
 	needs           []needDraft
 	inputs, outputs []*flow.Template
-	startAfter      optional[time.Duration]
-	timeout         optional[time.Duration]
-	retry           retryDraft
 	when            *flow.Template
-	trigger         text
-	concurrency     optional[int]
-	agents          []string
 	matrix          []axis
 }
 
@@ -125,4 +193,33 @@ type needDraft struct {
 	rule       period.Rule
 	ruled      bool // the rule was given
 	at         flow.Pos
+}
+
+// templateDraft is a task skeleton. It is read anew for each use, with the use's arguments put in.
+type templateDraft struct {
+	name   text
+	params []parameter
+	task   *node // without params
+	src    *source
+	folder string
+}
+
+// parameter is one of a template.
+type parameter struct {
+	name   text
+	typ    string   // text, int, bool or enum
+	values []string // of an enum
+	def    *node    // nil: required
+}
+
+// usesDraft is the use of a template by a task.
+type usesDraft struct {
+	template  text
+	arguments []argument
+}
+
+type argument struct {
+	name  text
+	value *node
+	at    flow.Pos // of the value
 }

@@ -1,7 +1,6 @@
 package dsl
 
 import (
-	"slices"
 	"strconv"
 	"time"
 
@@ -41,24 +40,23 @@ func (d *decoder) flow(n *node) *flowDraft {
 			f.params = d.params(v)
 		case "defaults":
 			f.defaults = d.defaults(v)
+		case "alerts":
+			f.alerts = d.alerts(v)
 		case "tasks":
 			d.tasks(f, v)
 		}
 	})
-	d.require(n, f)
+	d.requireFlow(n, f)
 	d.expand(f)
 	return f
 }
 
-// require reports the fields that a flow must have and does not mention.
-func (d *decoder) require(n *node, f *flowDraft) {
-	has := func(field string) bool {
-		return slices.ContainsFunc(n.pairs, func(p pair) bool { return p.key.text == field })
-	}
-	if !has("team") {
+// requireFlow reports the fields that a flow must have and does not mention.
+func (d *decoder) requireFlow(n *node, f *flowDraft) {
+	if n.field("team") == nil {
 		d.reportAt(f.at, "no-team", "add `team: NAME`, the team that owns the flow", "flow "+strconv.Quote(f.name.value)+" has no team")
 	}
-	if !has("tasks") {
+	if n.field("tasks") == nil {
 		d.reportAt(f.at, "missing", "add `tasks:` with at least one task", "flow "+strconv.Quote(f.name.value)+" has no tasks")
 	}
 }
@@ -128,18 +126,6 @@ func (d *decoder) flowConcurrency(f *flowDraft, n *node) {
 	})
 }
 
-func (d *decoder) defaults(n *node) (out defaultsDraft) {
-	d.object(n, &defaultsShape, func(key string, v *node) {
-		switch key {
-		case "timeout":
-			out.timeout = d.duration(v)
-		case "retry":
-			out.retry = d.retry(v)
-		}
-	})
-	return out
-}
-
 func (d *decoder) retry(n *node) (out retryDraft) {
 	d.object(n, &retryShape, func(key string, v *node) {
 		switch key {
@@ -165,7 +151,7 @@ func (d *decoder) tasks(f *flowDraft, n *node) {
 	d.pairs(n, "a mapping of names to tasks", func(key string, k, v *node) {
 		name := text{key, d.src.pos(k)}
 		d.checkName(name, k)
-		f.tasks = append(f.tasks, d.task(name, v))
+		f.tasks = append(f.tasks, d.task(name, v, &taskShape))
 	})
 }
 

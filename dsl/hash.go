@@ -81,6 +81,12 @@ func (d *digest) value(v any) {
 			d.str(k)
 			d.value(v[k])
 		}
+	case []any:
+		d.str("list")
+		d.num(int64(len(v)))
+		for _, x := range v {
+			d.value(x)
+		}
 	default:
 		d.str(fmt.Sprintf("%T %v", v, v))
 	}
@@ -91,14 +97,20 @@ func (d *digest) sum() string {
 	return hex.EncodeToString(sum[:])
 }
 
-// hashFlow sets the hashes of a flow and its tasks: over everything that can change what a run does, the scripts that tasks name
-// included. Places, descriptions and owners are not part of it.
-func hashFlow(f *flow.Flow, scripts map[string]scriptSum) {
+// hash sets the hashes of the flow and its tasks: over everything that can change what a run does, the scripts that tasks name
+// included. Places, descriptions, owners and alerts are not part of it.
+func (b *builder) hash() {
+	f := b.flow
 	var d digest
 	tasks := make(map[string]string, len(f.Tasks))
 	for _, t := range f.Tasks {
 		d.buf = d.buf[:0]
-		d.task(t, scripts)
+		d.task(t, b.scripts)
+		d.options(t.Options, b.catalog)
+		if p := b.catalog.plugin(flow.RunnerPlugin, t.Runner); p != nil {
+			d.str(p.Version)
+			d.list(p.SHA256)
+		}
 		t.Hash = d.sum()
 		tasks[t.Name] = t.Hash
 	}
@@ -114,6 +126,67 @@ func hashFlow(f *flow.Flow, scripts map[string]scriptSum) {
 	}
 	d.table(tasks)
 	f.Hash = d.sum()
+	b.concerns = b.digestConcerns()
+}
+
+// digestConcerns covers what changes no task: alerts, and the ids that tasks had.
+func (b *builder) digestConcerns() string {
+	var d digest
+	d.alerts(b.flow.Alerts)
+	for _, t := range b.flow.Tasks {
+		if t.Options != b.plain {
+			d.str(t.Name)
+			d.alerts(t.Alerts)
+			d.list(t.Formerly)
+		}
+	}
+	return d.sum()
+}
+
+func (d *digest) alerts(a *flow.Alerts) {
+	d.flag(a.Default)
+	d.flag(a.OwnerOnly)
+	d.receivers(a.Phone)
+	d.receivers(a.SMS)
+	d.receivers(a.Email)
+	d.num(int64(len(a.Rules)))
+	for _, r := range a.Rules {
+		d.num(int64(len(r.Events)))
+		for _, e := range r.Events {
+			d.str(string(e))
+		}
+		d.template(r.When)
+		d.str(string(r.Severity))
+		d.receivers(r.Notify)
+	}
+}
+
+func (d *digest) receivers(list []flow.Receiver) {
+	d.num(int64(len(list)))
+	for _, r := range list {
+		d.str(r.Person, r.Team, r.Oncall, r.Channel, r.Address)
+		d.flag(r.Secondary)
+	}
+}
+
+// options adds what the options of a task change in what its attempts do.
+func (d *digest) options(o *flow.Options, c *catalog) {
+	d.list(o.Signals)
+	d.flag(o.Gate != nil)
+	if o.Gate != nil {
+		d.template(o.Gate.URL)
+		d.num(int64(o.Gate.Timeout))
+	}
+	d.str(string(o.Success), string(o.OnAgentLost), o.RunAs)
+	if a := c.accounts[o.RunAs]; a != nil {
+		d.str(a.User)
+	}
+	d.flag(o.Pool != nil)
+	if o.Pool != nil {
+		d.str(o.Pool.Name)
+		d.num(int64(o.Pool.Slots))
+	}
+	d.num(int64(o.DependencyTimeout), int64(o.OutputTimeout), int64(o.LostAfter), o.Resources.Memory, int64(math.Float64bits(o.Resources.CPU)))
 }
 
 func (d *digest) schedule(s period.Spec) {
@@ -159,8 +232,8 @@ func (d *digest) task(t *flow.Task, scripts map[string]scriptSum) {
 	d.table(t.Matrix)
 }
 
-// hashProject covers all flows and whom they concern.
-func hashProject(p *flow.Project) string {
+// hashProject covers all flows, what they use, and whom they concern.
+func hashProject(p *flow.Project, built []*builtFlow) string {
 	var d digest
 	d.str(p.Timezone)
 	d.list(p.Admins)
@@ -168,12 +241,90 @@ func hashProject(p *flow.Project) string {
 		q := p.People[k]
 		d.str(q.Key, q.Name, q.Email, q.SMS, q.Phone, q.Timezone)
 	}
-	for _, k := range slices.Sorted(maps.Keys(p.Teams)) {
-		d.str(k)
-		d.list(p.Teams[k].Members)
-	}
-	for _, f := range p.Flows {
-		d.str(f.Name, f.Hash, f.Team, f.Owner, f.Group)
+	d.teams(p.Teams)
+	d.peers(p)
+	for i, f := range p.Flows {
+		d.str(f.Name, f.Hash, f.Team, f.Owner, f.Group, built[i].concerns)
 	}
 	return d.sum()
+}
+
+func (d *digest) teams(teams map[string]*flow.Team) {
+	for _, k := range sortedKeys(teams) {
+		t := teams[k]
+		d.str(k)
+		d.list(t.Members)
+		d.flag(t.Oncall != nil)
+		if o := t.Oncall; o != nil {
+			d.str(string(o.Rotate), o.Timezone)
+			d.num(int64(o.Handoff))
+			if o.Weekday != nil {
+				d.num(int64(*o.Weekday))
+			}
+			d.list(o.Order)
+			d.num(int64(len(o.Overrides)))
+			for _, v := range o.Overrides {
+				d.str(v.From, v.To, v.Who)
+			}
+		}
+		d.num(int64(len(t.Escalation)))
+		for _, e := range t.Escalation {
+			d.num(int64(e.After))
+			d.receivers(e.Notify)
+		}
+	}
+}
+
+// peers adds what flows use by name, and the platform's own settings.
+func (d *digest) peers(p *flow.Project) {
+	for _, k := range sortedKeys(p.Channels) {
+		c := p.Channels[k]
+		d.str("channel", k, c.Plugin, string(c.Kind))
+		d.flag(c.Default)
+		d.value(c.With)
+	}
+	for _, k := range sortedKeys(p.Accounts) {
+		d.str("account", k, p.Accounts[k].User)
+		d.list(p.Accounts[k].Teams)
+	}
+	for _, k := range sortedKeys(p.Secrets) {
+		d.str("secret", k)
+		d.list(p.Secrets[k].Teams)
+	}
+	for _, k := range sortedKeys(p.Pools) {
+		d.str("pool", k)
+		d.num(int64(p.Pools[k].Slots))
+	}
+	for _, k := range sortedKeys(p.Connections) {
+		x := p.Connections[k]
+		d.str("connection", k, x.Runner)
+		d.list(x.Teams)
+		d.value(x.With)
+	}
+	for _, k := range sortedKeys(p.Signals) {
+		d.str("signal", k)
+		d.schedule(p.Signals[k].Spec)
+		d.list(p.Signals[k].Teams)
+	}
+	for _, k := range sortedKeys(p.Plugins) {
+		x := p.Plugins[k]
+		d.str("plugin", k, string(x.Kind), x.Version)
+		d.list(x.SHA256)
+	}
+	m := &p.Monitors
+	for _, t := range []*flow.Threshold{m.Agents, m.Servers, m.Redispatches10m, m.Redispatches30m, m.CPU, m.Memory, m.Disk} {
+		if t == nil {
+			t = &flow.Threshold{}
+		}
+		d.num(int64(t.Major), int64(t.Critical))
+	}
+	for _, t := range []*flow.Delay{m.Generation, m.Checks} {
+		if t == nil {
+			t = &flow.Delay{}
+		}
+		d.num(int64(t.Major), int64(t.Critical))
+	}
+	if p.Watchdog != nil {
+		d.str("watchdog", p.Watchdog.URL)
+	}
 }

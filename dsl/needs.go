@@ -127,7 +127,7 @@ func (b *builder) checkStart() {
 		return
 	}
 	index, component := b.components()
-	for i, d := range b.draft.tasks {
+	for i, d := range b.written {
 		for _, n := range d.needs {
 			if n.rule.Kind != period.Offset || !b.isOwn(n) {
 				continue
@@ -146,7 +146,7 @@ func (b *builder) checkStart() {
 }
 
 func (b *builder) needsEarlier() bool {
-	return slices.ContainsFunc(b.draft.tasks, func(d *taskDraft) bool {
+	return slices.ContainsFunc(b.written, func(d *taskDraft) bool {
 		return slices.ContainsFunc(d.needs, func(n needDraft) bool { return n.rule.Kind == period.Offset })
 	})
 }
@@ -162,12 +162,12 @@ func baseName(task string) string {
 
 // components numbers the tasks of the draft, and the groups of them that need each other, whatever the periods.
 func (b *builder) components() (index map[string]int, group []int) {
-	edges := make([][]int, len(b.draft.tasks))
+	edges := make([][]int, len(b.written))
 	index = make(map[string]int, len(edges))
-	for i, d := range b.draft.tasks {
+	for i, d := range b.written {
 		index[d.name.value] = i
 	}
-	for i, d := range b.draft.tasks {
+	for i, d := range b.written {
 		for _, n := range d.needs {
 			if j, ok := index[baseName(n.task)]; ok && b.isOwn(n) {
 				edges[i] = append(edges[i], j)

@@ -23,28 +23,50 @@ func rulesOf(found []diag.Diagnostic) (out []string) {
 	return out
 }
 
-// TestNotSupported gives every field of the language that is not built: each is refused, by that rule alone.
-func TestNotSupported(t *testing.T) {
+// declared is what the cases of TestAheadOfTheEngine refer to.
+const declared = `
+pools: {p: {slots: 3}}
+accounts: {etl: {teams: [data]}}
+secrets: {s: {teams: [data]}}
+signals: {s: {every: day, teams: [data]}}
+connections: {c: {runner: ssh, teams: [data], with: {host: h, password: "${{ secret('s') }}"}}}
+`
+
+// TestAheadOfTheEngine gives every use of what the engine does not act on: each is a warning to who writes it, and an error to the server
+// that would run it, by that rule alone.
+func TestAheadOfTheEngine(t *testing.T) {
 	t.Parallel()
 	const task = "flow: f\nteam: data\ntasks:\n  t:\n    run: x\n    "
 	cases := map[string][]string{
 		"f.yaml": {
-			task + "connection: c", task + "signals: [s]", task + "gate: {url: u}", task + "dependency_timeout: 1h", task + "output_timeout: 1h",
+			task + "signals: [s]", task + "gate: {url: http://h/}", task + "dependency_timeout: 1h", task + "output_timeout: 1h",
 			task + "success: outputs", task + "pool: p", task + "pool: {name: p, slots: 2}", task + "run_as: etl", task + "resources: {cpu: 1}",
-			task + "on_agent_lost: wait", task + "lost_after: 10m", task + "formerly: [a/b]", task + "alerts: {default: true}",
-			task + "runner: hive", task + "runner: ssh",
-			"alerts: {}\nflow: f\nteam: data\ntasks: {t: {run: x}}",
-			"channels: {}", "accounts: {}", "secrets: {}", "pools: {}", "connections: {}", "signals: {}", "test: x",
-			"teams: {x: {members: [], oncall: {}}}", "teams: {x: {members: [], escalation: []}}",
+			task + "on_agent_lost: wait", task + "formerly: [a/b]", task + "alerts: {default: true}",
+			task + "runner: ssh\n    with: {host: h}", task + `env: {A: "${{ secret('s') }}"}`,
+			"alerts: {}\nflow: f\nteam: data\ntasks: {t: {run: x}}", "channels: {}", "templates: {t: {pool: p}}",
 		},
-		"flowctl.yaml": {"version: 1\nmonitors: {}", "version: 1\nwatchdog: {}"},
+		"flowctl.yaml": {"version: 1\nmonitors: {}", "version: 1\nwatchdog: {url: http://h/}", "version: 1\ndefaults: {pool: p}"},
 	}
 	for file, texts := range cases {
 		for _, text := range texts {
-			if got := rules(file, text+"\n"); len(got) != 1 || got[0] != "not-supported" {
-				t.Errorf("%q: %v", text, got)
+			files := repository(file, text+"\n", "declared.yaml", declared)
+			project, found := dsl.New().Compile(files)
+			if project == nil || len(found) != 1 || found[0].Rule != "not-supported" || found[0].Severity != diag.Warning {
+				t.Errorf("%q: %v, %+v", text, project != nil, found)
+			}
+			server := dsl.New()
+			server.ForExecution = true
+			project, found = server.Compile(files)
+			if project != nil || len(found) != 1 || found[0].Rule != "not-supported" || found[0].Severity != diag.Error {
+				t.Errorf("%q, to be run: %v, %+v", text, project != nil, found)
 			}
 		}
+	}
+	if got := rules("f.yaml", declared); len(got) > 0 {
+		t.Errorf("declarations alone: %v", got)
+	}
+	if got := rules("f.yaml", "test: x\n"); len(got) != 1 || got[0] != "not-supported" {
+		t.Errorf("test: %v", got)
 	}
 }
 

@@ -13,13 +13,26 @@ type shape struct {
 var (
 	settingsShape = shape{
 		name: "flowctl.yaml", want: "a mapping",
-		fields: []string{"version", "timezone", "admins", "defaults"},
-		later:  []string{"monitors", "watchdog"},
+		fields: []string{"version", "timezone", "admins", "defaults", "monitors", "watchdog"},
+	}
+	monitorsShape = shape{
+		name: "monitors", want: "a mapping such as {agents: {major: 10, critical: 5}}",
+		fields: []string{"agents", "servers", "redispatches_10m", "redispatches_30m", "cpu", "memory", "disk", "generation", "checks"},
+	}
+	thresholdShape = shape{
+		name: "a threshold", want: "a mapping such as {major: 10, critical: 5}",
+		fields: []string{"major", "critical"},
+	}
+	watchdogShape = shape{
+		name: "watchdog", want: "a mapping such as {url: https://example.com/ping}",
+		fields: []string{"url"},
 	}
 	catalogShape = shape{
 		name: "the document", want: "a mapping",
-		fields: []string{"people", "teams", "calendars"},
-		later:  []string{"channels", "accounts", "secrets", "pools", "connections", "signals", "test"},
+		fields: []string{
+			"people", "teams", "calendars", "channels", "accounts", "secrets", "pools", "connections", "signals", "templates",
+		},
+		later: []string{"test"},
 	}
 	personShape = shape{
 		name: "a person", want: "a mapping such as {name: Alice, email: alice@example.com}",
@@ -27,20 +40,70 @@ var (
 	}
 	teamShape = shape{
 		name: "a team", want: "a mapping such as {members: [alice]}",
-		fields: []string{"members"},
-		later:  []string{"oncall", "escalation"},
+		fields: []string{"members", "oncall", "escalation"},
+	}
+	oncallShape = shape{
+		name: "oncall", want: "a mapping such as {rotate: weekly, handoff: \"Mon 09:00\"}",
+		fields: []string{"rotate", "handoff", "timezone", "order", "overrides"},
+	}
+	overrideShape = shape{
+		name: "an override", want: "a mapping such as {from: 2026-12-24, to: 2026-12-27, who: carol}",
+		fields: []string{"from", "to", "who"},
+	}
+	escalationShape = shape{
+		name: "an escalation", want: "a mapping such as {after: 15m, notify: [oncall:data:secondary]}",
+		fields: []string{"after", "notify"},
+	}
+	channelShape = shape{
+		name: "a channel", want: "a mapping such as {plugin: email, with: {host: smtp.example.com}}",
+		fields: []string{"plugin", "kind", "default", "with"},
+	}
+	accountShape = shape{
+		name: "an account", want: "a mapping such as {user: etl, teams: [data]}",
+		fields: []string{"user", "teams"},
+	}
+	secretShape = shape{
+		name: "a secret", want: "a mapping such as {teams: [data]}",
+		fields: []string{"teams"},
+	}
+	poolShape = shape{
+		name: "a pool", want: "a mapping such as {slots: 20}",
+		fields: []string{"slots"},
+	}
+	connectionShape = shape{
+		name: "a connection", want: "a mapping such as {runner: hive, teams: [data], with: {host: hs2}}",
+		fields: []string{"runner", "teams", "with"},
+	}
+	signalShape = shape{
+		name: "a signal", want: "a mapping such as {every: day, teams: [crm]}",
+		fields: []string{"every", "timezone", "teams"},
 	}
 	calendarShape = shape{
 		name: "a calendar", want: "a mapping such as {days: [mon, tue]}",
 		fields: []string{"days", "exclude", "include"},
 	}
+	parameterShape = shape{
+		name: "a template's parameter", want: "text, int, bool, or a mapping such as {type: int, default: 3}",
+		fields: []string{"type", "values", "default"},
+	}
+	usesShape = shape{
+		name: "uses", want: "a template's name, or a mapping such as {template: load, params: {table: orders}}",
+		fields: []string{"template", "params"},
+	}
+	lockShape = shape{
+		name: "plugins.lock", want: "a mapping",
+		fields: []string{"version", "plugins"},
+	}
+	pluginShape = shape{
+		name: "a plugin", want: "a mapping such as {kind: runner, version: 1.0.0, sha256: …, schema: {…}}",
+		fields: []string{"kind", "version", "sha256", "schema"},
+	}
 	flowShape = shape{
 		name: "a flow", want: "a mapping",
 		fields: []string{
 			"flow", "description", "team", "owner", "group", "labels", "priority", "enabled", "schedule", "concurrency",
-			"expire_after", "params", "defaults", "tasks",
+			"expire_after", "params", "defaults", "alerts", "tasks",
 		},
-		later: []string{"alerts"},
 	}
 	scheduleShape = shape{
 		name: "a schedule", want: "a mapping such as {every: day}",
@@ -52,10 +115,9 @@ var (
 	}
 	defaultsShape = shape{
 		name: "defaults", want: "a mapping such as {timeout: 2h}",
-		fields: []string{"timeout", "retry"},
-		later: []string{
-			"runner", "connection", "with", "dependency_timeout", "output_timeout", "success", "trigger_rule", "concurrency", "pool",
-			"agents", "run_as", "resources", "on_agent_lost", "env", "alerts", "start_after",
+		fields: []string{
+			"timeout", "retry", "runner", "connection", "with", "env", "start_after", "dependency_timeout", "output_timeout", "success",
+			"trigger_rule", "concurrency", "pool", "agents", "run_as", "resources", "on_agent_lost", "lost_after", "alerts",
 		},
 	}
 	retryShape = shape{
@@ -65,12 +127,18 @@ var (
 	taskShape = shape{
 		name: "a task", want: "a mapping",
 		fields: []string{
-			"runner", "run", "file", "args", "with", "needs", "inputs", "outputs", "start_after", "timeout", "retry", "when",
-			"trigger_rule", "concurrency", "agents", "env", "matrix",
+			"run", "needs", "timeout", "retry", "outputs", "env", "runner", "file", "args", "with", "inputs", "start_after", "when",
+			"trigger_rule", "concurrency", "agents", "matrix", "uses", "connection", "signals", "gate", "dependency_timeout",
+			"output_timeout", "success", "pool", "run_as", "resources", "on_agent_lost", "lost_after", "formerly", "alerts",
 		},
-		later: []string{
-			"connection", "signals", "gate", "dependency_timeout", "output_timeout", "success", "pool", "run_as", "resources",
-			"on_agent_lost", "lost_after", "formerly", "alerts",
+	}
+	// A template has the fields of a task, but for those that belong to one task alone.
+	templateShape = shape{
+		name: "a template", want: "a mapping of a task's fields, and params",
+		fields: []string{
+			"params", "run", "needs", "timeout", "retry", "outputs", "env", "runner", "file", "args", "with", "inputs", "start_after", "when",
+			"trigger_rule", "concurrency", "agents", "connection", "signals", "gate", "dependency_timeout",
+			"output_timeout", "success", "pool", "run_as", "resources", "on_agent_lost", "lost_after", "alerts",
 		},
 	}
 	needShape = shape{
@@ -85,21 +153,24 @@ var (
 		name: "agents", want: "a mapping such as {labels: [hadoop]}",
 		fields: []string{"labels"},
 	}
-)
-
-// runnerSettings lists what `with` may hold for each built-in runner; all of it is text.
-func runnerSettings(runner string) (fields []string, known bool) {
-	switch runner {
-	case "shell":
-		return []string{"shell"}, true
-	case "python":
-		return []string{"python"}, true
+	gateShape = shape{
+		name: "gate", want: "a mapping such as {url: https://dq.example.com/check, timeout: 30m}",
+		fields: []string{"url", "timeout"},
 	}
-	return nil, false
-}
-
-// builtinRunners are the runners that exist, in the order in which messages name them.
-func builtinRunners() []string { return []string{"shell", "python"} }
-
-// laterRunners are runners of the language that this build does not have.
-func laterRunners() []string { return []string{"ssh", "hive"} }
+	poolUseShape = shape{
+		name: "pool", want: "a pool's name, or a mapping such as {name: hive, slots: 2}",
+		fields: []string{"name", "slots"},
+	}
+	resourcesShape = shape{
+		name: "resources", want: "a mapping such as {cpu: 1, memory: 2GiB}",
+		fields: []string{"cpu", "memory"},
+	}
+	alertsShape = shape{
+		name: "alerts", want: "a mapping such as {email: [crm@example.com]}",
+		fields: []string{"default", "owner_only", "phone", "sms", "email", "rules"},
+	}
+	alertRuleShape = shape{
+		name: "an alert rule", want: "a mapping such as {events: [failed], severity: critical, notify: [oncall:data]}",
+		fields: []string{"events", "when", "severity", "notify"},
+	}
+)

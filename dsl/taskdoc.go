@@ -11,13 +11,11 @@ import (
 )
 
 // task reads one task.
-func (d *decoder) task(name text, n *node) *taskDraft {
+func (d *decoder) task(name text, n *node, s *shape) *taskDraft {
 	t := &taskDraft{name: name}
-	var run, file, with *node
-	d.object(n, &taskShape, func(key string, v *node) {
+	var run, file *node
+	d.object(n, s, func(key string, v *node) {
 		switch key {
-		case "runner":
-			t.runner = d.runner(v)
 		case "run":
 			run = v
 			t.run = d.template(v, "the text to run")
@@ -26,64 +24,35 @@ func (d *decoder) task(name text, n *node) *taskDraft {
 			t.file = d.file(v)
 		case "args":
 			t.args = d.args(v)
-		case "with":
-			with = v
 		case "needs":
 			t.needs = d.needs(v)
 		case "inputs":
 			t.inputs = d.templates(v, "a list of paths")
 		case "outputs":
 			t.outputs = d.templates(v, "a list of paths")
-		case "start_after":
-			t.startAfter = d.duration(v)
-		case "timeout":
-			t.timeout = d.duration(v)
-		case "retry":
-			t.retry = d.retry(v)
 		case "when":
 			t.when = d.condition(v)
-		case "trigger_rule":
-			t.trigger = d.oneOf(v, string(flow.AllSuccess), string(flow.AllDone), string(flow.OneSuccess), string(flow.OneFailed))
-		case "concurrency":
-			t.concurrency = d.integer(v, 1, 1_000_000)
-		case "agents":
-			t.agents = d.agents(v)
-		case "env":
-			t.env = d.env(v)
 		case "matrix":
 			t.matrix = d.matrix(v)
+		case "uses":
+			t.uses = d.uses(v)
+		default:
+			d.common(&t.commonDraft, key, v)
 		}
 	})
-	d.work(t, n, run, file)
-	if with != nil {
-		d.with(t, with)
-	}
-	return t
-}
-
-// work wants exactly one of run and file.
-func (d *decoder) work(t *taskDraft, n, run, file *node) {
-	switch {
-	case n.kind != mappingNode:
-	case run != nil && file != nil:
+	if run != nil && file != nil {
 		d.report(file, "duplicate", "keep one of them", "task %s has both run and file", strconv.Quote(t.name.value))
 		d.findings[len(d.findings)-1].Related = d.related(run, "run is given here")
-	case run == nil && file == nil:
-		d.reportAt(t.name.at, "missing", "add `run:` with the command, or `file:` with the name of a script", "task "+strconv.Quote(t.name.value)+" has nothing to run")
 	}
-}
-
-func (d *decoder) runner(n *node) text {
-	t := d.text(n, "a runner's name")
-	_, known := runnerSettings(t.value)
-	switch {
-	case t.at.Line == 0 || known:
-	case slices.Contains(laterRunners(), t.value):
-		d.report(n, "not-supported", "runners: "+strings.Join(builtinRunners(), ", "), "the runner %s is not supported yet", t.value)
-	default:
-		d.report(n, "unknown-runner", suggest(t.value, builtinRunners(), "runners: "), "no runner is named %s", strconv.Quote(t.value))
+	if s == &taskShape && n.kind == mappingNode && run == nil && file == nil && t.uses == nil {
+		at, hint, message := nothingToRun(name)
+		d.reportAt(at, "missing", hint, message)
 	}
 	return t
+}
+
+func nothingToRun(name text) (at flow.Pos, hint, message string) {
+	return name.at, "add `run:` with the command, or `file:` with the name of a script", "task " + strconv.Quote(name.value) + " has nothing to run"
 }
 
 // file reads the name of a script beside the flow's file and returns it relative to the flows root.
@@ -118,38 +87,6 @@ func (d *decoder) args(n *node) (out []flow.Arg) {
 		}
 	})
 	return out
-}
-
-// with reads the runner's settings. Those of the built-in runners are flat texts.
-func (d *decoder) with(t *taskDraft, n *node) {
-	runner := t.runner.value
-	if runner == "" {
-		runner = "shell"
-	}
-	fields, known := runnerSettings(runner)
-	if !known {
-		return // the runner is reported
-	}
-	d.path = append(d.path, "with")
-	t.with = make(map[string]any, len(n.pairs))
-	d.pairs(n, "a mapping of the runner's settings", func(key string, k, v *node) {
-		if !slices.Contains(fields, key) {
-			d.report(k, "runner-config", suggest(key, fields, "settings: "), "the runner %s has no setting %s", runner, strconv.Quote(key))
-			return
-		}
-		if v.kind != scalarNode || v.typ == nullScalar || v.text == "" {
-			d.report(v, "runner-config", "", "%s takes the name or path of a program, not %s", key, v.describe())
-			return
-		}
-		if value := d.template(v, "text"); value != nil {
-			if s, ok := value.Const(); ok {
-				t.with[key] = s
-			} else {
-				t.with[key] = value
-			}
-		}
-	})
-	d.path = d.path[:len(d.path)-1]
 }
 
 func (d *decoder) env(n *node) (out []flow.Env) {

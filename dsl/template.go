@@ -54,17 +54,27 @@ func (d *decoder) condition(n *node) *flow.Template {
 		d.report(n, "bad-expression", "remove `when` to run always", "the condition is empty")
 		return nil
 	}
-	return &flow.Template{Parts: []flow.Part{{Expr: source, Pos: d.src.cursor(n).place(strings.Index(t.value, source))}}, Pos: t.at}
+	return &flow.Template{Parts: []flow.Part{{Expr: source, Pos: d.place(n)(strings.Index(t.value, source))}}, Pos: t.at}
 }
 
 // parseTemplate splits a text into literals and expressions.
 func (d *decoder) parseTemplate(n *node) *flow.Template {
-	t, problems := expr.ParseTemplate(n.text, d.src.cursor(n).place)
+	t, problems := expr.ParseTemplate(n.text, d.place(n))
 	for _, p := range problems {
 		d.reportAt(p.Pos, p.Rule, p.Hint, p.Message)
 	}
 	t.Pos = d.src.pos(n)
 	return t
+}
+
+// place returns a function that tells where the byte at an offset of a scalar stands.
+func (d *decoder) place(n *node) func(off int) flow.Pos {
+	s := d.spliced[n]
+	if s == nil {
+		return d.src.cursor(n).place
+	}
+	written := d.src.cursor(s.written)
+	return func(off int) flow.Pos { return written.place(s.origin(off)) }
 }
 
 // checkTemplates type-checks the expressions of a task, which came from the draft d.
@@ -87,18 +97,42 @@ func (b *builder) checkTemplates(d *taskDraft, t *flow.Task) {
 		check(a.Value, expr.Dispatch)
 	}
 	for _, e := range t.Env {
-		check(e.Value, expr.Dispatch)
+		check(e.Value, expr.Config)
+		b.secrets(e.Value)
 	}
-	for _, name := range sortedKeys(t.With) {
-		if value, ok := t.With[name].(*flow.Template); ok {
-			check(value, expr.Dispatch)
-		}
+	eachTemplate(t.With, func(value *flow.Template) {
+		check(value, expr.Config)
+		b.secrets(value)
+	})
+	if t.Gate != nil {
+		check(t.Gate.URL, expr.Dispatch)
+	}
+	for _, r := range t.Alerts.Rules {
+		check(r.When, expr.When)
 	}
 	for _, path := range t.Inputs {
 		check(path, expr.Creation)
 	}
 	for _, path := range t.Outputs {
 		check(path, expr.Creation)
+	}
+}
+
+// secrets checks the secrets that a template of a task names: they exist, and the team may use them.
+func (b *builder) secrets(t *flow.Template) {
+	if _, ok := t.Const(); ok {
+		return
+	}
+	for _, use := range b.programs.Secrets(t, expr.Config) {
+		l := b.lookup()
+		l.secret(text{use.Name, use.Pos})
+		b.findings = append(b.findings, l.findings...)
+		if s := b.catalog.secrets[use.Name]; s != nil {
+			b.allow(text{use.Name, use.Pos}, "secret", s.Teams, s.Pos)
+		}
+		if isAhead(aheadFunctions, "secret") {
+			b.findings = append(b.findings, finding{Diagnostic: aheadAt(use.Pos, "secret()")})
+		}
 	}
 }
 

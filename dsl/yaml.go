@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -404,6 +405,7 @@ func (c *converter) list(a *ast.SequenceNode, depth int) *node {
 		if i < len(a.Entries) {
 			placeNothing(item, v, a.Entries[i].Start)
 		}
+		item.join()
 		n.items = append(n.items, item)
 		n.size += item.size
 		if !c.count(n, a.Start) {
@@ -411,6 +413,20 @@ func (c *converter) list(a *ast.SequenceNode, depth int) *node {
 		}
 	}
 	return n
+}
+
+// join makes the text of an item of a list that the scanner takes for a mapping, as it does with {notify: [oncall:data]}: a colon without
+// space behind it is part of a text.
+func (n *node) join() {
+	if n.kind != mappingNode || len(n.pairs) != 1 {
+		return
+	}
+	key, value := n.pairs[0].key, n.pairs[0].value
+	if key.line != n.line || key.col != n.col || key.style != plainStyle || value.kind != scalarNode || value.style != plainStyle ||
+		value.typ == nullScalar || value.line != key.line || int(value.col) != int(key.col)+utf8.RuneCountInString(key.text)+1 {
+		return
+	}
+	*n = node{kind: scalarNode, line: n.line, col: n.col, size: 1, text: key.text + ":" + value.text}
 }
 
 func (c *converter) anchor(a *ast.AnchorNode, depth int) *node {

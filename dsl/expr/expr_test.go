@@ -176,7 +176,10 @@ func TestCheckFindsProblems(t *testing.T) {
 		{`quote(ds)`, Creation, BadExpression, "quote is not known yet", 1},
 		{`params.table`, Run, UnquotedParam, "unquoted", 1},
 		{`quote('a') + upper(params.table)`, Run, UnquotedParam, "unquoted", 20},
-		{`secret('hive')`, Dispatch, NotSupported, "secret()", 1},
+		{`secret('hive')`, Dispatch, BadExpression, "a secret may not stand here", 1},
+		{`secret(params.x)`, Config, BadExpression, "must be known", 15},
+		{`secret()`, Config, BadExpression, "not enough arguments", 0},
+		{`ds`, Peer, BadExpression, "belong to no run", 1},
 		{`ds`, When, BadExpression, "bool", 0},
 		{`date(period.start, '%Q')`, Dispatch, BadExpression, "%Q", 20},
 		{`shift(period.start, 'yesterday')`, Dispatch, BadExpression, "no shift", 0},
@@ -360,4 +363,20 @@ func BenchmarkPrograms(b *testing.B) {
 			}
 		}
 	})
+}
+
+func TestSecrets(t *testing.T) {
+	t.Parallel()
+	template := expression("upper(secret('a')) + secret(\"b\")")
+	ps := new(Programs)
+	if problems := ps.Check(template, Config, nil); len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	uses := ps.Secrets(template, Config)
+	if len(uses) != 2 || uses[0].Name != "a" || uses[1].Name != "b" || uses[0].Pos.Col != 14 {
+		t.Errorf("got %+v", uses)
+	}
+	if _, err := ps.Text(template, Config, &Values{}); err == nil {
+		t.Error("a secret was evaluated here")
+	}
 }

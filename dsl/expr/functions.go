@@ -57,6 +57,11 @@ func (v *Values) quote(x any) (string, error) {
 	return v.Quote(s), nil
 }
 
+// secretOf stands for secret(): its value is known on the agent alone.
+func secretOf(name string) (string, error) {
+	return "", fmt.Errorf("the secret %.40q is known on the agent only", name)
+}
+
 // textFunc gives outputs as text, where they are compared with text.
 func textFunc(args ...any) (any, error) { return text(args[0]) }
 

@@ -68,14 +68,17 @@ func (in *inspector) Visit(node *ast.Node) {
 func (in *inspector) identifier(n *ast.IdentifierNode) {
 	name := n.Value
 	switch {
-	case name == "secret":
-		in.report(n, NotSupported, "secret() is not supported yet", "")
+	case name == "secret" && !slices.Contains(contexts(in.scope), name):
+		in.report(n, BadExpression, "a secret may not stand here, where others could read it", "pass it through env or with")
 		return
 	case name == "$env":
 		in.report(n, BadExpression, "$env is not available", "name a context, such as params.table")
 		return
-	case !slices.Contains(contexts(Dispatch), name):
+	case !slices.Contains(contexts(Config), name):
 		return // a function, or unknown to the type checker
+	case in.scope == Peer && name != "secret":
+		in.report(n, BadExpression, fmt.Sprintf("%s is not known here: connections and channels belong to no run", name), "write the value, or secret('name')")
+		return
 	case !slices.Contains(contexts(in.scope), name):
 		in.report(n, BadExpression, fmt.Sprintf("%s is not known yet when the run is created", name), "use period, params, matrix, ds, ds_nodash or hour")
 		return
@@ -115,6 +118,8 @@ func (in *inspector) call(node *ast.Node, n *ast.CallNode) {
 	}
 	textArguments(callee.Value, n.Arguments)
 	switch callee.Value {
+	case "secret":
+		in.secret(n)
 	case "quote":
 		for i := range n.Arguments {
 			ast.Walk(&n.Arguments[i], quotes{in})
@@ -124,6 +129,18 @@ func (in *inspector) call(node *ast.Node, n *ast.CallNode) {
 	case "shift":
 		in.constant(n, func(s string) error { _, err := shiftFunc("2026-11-19", s); return err })
 	}
+}
+
+// secret wants the name of the secret to be known now.
+func (in *inspector) secret(n *ast.CallNode) {
+	if len(n.Arguments) != 1 {
+		return // the type checker says it
+	}
+	if name, ok := n.Arguments[0].(*ast.StringNode); ok {
+		in.refs = append(in.refs, reference{"secret", name.Value, name.Location().From})
+		return
+	}
+	in.report(n.Arguments[0], BadExpression, "the name of a secret must be known when the repository is compiled", "write secret('name')")
 }
 
 // constant checks a second argument that is known now.

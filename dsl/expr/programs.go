@@ -213,9 +213,15 @@ func message(err error) (at int, text string) {
 
 // contexts lists the names that are known in a scope.
 func contexts(scope Scope) []string {
+	if scope == Peer {
+		return []string{"secret"}
+	}
 	names := []string{"period", "params", "matrix", "ds", "ds_nodash", "hour"}
 	if scope != Creation {
 		names = append(names, "flow", "task", "run", "env", "needs", "quote")
+	}
+	if scope == Config {
+		names = append(names, "secret")
 	}
 	return names
 }
@@ -234,7 +240,7 @@ func env(scope Scope) types.Map {
 		"params": texts, "matrix": texts, "env": texts,
 		"needs": types.Map{types.Extra: types.Map{"state": text, "outputs": outputs, types.Extra: need}},
 		"ds":    text, "ds_nodash": text, "hour": text,
-		"quote": types.TypeOf((&Values{}).quote),
+		"quote": types.TypeOf((&Values{}).quote), "secret": types.TypeOf(secretOf),
 	}
 	known := types.Map{}
 	for _, name := range contexts(scope) {
@@ -335,6 +341,28 @@ func (ps *Programs) Names(t *flow.Template, scope Scope, context string) []strin
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
+}
+
+// Use is a name in an expression, with its place.
+type Use struct {
+	Name string
+	Pos  flow.Pos
+}
+
+// Secrets lists the secrets that t names, in their order.
+func (ps *Programs) Secrets(t *flow.Template, scope Scope) (uses []Use) {
+	for i := range t.Parts {
+		part := &t.Parts[i]
+		if part.Expr == "" {
+			continue
+		}
+		for _, r := range ps.get(scope, part.Expr).refs {
+			if r.context == "secret" {
+				uses = append(uses, Use{r.name, place(part, r.at)})
+			}
+		}
+	}
+	return uses
 }
 
 // place moves the position of an expression on to a character of its first line; on later lines only the line is known.

@@ -9,7 +9,7 @@ import (
 // Problem is something wrong with a template, found before it runs.
 type Problem struct {
 	Pos     flow.Pos
-	Rule    string // bad-expression, unquoted-param or not-supported
+	Rule    string // bad-expression or unquoted-param
 	Message string
 	Hint    string
 }
@@ -18,7 +18,6 @@ type Problem struct {
 const (
 	BadExpression = "bad-expression"
 	UnquotedParam = "unquoted-param"
-	NotSupported  = "not-supported"
 )
 
 // ParseTemplate splits text into literals and expressions; pos gives the place of a byte of the text. Write $${{ for a

@@ -16,6 +16,8 @@ const (
 	Dispatch              // args, with, env: everything
 	Run                   // run: as Dispatch, but the text is code, so params must be quoted
 	When                  // when: one expression, true or false
+	Config                // env, with: as Dispatch, and secret()
+	Peer                  // the settings of connections and channels: secret() alone, since they belong to no run
 )
 
 // Values are what the contexts hold. In scope Creation only Period, Params and Matrix are read.
@@ -106,6 +108,8 @@ func (v *Values) context(name string) any {
 		return v.Period.named().Format("15")
 	case "quote":
 		return v.quote
+	case "secret":
+		return secretOf
 	}
 	return nil
 }

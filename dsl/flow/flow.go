@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"strings"
 	"time"
 
 	"flowctl/dsl/period"
@@ -19,28 +20,24 @@ type Project struct {
 	Admins   []string           `json:"admins,omitempty"`
 	People   map[string]*Person `json:"people,omitempty"`
 	Teams    map[string]*Team   `json:"teams,omitempty"`
-	Flows    []*Flow            `json:"flows"` // sorted by name
-	Hash     string             `json:"hash"`  // SHA-256 over everything that can change what a run does
 
-	byName map[string]*Flow
-}
+	Channels    map[string]*Channel    `json:"channels,omitempty"`
+	Accounts    map[string]*Account    `json:"accounts,omitempty"`
+	Secrets     map[string]*Secret     `json:"secrets,omitempty"`
+	Pools       map[string]*Pool       `json:"pools,omitempty"`
+	Connections map[string]*Connection `json:"connections,omitempty"`
+	Signals     map[string]*Signal     `json:"signals,omitempty"`
+	Plugins     map[string]*Plugin     `json:"plugins,omitempty"` // of third parties
+	Monitors    Monitors               `json:"monitors,omitzero"`
+	Watchdog    *Watchdog              `json:"watchdog,omitempty"`
 
-// Person is somebody who owns flows or receives alerts.
-type Person struct {
-	Key      string `json:"key"`
-	Name     string `json:"name,omitempty"`
-	Email    string `json:"email,omitempty"`
-	SMS      string `json:"sms,omitempty"`
-	Phone    string `json:"phone,omitempty"`
-	Timezone string `json:"timezone,omitempty"`
-	Pos      Pos    `json:"pos"`
-}
+	Flows []*Flow    `json:"flows"`          // sorted by name
+	Data  []DataEdge `json:"data,omitempty"` // sorted by reader, then writer
+	Hash  string     `json:"hash"`           // SHA-256 over everything that can change what a run does, or who hears of it
 
-// Team owns flows.
-type Team struct {
-	Name    string   `json:"name"`
-	Members []string `json:"members"`
-	Pos     Pos      `json:"pos"`
+	byName  map[string]*Flow
+	readers map[TaskRef][]DataEdge
+	writers map[TaskRef][]DataEdge
 }
 
 // Flow is a named set of tasks with one schedule and one owning team.
@@ -61,6 +58,7 @@ type Flow struct {
 	Newest      bool              `json:"newest,omitempty"`   // concurrency.order: newest
 	ExpireAfter time.Duration     `json:"expire_after"`
 	Params      []Param           `json:"params,omitempty"` // in the order written
+	Alerts      *Alerts           `json:"alerts"`           // never nil; also what its tasks take that say nothing
 	Tasks       []*Task           `json:"tasks"`            // in an order in which needs within the flow come first; Tasks[i].Index == i
 	Hash        string            `json:"hash"`
 	Pos         Pos               `json:"pos"`
@@ -108,6 +106,8 @@ type Task struct {
 	TriggerRule TriggerRule   `json:"trigger_rule"`
 	Concurrency int           `json:"concurrency,omitempty"` // active task runs over all runs; 0 = unlimited
 	Agents      []string      `json:"agents,omitempty"`      // label selector: "hadoop" or "zone=a"; all must match
+
+	*Options // what few tasks say
 
 	Matrix map[string]string `json:"matrix,omitempty"` // the values of this expansion
 	Base   string            `json:"base,omitempty"`   // the name before matrix expansion; empty when not expanded
@@ -183,6 +183,19 @@ func (t *Template) Const() (string, bool) {
 	return "", false
 }
 
+// Source returns the template as it would be written, with ${{ }} around expressions.
+func (t *Template) Source() string {
+	var b strings.Builder
+	for _, p := range t.Parts {
+		if p.Expr != "" {
+			b.WriteString("${{ " + p.Expr + " }}")
+		} else {
+			b.WriteString(strings.ReplaceAll(p.Lit, "${{", "$${{"))
+		}
+	}
+	return b.String()
+}
+
 // Index builds the lookup tables. The compiler calls it once, before the project is shared.
 func (p *Project) Index() {
 	p.byName = make(map[string]*Flow, len(p.Flows))
@@ -196,7 +209,18 @@ func (p *Project) Index() {
 			f.byName[t.Name] = t
 		}
 	}
+	p.readers, p.writers = make(map[TaskRef][]DataEdge, len(p.Data)), make(map[TaskRef][]DataEdge, len(p.Data))
+	for _, e := range p.Data {
+		p.readers[e.From] = append(p.readers[e.From], e)
+		p.writers[e.To] = append(p.writers[e.To], e)
+	}
 }
+
+// Readers returns the data edges that lead from a task: who reads what it writes.
+func (p *Project) Readers(t TaskRef) []DataEdge { return p.readers[t] }
+
+// Writers returns the data edges that lead to a task: who writes what it reads.
+func (p *Project) Writers(t TaskRef) []DataEdge { return p.writers[t] }
 
 // Flow returns the flow of that name, nil when there is none.
 func (p *Project) Flow(name string) *Flow { return p.byName[name] }

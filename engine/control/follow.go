@@ -35,7 +35,7 @@ type Follower struct {
 
 // Open prepares a follower over what is stored.
 func (f *Follower) Open(ctx context.Context) error {
-	f.compiler = dsl.New()
+	f.compiler = compiler()
 	newest, err := f.Store.Revisions(ctx, 0, 1)
 	if err != nil {
 		return fmt.Errorf("read the newest revision: %w", err)
@@ -152,11 +152,18 @@ func (f *Follower) Revision(ctx context.Context, id engine.RevisionID) (*core.Re
 		}
 		files[i] = dsl.File{Path: s.Path, Mode: s.Mode, Data: data}
 	}
-	project, found := dsl.New().Compile(files)
+	project, found := compiler().Compile(files)
 	if project == nil {
 		return nil, fmt.Errorf("revision %d (commit %.12s) does not compile with this version: %s", id, row.Commit, firstError(found))
 	}
 	return &core.Revision{ID: id, Commit: row.Commit, Tree: treeHash(stored), Project: project}, nil
+}
+
+// compiler makes one that refuses what this build cannot run.
+func compiler() *dsl.Compiler {
+	c := dsl.New()
+	c.ForExecution = true
+	return c
 }
 
 func firstError(found []diag.Diagnostic) string {

@@ -1,0 +1,73 @@
+package dsl
+
+import (
+	"slices"
+
+	"flowctl/dsl/diag"
+	"flowctl/dsl/flow"
+)
+
+// The language is ahead of the engine: what is named in this file is accepted, checked and part of the model, but the engine of
+// this build does not act on it. A use of it is a not-supported warning, and an error when a repository is compiled to be run: nothing is
+// ever ignored. Whoever builds the engine's side removes the line.
+
+// aheadTask are fields of tasks, and the same of defaults and templates.
+var aheadTask = []string{
+	"alerts",
+	"dependency_timeout",
+	"formerly",
+	"gate",
+	"lost_after",
+	"on_agent_lost",
+	"output_timeout",
+	"pool",
+	"resources",
+	"run_as",
+	"signals",
+	"success",
+}
+
+// ahead are fields by their mapping.
+var ahead = map[*shape][]string{
+	&settingsShape: {
+		"monitors",
+		"watchdog",
+	},
+	&catalogShape: {
+		"channels",
+	},
+	&flowShape: {
+		"alerts",
+	},
+	&taskShape:     aheadTask,
+	&defaultsShape: aheadTask,
+	&templateShape: aheadTask,
+}
+
+// aheadRunners are runners that this build does not have.
+var aheadRunners = []string{
+	"hive",
+	"ssh",
+}
+
+// aheadFunctions are functions of expressions.
+var aheadFunctions = []string{
+	"secret",
+}
+
+func isAhead(list []string, name string) bool { return len(list) > 0 && slices.Contains(list, name) }
+
+// The message and hint of what is ahead.
+const (
+	aheadMessage = " is not supported by this version's server"
+	aheadHint    = "the server refuses the commit: remove it, or wait for the version that acts on it"
+)
+
+// aheadAt is the warning about a use of something.
+func aheadAt(at flow.Pos, what string) diag.Diagnostic {
+	d := errorAt(at, notSupported, aheadHint, what+aheadMessage)
+	d.Severity = diag.Warning
+	return d
+}
+
+const notSupported = "not-supported"

@@ -1,0 +1,1 @@
+insert overwrite table mart.orders select * from ods.orders where dt = '${ds}'
