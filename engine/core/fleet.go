@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"flowctl/dsl/flow"
 	"flowctl/engine"
 )
 
@@ -22,6 +23,7 @@ type agent struct {
 	connected bool
 	live      map[engine.AttemptID]*taskRun
 	probing   map[string][]*watch // by path
+	seen      engine.Presence     // no agent = never since the restart
 }
 
 func (a *agent) free() int {
@@ -86,6 +88,7 @@ func (m *Machine) join(h engine.Hello) {
 	a := m.agent(h.Name)
 	a.connected, a.boot, a.labels, a.slots = true, h.BootID, h.Labels, h.Slots
 	m.lookable = true
+	m.present(a)
 	known := make(map[engine.AttemptID]bool, len(h.Attempts))
 	for _, r := range h.Attempts {
 		known[r.Attempt] = true
@@ -127,6 +130,7 @@ func (m *Machine) lose(name string) {
 		return
 	}
 	a.connected = false
+	m.away(a)
 	for _, path := range slices.Sorted(maps.Keys(a.probing)) {
 		for _, w := range a.probing[path] {
 			w.asked = false
@@ -218,6 +222,9 @@ func (m *Machine) finish(t *taskRun, res engine.Result) {
 	if t.row.State != engine.Killing { // it says who wanted its end
 		t.row.Code, t.row.Message = res.Code, res.Message
 	}
+	if res.Code == engine.CodeLost {
+		m.tellOfAttempt(t, flow.Zombie, res.Message)
+	}
 	switch retry := t.def.Retry; {
 	case t.row.State == engine.Killing:
 		a.State = engine.Killed
@@ -234,6 +241,7 @@ func (m *Machine) finish(t *taskRun, res engine.Result) {
 			a.State = engine.Failed
 		}
 		t.row.NextAt = m.now.Add(delay)
+		m.tellOfAttempt(t, flow.Retrying, res.Message)
 		m.move(t, engine.Retrying)
 		m.sleep(t, t.row.NextAt)
 	default:
@@ -263,6 +271,8 @@ func (m *Machine) refuse(t *taskRun, r *engine.Report) {
 	t.notBefore = m.now.Add(refusedPause)
 	if len(r.Missing) > 0 {
 		a.Message = "input not there: " + strings.Join(r.Missing, ", ")
+	} else {
+		m.tellOfAttempt(t, flow.Redispatched, r.Message)
 	}
 	if t.row.State == engine.Killing {
 		m.move(t, engine.Killed)

@@ -338,6 +338,8 @@ type rows struct {
 	backfills map[engine.BackfillID]engine.BackfillRow
 	waits     map[engine.RunID][]engine.Wait
 	ops       []engine.Operation
+	events    map[string]engine.Event // by key
+	presences map[string]engine.Presence
 }
 
 func newRows(t fataler) *rows {
@@ -345,6 +347,7 @@ func newRows(t fataler) *rows {
 		t: t, runs: map[engine.RunID]engine.Run{}, tasks: map[engine.TaskRunKey]engine.TaskRun{},
 		attempts: map[engine.AttemptID]engine.Attempt{}, outcomes: map[engine.LedgerKey]map[int]engine.Outcome{},
 		flows: map[string]engine.FlowState{}, backfills: map[engine.BackfillID]engine.BackfillRow{}, waits: map[engine.RunID][]engine.Wait{},
+		events: map[string]engine.Event{}, presences: map[string]engine.Presence{},
 	}
 }
 
@@ -384,6 +387,15 @@ func (s *rows) apply(c *engine.Changes) {
 		s.waits[x.Run] = append(s.waits[x.Run], x)
 	}
 	s.ops = append(s.ops, c.Operations...)
+	for _, e := range c.Events {
+		if old, twice := s.events[e.Key]; twice {
+			s.t.Fatalf("event %+v was told before: %+v", e, old)
+		}
+		s.events[e.Key] = e
+	}
+	for _, p := range c.Presences {
+		s.presences[p.Agent] = p
+	}
 	s.check()
 }
 
@@ -579,6 +591,11 @@ func (s *rows) snapshot() *engine.Snapshot {
 	}
 	for _, name := range sortedKeys(s.flows) {
 		out.Flows = append(out.Flows, s.flows[name])
+	}
+	for _, name := range sortedKeys(s.presences) {
+		if p := s.presences[name]; !p.Told {
+			out.Presences = append(out.Presences, p)
+		}
 	}
 	for _, id := range sortedKeys(s.backfills) {
 		out.LastBackfill = id
