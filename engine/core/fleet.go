@@ -23,6 +23,7 @@ type agent struct {
 	connected bool
 	live      map[engine.AttemptID]*taskRun
 	probing   map[string][]*watch // by path
+	asked     int                 // watches in probing
 	seen      engine.Presence     // no agent = never since the restart
 }
 
@@ -69,18 +70,9 @@ func (m *Machine) pick(selector []string) *agent {
 	return best
 }
 
-// anyAgent returns a connected agent for a queue's selector, full or not.
-func (m *Machine) anyAgent(selector string) *agent {
-	var labels []string
-	if selector != "" {
-		labels = strings.Split(selector, ",")
-	}
-	for _, a := range m.fleet {
-		if a.connected && len(a.mismatch(labels)) == 0 {
-			return a
-		}
-	}
-	return nil
+// within tells whether a connected agent has all labels of a selector.
+func (m *Machine) within(selector []string) bool {
+	return slices.ContainsFunc(m.fleet, func(a *agent) bool { return a.connected && len(a.mismatch(selector)) == 0 })
 }
 
 // join takes an agent's account of itself: what it holds is compared with what the machine gave it.
@@ -137,6 +129,7 @@ func (m *Machine) lose(name string) {
 			m.look(w)
 		}
 	}
+	a.asked = 0
 	clear(a.probing)
 }
 

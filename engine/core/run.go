@@ -278,6 +278,9 @@ func (m *Machine) move(t *taskRun, to engine.State) {
 		m.unsubscribe(t)
 		m.unwatch(t)
 	}
+	if to == engine.Succeeded {
+		m.produced(t)
+	}
 	m.touchTask(t)
 	r.tally(from, -1)
 	r.tally(to, 1)

@@ -33,7 +33,8 @@ type world struct {
 	// assigned lists all assignments in the order they were made, as "flow/task@label".
 	assigned []string
 	probes   int
-	deaf     bool // nothing reaches the agents
+	broken   map[string]string // paths whose check fails
+	deaf     bool              // nothing reaches the agents
 }
 
 func newWorld(t fataler, start string) *world {
@@ -43,7 +44,7 @@ func newWorld(t fataler, start string) *world {
 	}
 	return &world{
 		t: t, m: New(), now: period.At(at), rows: newRows(t), revs: map[engine.RevisionID]*Revision{},
-		fleet: map[string]map[engine.AttemptID]*engine.Assignment{}, paths: map[string]bool{}, joins: map[string]engine.Hello{},
+		fleet: map[string]map[engine.AttemptID]*engine.Assignment{}, paths: map[string]bool{}, broken: map[string]string{}, joins: map[string]engine.Hello{},
 	}
 }
 
@@ -120,7 +121,7 @@ func (w *world) perform() {
 			var ps []engine.PathState
 			for _, p := range out.Probe[name] {
 				w.probes++
-				ps = append(ps, engine.PathState{Path: p, Exists: w.paths[p]})
+				ps = append(ps, engine.PathState{Path: p, Exists: w.paths[p] && w.broken[p] == "", Error: w.broken[p]})
 			}
 			next = append(next, Probed{Agent: name, Paths: ps})
 		}
