@@ -3,6 +3,7 @@ package engine
 import (
 	"strconv"
 
+	"flowctl/dsl/flow"
 	"flowctl/dsl/period"
 )
 
@@ -74,6 +75,7 @@ type TaskRun struct {
 	Outputs  map[string]string // written to $FLOWCTL_OUTPUT or given by an operator
 	Started  period.Instant
 	Finished period.Instant
+	Alerted  bool // an event told of trouble with it, or with it in an older version, and none that it is over
 }
 
 // Attempt is one execution of a task run on one agent.
@@ -159,6 +161,29 @@ type Operation struct {
 	Detail string
 }
 
+// Event is something that alerts tell of, stored with the change that causes it. Fields that do not apply are zero.
+type Event struct {
+	ID       int64 // given by the store, from 1
+	At       period.Instant
+	Kind     flow.Event
+	Flow     string
+	Task     string
+	Run      RunID
+	Attempt  AttemptID
+	Backfill BackfillID
+	Agent    string
+	// Key names what happened: the same thing always has the same key, and the store keeps the first event of a key.
+	Key    string
+	Detail string // for people
+}
+
+// Presence is what the scheduler remembers of an agent's stream.
+type Presence struct {
+	Agent string
+	Lost  period.Instant // when the stream broke; 0 = it is open
+	Told  bool           // an event told of the loss
+}
+
 // Changes is what one round of the scheduler changed: whole rows, of which the last one of a key counts. The store
 // applies them in one transaction.
 type Changes struct {
@@ -172,6 +197,8 @@ type Changes struct {
 	Flows      []FlowState
 	Backfills  []BackfillRow
 	Operations []Operation
+	Events     []Event
+	Presences  []Presence
 }
 
 // Wait says that a settled run waits for a task of another run: when that one succeeds after all, the settled run is
@@ -192,7 +219,7 @@ type TaskRunKey struct {
 // Empty tells whether there is nothing to store.
 func (c *Changes) Empty() bool {
 	return len(c.Runs)+len(c.TaskRuns)+len(c.NoTaskRuns)+len(c.Attempts)+len(c.Waits)+len(c.NoWaits)+len(c.Outcomes)+len(c.Flows)+
-		len(c.Backfills)+len(c.Operations) == 0
+		len(c.Backfills)+len(c.Operations)+len(c.Events)+len(c.Presences) == 0
 }
 
 // Reset empties c and keeps its memory.
@@ -207,4 +234,6 @@ func (c *Changes) Reset() {
 	c.Flows = c.Flows[:0]
 	c.Backfills = c.Backfills[:0]
 	c.Operations = c.Operations[:0]
+	c.Events = c.Events[:0]
+	c.Presences = c.Presences[:0]
 }

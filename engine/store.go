@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"flowctl/dsl/diag"
+	"flowctl/dsl/flow"
 	"flowctl/dsl/period"
 )
 
@@ -65,6 +66,7 @@ type Store interface {
 	Backfills(ctx context.Context) ([]BackfillRow, error)
 	// Operations lists newest first those with a smaller ID than before; 0 = all.
 	Operations(ctx context.Context, before int64, limit int) ([]Operation, error)
+	Events(ctx context.Context, q EventQuery) ([]Event, string, error)
 
 	Close() error
 }
@@ -83,6 +85,8 @@ type Snapshot struct {
 	Ahead []Ahead
 	// Superseded are the active runs that a newer version has replaced, by ID: attempts of theirs are being killed.
 	Superseded []RunID
+	// Presences are those of the agents whose loss was not told, by name.
+	Presences []Presence
 	// Woken are the settled runs of which a Wait is over, by ID: the one who was to load them died before.
 	Woken []RunID
 	// The highest numbers given out so far; 0 = none.
@@ -182,6 +186,16 @@ type AttemptQuery struct {
 	Task   string
 	Agent  string
 	State  State
+	Cursor string
+	Limit  int // 0 = 100
+}
+
+// EventQuery selects events. Zero fields do not restrict.
+type EventQuery struct {
+	Flow   string
+	Task   string
+	Run    RunID
+	Kind   flow.Event
 	Cursor string
 	Limit  int // 0 = 100
 }

@@ -99,6 +99,11 @@ func (c *client) Operations(ctx context.Context, p engine.Page) (*engine.List[en
 	return fetch[engine.List[engine.OperationView]](ctx, c, "/operations", pageOf(p))
 }
 
+func (c *client) Events(ctx context.Context, q engine.EventsQuery) (*engine.List[engine.EventView], error) {
+	p := pageOf(q.Page).set("target", q.Target).set("kind", string(q.Kind))
+	return fetch[engine.List[engine.EventView]](ctx, c, "/events", p)
+}
+
 func number[ID ~int64](id ID) string { return strconv.FormatInt(int64(id), 10) }
 
 func itemsOf[T any](l *engine.List[T], err error) ([]T, error) {

@@ -163,6 +163,10 @@ func (f *fake) AgentToken(ctx context.Context, ttl time.Duration) (*engine.Agent
 	return answer[engine.AgentToken](f.record(ctx, "AgentToken", ttl))
 }
 
+func (f *fake) Events(ctx context.Context, q engine.EventsQuery) (*engine.List[engine.EventView], error) {
+	return answer[engine.List[engine.EventView]](f.record(ctx, "Events", q))
+}
+
 func (f *fake) Operations(ctx context.Context, p engine.Page) (*engine.List[engine.OperationView], error) {
 	return answer[engine.List[engine.OperationView]](f.record(ctx, "Operations", p))
 }

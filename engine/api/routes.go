@@ -7,6 +7,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"flowctl/dsl/flow"
 	"flowctl/engine"
 )
 
@@ -52,6 +53,11 @@ type (
 		Target string `query:"target" doc:"flow[/task][@period[..period]][#version]"`
 		State  string `query:"state" enum:"assigned,running,killing,succeeded,failed,killed"`
 		Agent  string `query:"agent"`
+	}
+	eventParams struct {
+		PageParams
+		Target string `query:"target" doc:"flow[/task][@period][#version]"`
+		Kind   string `query:"kind" doc:"failed, retrying, killed and so on"`
 	}
 	backfillVerb struct {
 		ID   int64  `path:"id" minimum:"1"`
@@ -106,6 +112,10 @@ func (s *server) readRoutes(api huma.API, svc engine.Service) {
 	get(s, api, "/operations", "list-operations", "List what operators did, newest first",
 		func(ctx context.Context, in *PageParams) (*engine.List[engine.OperationView], error) {
 			return list(svc.Operations(ctx, in.page()))
+		})
+	get(s, api, "/events", "list-events", "List what alerts tell of, newest first",
+		func(ctx context.Context, in *eventParams) (*engine.List[engine.EventView], error) {
+			return list(svc.Events(ctx, engine.EventsQuery{Page: in.page(), Target: in.Target, Kind: flow.Event(in.Kind)}))
 		})
 }
 

@@ -327,21 +327,27 @@ func (m *Machine) materialise(ev ExistingAnswered) {
 	if b.row.State != engine.BackfillRunning {
 		return
 	}
+	var unfinished []string
 	for i := range ev.Keys {
 		c := b.next[i]
 		standing := m.flowState(c.flow.Name).standing[c.period.Start] != nil
-		if found := all[i]; Decide(found, standing, b.row.Reprocess).Create {
-			m.replaces(found)
+		d := Decide(all[i], standing, b.row.Reprocess)
+		if d.Create {
+			m.replaces(all[i])
 			m.create(newRun{
-				flow: c.flow, rev: b.rev, period: c.period, version: found.Version + 1, kind: engine.Backfill,
+				flow: c.flow, rev: b.rev, period: c.period, version: all[i].Version + 1, kind: engine.Backfill,
 				bf: b, due: m.now, pinned: true,
 			})
 			b.row.Created++
 		} else {
 			b.row.Skipped++
 		}
+		if d.Reason == unfinishedRun {
+			unfinished = append(unfinished, c.flow.Name+"@"+c.flow.Schedule.Label(c.period))
+		}
 		b.row.Cursor = c.mark().String()
 	}
+	m.tellSkipped(b, unfinished)
 	b.next = append(b.next[:0], b.next[len(ev.Keys):]...)
 	m.touchBackfill(b)
 	m.refill(b)
@@ -353,11 +359,13 @@ type Decision struct {
 	Reason string // missing, failed, succeeded, unfinished: what the period has now
 }
 
+const unfinishedRun = "unfinished"
+
 // Decide tells whether a backfill creates a run for a period, given what there is. Unfinished runs are always left alone.
 func Decide(found engine.Existing, unfinished bool, reprocess string) Decision {
 	switch {
 	case unfinished || found.Run != 0 && found.State == engine.RunActive:
-		return Decision{false, "unfinished"}
+		return Decision{false, unfinishedRun}
 	case found.Run == 0:
 		return Decision{true, "missing"}
 	case found.State == engine.RunFailed:
@@ -394,6 +402,8 @@ func (m *Machine) conclude(b *backfill) {
 	}
 	b.row.FinishedAt = m.now
 	m.touchBackfill(b)
+	m.tell(b.event(flow.BackfillFinished, fmt.Sprintf("%s: %d succeeded, %d failed, %d periods left alone",
+		b.row.State, b.row.Succeeded, b.row.Failed, b.row.Skipped)))
 	b.close()
 	delete(m.backfills, b.row.ID)
 }

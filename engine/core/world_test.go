@@ -33,7 +33,8 @@ type world struct {
 	// assigned lists all assignments in the order they were made, as "flow/task@label".
 	assigned []string
 	probes   int
-	deaf     bool // nothing reaches the agents
+	broken   map[string]string // paths whose check fails
+	deaf     bool              // nothing reaches the agents
 }
 
 func newWorld(t fataler, start string) *world {
@@ -43,7 +44,7 @@ func newWorld(t fataler, start string) *world {
 	}
 	return &world{
 		t: t, m: New(), now: period.At(at), rows: newRows(t), revs: map[engine.RevisionID]*Revision{},
-		fleet: map[string]map[engine.AttemptID]*engine.Assignment{}, paths: map[string]bool{}, joins: map[string]engine.Hello{},
+		fleet: map[string]map[engine.AttemptID]*engine.Assignment{}, paths: map[string]bool{}, broken: map[string]string{}, joins: map[string]engine.Hello{},
 	}
 }
 
@@ -120,7 +121,7 @@ func (w *world) perform() {
 			var ps []engine.PathState
 			for _, p := range out.Probe[name] {
 				w.probes++
-				ps = append(ps, engine.PathState{Path: p, Exists: w.paths[p]})
+				ps = append(ps, engine.PathState{Path: p, Exists: w.paths[p] && w.broken[p] == "", Error: w.broken[p]})
 			}
 			next = append(next, Probed{Agent: name, Paths: ps})
 		}
@@ -338,6 +339,8 @@ type rows struct {
 	backfills map[engine.BackfillID]engine.BackfillRow
 	waits     map[engine.RunID][]engine.Wait
 	ops       []engine.Operation
+	events    map[string]engine.Event // by key
+	presences map[string]engine.Presence
 }
 
 func newRows(t fataler) *rows {
@@ -345,6 +348,7 @@ func newRows(t fataler) *rows {
 		t: t, runs: map[engine.RunID]engine.Run{}, tasks: map[engine.TaskRunKey]engine.TaskRun{},
 		attempts: map[engine.AttemptID]engine.Attempt{}, outcomes: map[engine.LedgerKey]map[int]engine.Outcome{},
 		flows: map[string]engine.FlowState{}, backfills: map[engine.BackfillID]engine.BackfillRow{}, waits: map[engine.RunID][]engine.Wait{},
+		events: map[string]engine.Event{}, presences: map[string]engine.Presence{},
 	}
 }
 
@@ -384,6 +388,15 @@ func (s *rows) apply(c *engine.Changes) {
 		s.waits[x.Run] = append(s.waits[x.Run], x)
 	}
 	s.ops = append(s.ops, c.Operations...)
+	for _, e := range c.Events {
+		if old, twice := s.events[e.Key]; twice {
+			s.t.Fatalf("event %+v was told before: %+v", e, old)
+		}
+		s.events[e.Key] = e
+	}
+	for _, p := range c.Presences {
+		s.presences[p.Agent] = p
+	}
 	s.check()
 }
 
@@ -579,6 +592,11 @@ func (s *rows) snapshot() *engine.Snapshot {
 	}
 	for _, name := range sortedKeys(s.flows) {
 		out.Flows = append(out.Flows, s.flows[name])
+	}
+	for _, name := range sortedKeys(s.presences) {
+		if p := s.presences[name]; !p.Told {
+			out.Presences = append(out.Presences, p)
+		}
 	}
 	for _, id := range sortedKeys(s.backfills) {
 		out.LastBackfill = id
