@@ -152,6 +152,7 @@ func newRoot(s streams) *cobra.Command {
 		newRerun(g),
 		newRevisions(g),
 		newRun(g),
+		newSchema(s),
 		newServer(g),
 		newSucceed(g),
 		newSync(g),
