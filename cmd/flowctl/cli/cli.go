@@ -153,6 +153,7 @@ func newRoot(s streams) *cobra.Command {
 		newRevisions(g),
 		newRun(g),
 		newSchema(s),
+		newSchedule(g),
 		newServer(g),
 		newSucceed(g),
 		newSync(g),
