@@ -145,6 +145,7 @@ func newRoot(s streams) *cobra.Command {
 		newBackfill(g),
 		newDescribe(g),
 		newExplain(g),
+		newFmt(s),
 		newGet(g),
 		newKill(g),
 		newLogs(g),
