@@ -147,6 +147,7 @@ func newRoot(s streams) *cobra.Command {
 		newExplain(g),
 		newFmt(s),
 		newGet(g),
+		newGraph(g),
 		newKill(g),
 		newLogs(g),
 		newPlugin(),

@@ -1,0 +1,55 @@
+package graph
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Dot writes the graph in the language of Graphviz; the tasks of a flow form a cluster.
+func (g *Graph) Dot() string {
+	var b strings.Builder
+	b.WriteString("digraph flows {\n  rankdir=LR\n  node [shape=box, style=rounded, fontname=\"sans-serif\"]\n  edge [fontname=\"sans-serif\", fontsize=10]\n")
+	for i, n := range g.Nodes {
+		if n.Task == "" {
+			fmt.Fprintf(&b, "  %s [label=%s]\n", dotText(n.ID), dotText(n.ID+"\n"+n.subtitle()))
+			continue
+		}
+		if i == 0 || g.Nodes[i-1].Flow != n.Flow {
+			fmt.Fprintf(&b, "  subgraph %s {\n    label=%s\n", dotText("cluster "+n.Flow), dotText(n.Flow))
+		}
+		fmt.Fprintf(&b, "    %s [label=%s]\n", dotText(n.ID), dotText(n.Task))
+		if i+1 == len(g.Nodes) || g.Nodes[i+1].Flow != n.Flow {
+			b.WriteString("  }\n")
+		}
+	}
+	for _, e := range g.Edges {
+		fmt.Fprintf(&b, "  %s -> %s", dotText(e.From), dotText(e.To))
+		var attributes []string
+		if label := e.label(); label != "" {
+			attributes = append(attributes, "label="+dotText(label))
+		}
+		if e.dashed() {
+			attributes = append(attributes, "style=dashed")
+		}
+		if e.Earlier {
+			attributes = append(attributes, "constraint=false")
+		}
+		if len(attributes) > 0 {
+			fmt.Fprintf(&b, " [%s]", strings.Join(attributes, ", "))
+		}
+		b.WriteByte('\n')
+	}
+	b.WriteString("}\n")
+	return b.String()
+}
+
+// dashed tells whether an edge reaches other periods than the run's own, or is no need at all.
+func (e Edge) dashed() bool { return e.label() != "" }
+
+// subtitle says how often a flow runs, and how large it is.
+func (n Node) subtitle() string { return n.Every + " · " + plural(n.Tasks, "task") }
+
+// dotText writes a quoted string: quotes and backslashes are escaped, and a line break is one of the label.
+func dotText(s string) string {
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`).Replace(s) + `"`
+}
