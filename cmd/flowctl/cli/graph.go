@@ -37,13 +37,22 @@ what draws Mermaid, such as GitHub.`,
   flowctl graph flows warehouse.sales --upstream 1 --downstream 0
   flowctl graph flows --tasks -o svg > flows.svg
   flowctl graph finance.balance/balance -o json | jq -r '.edges[] | .from + " -> " + .to'`,
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			path, targets := splitPath(args)
+			limited := cmd.Flags().Changed("upstream") || cmd.Flags().Changed("downstream")
 			switch {
 			case tasks && flows:
 				return usagef("--tasks and --flows exclude each other")
-			case len(targets) == 0 && (upstream >= 0 || downstream >= 0):
+			case limited && len(targets) == 0:
 				return usagef("--upstream and --downstream are distances from a target; name one")
+			case upstream < 0 || downstream < 0:
+				return usagef("--upstream and --downstream: a distance is a number from 0")
+			}
+			if !cmd.Flags().Changed("upstream") {
+				upstream = graph.All
+			}
+			if !cmd.Flags().Changed("downstream") {
+				downstream = graph.All
 			}
 			write, err := graphForm(output, g.width)
 			if err != nil {
@@ -62,8 +71,8 @@ what draws Mermaid, such as GitHub.`,
 	}
 	f := cmd.Flags()
 	f.StringVarP(&output, "output", "o", "text", "form of the graph: text, dot, mermaid, svg or json")
-	f.IntVar(&upstream, "upstream", graph.All, "how many steps to go to what the targets need; all when absent")
-	f.IntVar(&downstream, "downstream", graph.All, "how many steps to go to what needs the targets; all when absent")
+	f.IntVar(&upstream, "upstream", 0, "how many steps to go to what the targets need; all when absent")
+	f.IntVar(&downstream, "downstream", 0, "how many steps to go to what needs the targets; all when absent")
 	f.BoolVar(&tasks, "tasks", false, "show tasks, also without a target")
 	f.BoolVar(&flows, "flows", false, "show flows, also with a target")
 	return cmd
