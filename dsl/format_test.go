@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -114,6 +115,32 @@ func TestFormatKeepsProjects(t *testing.T) {
 				t.Errorf("the project's hash was %s, is %s", before.Hash, after.Hash)
 			}
 		})
+	}
+}
+
+// TestFormatSuite formats the test suite of YAML, which comes with the YAML library.
+func TestFormatSuite(t *testing.T) {
+	t.Parallel()
+	module, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "github.com/goccy/go-yaml").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	paths, err := filepath.Glob(filepath.Join(strings.TrimSpace(string(module)), "testdata", "yaml-test-suite", "*", "*.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	formatted := 0
+	for _, path := range paths {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, ok := checkFormat(t, path, data); ok {
+			formatted++
+		}
+	}
+	if formatted < 200 {
+		t.Errorf("of %d files only %d could be formatted", len(paths), formatted)
 	}
 }
 

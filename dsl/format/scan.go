@@ -243,7 +243,7 @@ func (s *scanner) below(column int, keyed bool, props, note string) *value {
 			s.fail("a comment between a key and its value")
 		}
 	}
-	v.props = props
+	v.props = strings.TrimSpace(props + " " + v.props)
 	if note != "" {
 		v.note = note
 	}
