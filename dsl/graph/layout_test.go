@@ -63,7 +63,7 @@ func TestDrawingsAreSound(t *testing.T) {
 				}
 			}
 		}
-		if g.SVG() != g.SVG() {
+		if once, twice := g.SVG(), g.SVG(); once != twice {
 			t.Fatal("drawn twice, two drawings")
 		}
 	})
