@@ -38,10 +38,6 @@ func (s *scanner) fail(msg string) {
 	panic(&Error{Line: min(s.at+1, len(s.lines)), Msg: msg})
 }
 
-func isMarker(line string) bool {
-	return (strings.HasPrefix(line, "---") || strings.HasPrefix(line, "...")) && (len(line) == 3 || line[3] == ' ' || line[3] == '\t')
-}
-
 func (s *scanner) document() *document {
 	d := &document{}
 	if s.at < len(s.lines) && isMarker(s.lines[s.at]) {
@@ -97,8 +93,6 @@ func (s *scanner) next() int {
 	return indentOf(s.lines[s.at])
 }
 
-func indentOf(line string) int { return len(line) - len(strings.TrimLeft(line, " ")) }
-
 // take removes the first n pending lines.
 func (s *scanner) take(n int) []comment {
 	taken := s.pending[:n:n]
@@ -140,10 +134,6 @@ func (s *scanner) node(offset, parent int) *value {
 		return s.mapping(offset)
 	}
 	return s.value(offset, parent)
-}
-
-func isDash(text string) bool {
-	return text[0] == '-' && (len(text) == 1 || text[1] == ' ' || text[1] == '\t')
 }
 
 func (s *scanner) list(column int) *value {
@@ -223,14 +213,6 @@ func (s *scanner) after(offset, column int, keyed bool) *value {
 	return v
 }
 
-// endOfText returns where the blanks before an offset begin.
-func endOfText(line string, offset int) int {
-	for offset > 0 && (line[offset-1] == ' ' || line[offset-1] == '\t') {
-		offset--
-	}
-	return offset
-}
-
 // below reads a value that begins on a line after its colon or dash.
 func (s *scanner) below(column int, keyed bool, props, note string) *value {
 	s.at++
@@ -248,209 +230,4 @@ func (s *scanner) below(column int, keyed bool, props, note string) *value {
 		v.note = note
 	}
 	return v
-}
-
-// value reads a scalar or a collection in brackets.
-func (s *scanner) value(start, column int) *value {
-	line := s.lines[s.at]
-	switch line[start] {
-	case '|', '>':
-		return s.literal(start, column)
-	case '"', '\'':
-		return s.quoted(start)
-	case '[', '{':
-		return s.bracket(start, column)
-	}
-	return s.plain(start, column)
-}
-
-// rest finishes a value that ends at an offset of the current line.
-func (s *scanner) rest(v *value, end int) *value {
-	note, ok := noteOf(s.lines[s.at][end:])
-	if !ok {
-		s.fail("text after the end of a value")
-	}
-	v.note = note
-	s.at++
-	return v
-}
-
-func (s *scanner) plain(start, column int) *value {
-	line := s.lines[s.at]
-	end := plainEnd(line, start)
-	v := &value{kind: scalar, lines: []string{line[start:end]}}
-	s.rest(v, end)
-	if v.note != "" {
-		return v
-	}
-	for from := s.at; from < len(s.lines); from++ {
-		line := s.lines[from]
-		text := strings.TrimSpace(line)
-		if text == "" {
-			continue
-		}
-		if text[0] == '#' || indentOf(line) <= column || isMarker(line) {
-			break
-		}
-		for ; s.at < from; s.at++ {
-			v.lines = append(v.lines, "")
-		}
-		start := skipBlanks(line, 0)
-		end := plainEnd(line, start)
-		v.lines = append(v.lines, line[start:end])
-		s.rest(v, end)
-		if v.note != "" {
-			break
-		}
-	}
-	return v
-}
-
-func (s *scanner) quoted(start int) *value {
-	v := &value{kind: scalar}
-	quote := s.lines[s.at][start]
-	from := start + 1
-	for {
-		line := s.lines[s.at]
-		end, closed := quoteEnd(line, from, quote)
-		if closed {
-			v.lines = append(v.lines, strings.TrimLeft(line[start:end], " \t"))
-			return s.rest(v, end)
-		}
-		text := strings.TrimRight(line[start:], " \t")
-		if strings.HasSuffix(text, `\`) {
-			text = line[start:]
-		}
-		v.lines = append(v.lines, strings.TrimLeft(text, " \t"))
-		if s.at++; s.at == len(s.lines) {
-			s.fail("a quote is not closed")
-		}
-		start, from = 0, 0
-	}
-}
-
-// quoteEnd returns the offset behind the closing quote.
-func quoteEnd(line string, from int, quote byte) (end int, closed bool) {
-	for i := from; i < len(line); i++ {
-		switch {
-		case quote == '"' && line[i] == '\\':
-			i++
-		case line[i] == quote && quote == '\'' && i+1 < len(line) && line[i+1] == '\'':
-			i++
-		case line[i] == quote:
-			return i + 1, true
-		}
-	}
-	return len(line), false
-}
-
-func (s *scanner) literal(start, column int) *value {
-	line := s.lines[s.at]
-	end := start
-	v := &value{kind: literal, indent: -1}
-	for ; end < len(line) && line[end] != ' ' && line[end] != '\t'; end++ {
-		if c := line[end]; '1' <= c && c <= '9' {
-			v.fixed = int(c - '0')
-			v.indent = max(column, 0) + v.fixed
-		}
-	}
-	v.header = line[start:end]
-	s.rest(v, end)
-	begin, last := s.at, s.at // the text, without the blank lines after it
-	for ; s.at < len(s.lines); s.at++ {
-		line := s.lines[s.at]
-		indent := indentOf(line)
-		if strings.Trim(line, " ") == "" {
-			if v.indent >= 0 && indent > v.indent {
-				last = s.at + 1
-			}
-			continue
-		}
-		if v.indent < 0 && indent > column {
-			v.indent = indent
-		}
-		if indent <= column || indent < v.indent || column < 0 && isMarker(line) {
-			break
-		}
-		last = s.at + 1
-	}
-	if strings.Contains(v.header, "+") {
-		last = s.at
-		if last == len(s.lines) && s.lines[last-1] == "" {
-			last-- // what Split adds behind the last newline
-		}
-	}
-	v.lines, s.at = s.lines[begin:last], last
-	return v
-}
-
-func skipBlanks(line string, at int) int {
-	for at < len(line) && (line[at] == ' ' || line[at] == '\t') {
-		at++
-	}
-	return at
-}
-
-// noteOf returns the comment in the rest of a line, with the blanks before it, or false when there is something else.
-func noteOf(rest string) (note string, ok bool) {
-	text := strings.Trim(rest, " \t")
-	switch {
-	case text == "":
-		return "", true
-	case text[0] != '#' || rest[0] == '#':
-		return "", false
-	}
-	gap := rest[:strings.IndexByte(rest, '#')]
-	if strings.IndexByte(gap, '\t') >= 0 {
-		gap = " "
-	}
-	return gap + text, true
-}
-
-// plainEnd returns where a plain scalar ends in its line.
-func plainEnd(line string, start int) int {
-	end := len(line)
-	for i := start + 1; i < len(line); i++ {
-		if line[i] == '#' && (line[i-1] == ' ' || line[i-1] == '\t') {
-			end = i
-			break
-		}
-	}
-	return endOfText(line, end)
-}
-
-// keyLength returns how many bytes stand before the colon that makes a key of the begin of a text; 0 when it begins no key.
-func keyLength(text string) int {
-	at := 0
-	switch text[0] {
-	case '"', '\'':
-		end, closed := quoteEnd(text, 1, text[0])
-		if !closed {
-			return 0
-		}
-		at = skipBlanks(text, end)
-		if at < len(text) && text[at] == ':' && endsKey(text, at) {
-			return at
-		}
-		return 0
-	case '|', '>', '[', '{', '#':
-		return 0
-	}
-	for ; at < len(text); at++ {
-		switch {
-		case strings.HasPrefix(text[at:], "${{"):
-			if n := strings.Index(text[at:], "}}"); n > 0 {
-				at += n + 1
-			}
-		case text[at] == '#' && at > 0 && (text[at-1] == ' ' || text[at-1] == '\t'):
-			return 0
-		case text[at] == ':' && endsKey(text, at):
-			return at
-		}
-	}
-	return 0
-}
-
-func endsKey(text string, colon int) bool {
-	return colon+1 == len(text) || text[colon+1] == ' ' || text[colon+1] == '\t'
 }

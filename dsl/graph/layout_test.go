@@ -96,3 +96,29 @@ func TestTreesShowAllNodes(t *testing.T) {
 		}
 	})
 }
+
+// A long chain whose tasks need much of what came before makes neither a tree nor a drawing that nobody could hold.
+func TestLongChainsAreBounded(t *testing.T) {
+	t.Parallel()
+	const n = 3000
+	g := &Graph{}
+	for i := range n {
+		g.Nodes = append(g.Nodes, Node{ID: fmt.Sprint(i), Flow: "f", Task: fmt.Sprint(i), Every: "day"})
+		if i > 0 {
+			g.Edges = append(g.Edges, Edge{From: fmt.Sprint(i - 1), To: fmt.Sprint(i), Kind: Logical}, Edge{From: fmt.Sprint(i / 2), To: fmt.Sprint(i), Kind: Logical})
+		}
+	}
+	g.sort()
+	text := g.Text()
+	if len(text) > 400*n {
+		t.Errorf("the tree has %d bytes", len(text))
+	}
+	for i := range n {
+		if !strings.Contains(text, fmt.Sprintf("%d\n", i)) {
+			t.Fatalf("the tree lacks %d", i)
+		}
+	}
+	if svg := g.SVG(); len(svg) > 4000*n {
+		t.Errorf("the drawing has %d bytes", len(svg))
+	}
+}

@@ -3,6 +3,7 @@ package graph
 import (
 	"fmt"
 	"strings"
+	"unicode/utf8"
 )
 
 // Text writes the graph as trees: below each node what needs it. A node that several others lead to is written out once; ^ marks it in the
@@ -14,11 +15,19 @@ func (g *Graph) Text() string {
 			t.node("", "", i, "", true)
 		}
 	}
+	for _, i := range t.order { // what lies too deep
+		if !t.shown[i] {
+			t.node("", "", i, "", true)
+		}
+	}
 	if t.marked {
 		t.WriteString("\n^ written out elsewhere\n")
 	}
 	return t.String()
 }
+
+// deepest is how many levels a tree has; what is below begins another one.
+const deepest = 30
 
 type tree struct {
 	strings.Builder
@@ -48,7 +57,8 @@ func (t *tree) node(lead, indent string, i int, label string, whole bool) {
 	if label != "" {
 		t.WriteString(" [" + label + "]")
 	}
-	if !whole || t.shown[i] {
+	deep := utf8.RuneCountInString(indent) >= 3*deepest && len(t.down[i]) > 0
+	if !whole || deep || t.shown[i] {
 		if len(t.down[i]) > 0 {
 			t.WriteString(" ^")
 			t.marked = true

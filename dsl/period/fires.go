@@ -29,7 +29,7 @@ const (
 	Skipped   RemarkKind = "skipped"   // clocks jumped over the time before the period
 	Repeated  RemarkKind = "repeated"  // the clock shows the period's time, or that of its fire, twice
 	Moved     RemarkKind = "moved"     // the clock time of the fire does not exist that day
-	Left      RemarkKind = "left_out"  // the calendar leaves out the days before the period
+	LeftOut   RemarkKind = "left_out"  // the calendar leaves out the days before the period
 )
 
 // Fires yields what is due within [from, to), ascending. A schedule on demand has no fires.
@@ -50,7 +50,7 @@ func (s *Schedule) remarks(p Period, due Instant) []Remark {
 		all = append(all, Remark{kind, fmt.Sprintf(format, args...)})
 	}
 	if prev, ok := s.Prev(p); ok && s.calendar != nil && prev.End < p.Start {
-		add(Left, "the calendar leaves out %s before it", dateSpan(s.zone.day(prev.End), s.zone.day(p.Start)-1))
+		add(LeftOut, "the calendar leaves out %s before it", dateSpan(s.zone.day(prev.End), s.zone.day(p.Start)-1))
 	}
 	switch p.Kind {
 	case Hour:

@@ -36,7 +36,12 @@ command line is wrong.`,
   flowctl fmt flows/orders orders.yaml
   flowctl fmt --check --diff
   flowctl fmt - < orders.yaml`,
-		RunE: func(_ *cobra.Command, args []string) error { return f.run(args) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if cmd.Flags().Changed("output") {
+				return usagef("fmt has no form but YAML; leave out -o")
+			}
+			return f.run(args)
+		},
 	}
 	cmd.Flags().BoolVar(&f.check, "check", false, "write nothing; exit with 1 when a file would change")
 	cmd.Flags().BoolVar(&f.diff, "diff", false, "write nothing; print what would change")

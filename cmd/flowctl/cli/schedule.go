@@ -3,7 +3,6 @@ package cli
 import (
 	"cmp"
 	"fmt"
-	"io"
 	"strings"
 	"time"
 
@@ -141,7 +140,7 @@ func firesTable(v *view, f *flow.Flow, list fires, first, last period.Instant) {
 		})
 	}
 	v.table([]string{"PERIOD", "BEGIN", "END", "DUE", "DUE (UTC)", "REMARKS"}, rows)
-	io.WriteString(v, firesNote(f, list, first, last)) //nolint:errcheck // a strings.Builder takes everything
+	v.WriteString(firesNote(f, list, first, last))
 }
 
 // firesNote says what the list cannot: why it is empty, that it goes on, that none of it happens.
