@@ -5,8 +5,9 @@ import (
 	"strings"
 )
 
-// Dot writes the graph in the language of Graphviz; the tasks of a flow form a cluster.
+// Dot writes the graph in the language of Graphviz; the tasks of a flow form a cluster, and edges along which data flows are green.
 func (g *Graph) Dot() string {
+	g = g.drawn()
 	var b strings.Builder
 	b.WriteString("digraph flows {\n  rankdir=LR\n  node [shape=box, style=rounded, fontname=\"sans-serif\"]\n  edge [fontname=\"sans-serif\", fontsize=10]\n")
 	for i, n := range g.Nodes {
@@ -31,6 +32,9 @@ func (g *Graph) Dot() string {
 		if e.dashed() {
 			attributes = append(attributes, "style=dashed")
 		}
+		if e.carriesData() {
+			attributes = append(attributes, `color="#1b8a7a"`)
+		}
 		if e.Earlier {
 			attributes = append(attributes, "constraint=false")
 		}
@@ -45,6 +49,9 @@ func (g *Graph) Dot() string {
 
 // dashed tells whether an edge reaches other periods than the run's own, or is no need at all.
 func (e Edge) dashed() bool { return e.label() != "" }
+
+// carriesData tells whether data flows along an edge.
+func (e Edge) carriesData() bool { return e.data || e.Kind == Data }
 
 // subtitle says how often a flow runs, and how large it is.
 func (n Node) subtitle() string { return n.Every + " · " + plural(n.Tasks, "task") }

@@ -11,7 +11,7 @@ import (
 // Graph is a graph of tasks or of flows.
 type Graph struct {
 	Nodes []Node `json:"nodes"` // of one flow together, in the order of the project
-	Edges []Edge `json:"edges"` // by From, To, Kind, Periods
+	Edges []Edge `json:"edges"` // by From, To, Kind, Periods, Path
 }
 
 // Node is a task, or a flow.
@@ -28,20 +28,26 @@ type Node struct {
 	Disabled bool   `json:"disabled,omitempty"`
 }
 
-// Edge says that To needs From.
+// Edge says that To needs From, or reads what it writes.
 type Edge struct {
 	From    string `json:"from"`
 	To      string `json:"to"`
 	Kind    Kind   `json:"kind"`
 	Periods string `json:"periods,omitempty"` // of From that a run of To needs, in words; empty for the same period
 	Earlier bool   `json:"earlier,omitempty"` // only periods before the run's own, so it may close a circle
+	Path    string `json:"path,omitempty"`    // of data between tasks, as To writes it
+
+	data bool // a logical edge, and data flows along it too; set by drawn
 }
 
 // Kind tells where an edge comes from.
 type Kind string
 
-// Logical edges are the needs of tasks.
-const Logical Kind = "logical"
+// The kinds of edges.
+const (
+	Logical Kind = "logical" // the needs of tasks
+	Data    Kind = "data"    // an input of one task is an output of another
+)
 
 // Tasks returns the graph of all tasks of a project.
 func Tasks(p *flow.Project) *Graph {
@@ -60,12 +66,15 @@ func Tasks(p *flow.Project) *Graph {
 			}
 		}
 	}
+	for _, d := range p.Data {
+		g.Edges = append(g.Edges, Edge{From: d.From.Flow + "/" + d.From.Task, To: d.To.Flow + "/" + d.To.Task, Kind: Data, Path: d.Path})
+	}
 	g.sort()
 	return g
 }
 
-// Flows returns the graph of all flows of a project: an edge for each way in which some task of one needs a task of another, or an earlier
-// period of its own.
+// Flows returns the graph of all flows of a project: an edge for each way in which some task of one needs, or reads from, a task of another,
+// or an earlier period of its own flow.
 func Flows(p *flow.Project) *Graph {
 	g := &Graph{Nodes: []Node{}, Edges: []Edge{}}
 	flowOf := make(map[string]string)
@@ -78,7 +87,7 @@ func Flows(p *flow.Project) *Graph {
 		}
 	}
 	for _, e := range Tasks(p).Edges {
-		e.From, e.To = flowOf[e.From], flowOf[e.To]
+		e.From, e.To, e.Path = flowOf[e.From], flowOf[e.To], ""
 		if e.From != e.To || e.Periods != "" {
 			g.Edges = append(g.Edges, e)
 		}
@@ -93,9 +102,39 @@ func node(f *flow.Flow) Node {
 
 func (g *Graph) sort() {
 	slices.SortFunc(g.Edges, func(a, b Edge) int {
-		return cmp.Or(cmp.Compare(a.From, b.From), cmp.Compare(a.To, b.To), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Periods, b.Periods))
+		return cmp.Or(
+			cmp.Compare(a.From, b.From), cmp.Compare(a.To, b.To), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Periods, b.Periods),
+			cmp.Compare(a.Path, b.Path))
 	})
 	g.Edges = slices.Compact(g.Edges)
+}
+
+// drawn returns the graph as pictures show it: data along a need is a mark on its edge, and other data between two nodes is one edge.
+func (g *Graph) drawn() *Graph {
+	type pair struct{ from, to string }
+	data, needs := make(map[pair]bool), make(map[pair]bool)
+	for _, e := range g.Edges {
+		if e.Kind == Data {
+			data[pair{e.From, e.To}] = true
+		} else {
+			needs[pair{e.From, e.To}] = true
+		}
+	}
+	picture := &Graph{Nodes: g.Nodes}
+	for _, e := range g.Edges {
+		ends := pair{e.From, e.To}
+		switch {
+		case e.Kind == Data && needs[ends]:
+			continue
+		case e.Kind == Data:
+			e.Path = ""
+		default:
+			e.data = data[ends]
+		}
+		picture.Edges = append(picture.Edges, e)
+	}
+	picture.Edges = slices.Compact(picture.Edges)
+	return picture
 }
 
 // All is the distance that limits nothing.

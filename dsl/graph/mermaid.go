@@ -2,11 +2,14 @@ package graph
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 )
 
-// Mermaid writes the graph as a Mermaid flowchart, which GitHub and many wikis draw; the tasks of a flow form a subgraph.
+// Mermaid writes the graph as a Mermaid flowchart, which GitHub and many wikis draw; the tasks of a flow form a subgraph, and edges along which
+// data flows are green.
 func (g *Graph) Mermaid() string {
+	g = g.drawn()
 	var b strings.Builder
 	b.WriteString("flowchart LR\n")
 	ids := make(map[string]string, len(g.Nodes))
@@ -25,12 +28,19 @@ func (g *Graph) Mermaid() string {
 			b.WriteString("  end\n")
 		}
 	}
-	for _, e := range g.Edges {
+	var green []string
+	for i, e := range g.Edges {
+		if e.carriesData() {
+			green = append(green, strconv.Itoa(i))
+		}
 		arrow := "-->"
 		if e.dashed() {
 			arrow = "-.->|" + mermaidText(e.label()) + "|"
 		}
 		fmt.Fprintf(&b, "  %s %s %s\n", ids[e.From], arrow, ids[e.To])
+	}
+	if len(green) > 0 {
+		fmt.Fprintf(&b, "  linkStyle %s stroke:#1b8a7a\n", strings.Join(green, ","))
 	}
 	return b.String()
 }

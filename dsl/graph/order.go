@@ -3,7 +3,7 @@ package graph
 // links is a graph by index, as layouts and trees walk it.
 type links struct {
 	index map[string]int // by id
-	order []int          // all nodes, what is needed before what needs it, otherwise in the order of the graph
+	order []int          // all nodes, what is needed for the same period before what needs it, otherwise in the order of the graph
 	rank  []int          // the place of each node in order
 	up    [][]int        // edges that end at a node
 	down  [][]int        // edges that begin at it
@@ -25,7 +25,8 @@ func (g *Graph) links() *links {
 	visit = func(i int) {
 		seen[i] = true
 		for _, e := range l.up[i] {
-			if from := l.index[g.Edges[e].From]; !seen[from] && !g.Edges[e].Earlier {
+			edge := g.Edges[e]
+			if from := l.index[edge.From]; !seen[from] && !edge.Earlier && edge.Kind == Logical {
 				visit(from)
 			}
 		}

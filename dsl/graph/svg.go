@@ -11,13 +11,18 @@ import (
 // nodes and edges under the pointer.
 func (g *Graph) SVG() string {
 	const margin = 24
+	g = g.drawn()
 	d := g.draw()
 	w := &svgWriter{Graph: g, drawing: d, links: g.links(), colors: g.colors()}
 	width, height := d.width+2*margin, d.height+2*margin
 	fmt.Fprintf(w, `<svg xmlns="http://www.w3.org/2000/svg" width="%.0f" height="%.0f" viewBox="%d %d %.0f %.0f">`+"\n", width, height, -margin, -margin, width, height)
 	w.WriteString("<style>" + svgStyle + "</style>\n")
-	w.WriteString(`<defs><marker id="head" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto-start-reverse">` +
-		`<path class="head" d="M0 0.5L8 4L0 7.5z"/></marker></defs>` + "\n")
+	w.WriteString("<defs>")
+	for _, class := range []string{"head", "head data"} {
+		fmt.Fprintf(w, `<marker id="%s" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto-start-reverse">`+
+			`<path class="%s" d="M0 0.5L8 4L0 7.5z"/></marker>`, strings.ReplaceAll(class, " ", "-"), class)
+	}
+	w.WriteString("</defs>\n")
 	fmt.Fprintf(w, `<rect class="page" x="%d" y="%d" width="%.0f" height="%.0f"/>`+"\n", -margin, -margin, width, height)
 	for i := range g.Edges {
 		w.edge(i)
@@ -42,6 +47,8 @@ text{font-family:system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-se
 .edge{fill:none;stroke:#8c99a6;stroke-width:1.3}
 .other{stroke-dasharray:4 3}
 .head{fill:#8c99a6}
+.edge.data{stroke:#2a9d8f}
+.head.data{fill:#2a9d8f}
 .halo{stroke:#ffffff;stroke-width:4;stroke-linejoin:round;paint-order:stroke}
 .c0{fill:#3b7dd8}.c1{fill:#2a9d8f}.c2{fill:#e08e2b}.c3{fill:#9b5de5}.c4{fill:#d1495b}.c5{fill:#5b8c3e}.c6{fill:#0f8bb3}.c7{fill:#b5651d}
 @media (prefers-color-scheme:dark){
@@ -51,6 +58,8 @@ text{fill:#e4e8ec}
 .note{fill:#9aa6b2}
 .edge{stroke:#6f7c89}
 .head{fill:#6f7c89}
+.edge.data{stroke:#38b2a3}
+.head.data{fill:#38b2a3}
 .halo{stroke:#15191e}
 }
 `
@@ -135,9 +144,12 @@ func (n Node) details() string {
 
 func (w *svgWriter) edge(i int) {
 	e, route := w.Edges[i], w.routes[i]
-	class := "edge"
+	class, head := "edge", "head"
 	if e.dashed() {
-		class = "edge other"
+		class += " other"
+	}
+	if e.carriesData() {
+		class, head = class+" data", "head-data"
 	}
 	marker := "marker-end"
 	from, to, forward := w.ends(e)
@@ -147,16 +159,19 @@ func (w *svgWriter) edge(i int) {
 	case !forward: // drawn from left to right, too
 		marker = "marker-start"
 	}
-	fmt.Fprintf(w, `<path class="%s" d="%s" %s="url(#head)"><title>%s</title></path>`+"\n", class, curve(route), marker, escape(e.details()))
+	fmt.Fprintf(w, `<path class="%s" d="%s" %s="url(#%s)"><title>%s</title></path>`+"\n", class, curve(route), marker, head, escape(e.details()))
 }
 
 func (e Edge) details() string {
-	text := e.To + " needs " + e.From
-	if e.Kind != Logical {
-		text = e.To + " reads what " + e.From + " writes"
+	if e.Kind == Data {
+		return e.To + " reads what " + e.From + " writes, and does not need it"
 	}
+	text := e.To + " needs " + e.From
 	if e.Periods != "" {
 		text += ": " + e.Periods
+	}
+	if e.data {
+		text += "\nand reads what it writes"
 	}
 	return text
 }

@@ -9,6 +9,7 @@ import (
 // Text writes the graph as trees: below each node what needs it. A node that several others lead to is written out once; ^ marks it in the
 // other places, and where an edge closes a circle.
 func (g *Graph) Text() string {
+	g = g.drawn()
 	t := &tree{Graph: g, links: g.links(), shown: make([]bool, len(g.Nodes))}
 	for _, i := range t.order {
 		if t.isRoot(i) {
@@ -80,11 +81,8 @@ func (t *tree) node(lead, indent string, i int, label string, whole bool) {
 
 // label says what is special about an edge; nothing for a need on the same period.
 func (e Edge) label() string {
-	if e.Kind != Logical && e.Periods != "" {
-		return string(e.Kind) + ", " + e.Periods
-	}
-	if e.Kind != Logical {
-		return string(e.Kind)
+	if e.Kind == Data {
+		return "data"
 	}
 	return e.Periods
 }

@@ -29,7 +29,8 @@ TARGET is a flow or flow/task: then the graph is of tasks, and holds the targets
 them; --upstream and --downstream limit how many steps it goes each way. --flows and --tasks choose what is shown.
 
 In every form an edge says which periods it reaches, unless it is the run's own period: "hours of the day" and the like where two schedules
-meet, "previous", "3 before", "last 7" and "latest" where the need says so.
+meet, "previous", "3 before", "last 7" and "latest" where the need says so. Where an input of a task is an output of another, data flows: such needs are green in
+drawings, and "data" marks edges without a need. JSON lists both kinds, with the path.
 
 The drawing of -o svg is a single file for any browser; it follows a light or dark scheme. dot is for Graphviz, mermaid for
 what draws Mermaid, such as GitHub.`,
