@@ -63,13 +63,15 @@ var (
 	}
 )
 
-// keyOrder is the order of the keys of flows and tasks; other mappings keep theirs.
+// keyOrder is the order of the keys of flows, tasks and templates; other mappings keep theirs.
 func keyOrder(path, keys []string) []string {
 	switch {
 	case len(path) == 0 && slices.Contains(keys, "flow"):
 		return flowOrder
 	case len(path) == 2 && path[0] == "tasks":
 		return taskOrder
+	case len(path) == 2 && path[0] == "templates":
+		return append([]string{"params"}, taskOrder...)
 	}
 	return nil
 }

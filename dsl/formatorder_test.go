@@ -11,15 +11,19 @@ func TestFieldsHaveTheirOrder(t *testing.T) {
 	for name, c := range map[string]struct {
 		shape shape
 		order []string
-	}{"flowOrder": {flowShape, flowOrder}, "taskOrder": {taskShape, taskOrder}} {
+	}{
+		"flowOrder":                {flowShape, keyOrder(nil, []string{"flow"})},
+		"taskOrder":                {taskShape, keyOrder([]string{"tasks", "t"}, nil)},
+		"taskOrder, for templates": {templateShape, keyOrder([]string{"templates", "t"}, nil)},
+	} {
 		for _, field := range slices.Concat(c.shape.fields, c.shape.later) {
 			if !slices.Contains(c.order, field) {
-				t.Errorf("%s of format.go lacks %q", name, field)
+				t.Errorf("%s, in format.go, lacks %q", name, field)
 			}
 		}
 		sorted := slices.Sorted(slices.Values(c.order))
 		if len(slices.Compact(sorted)) != len(c.order) {
-			t.Errorf("%s of format.go names a field twice", name)
+			t.Errorf("%s, in format.go, names a field twice", name)
 		}
 	}
 }

@@ -26,7 +26,7 @@ func newFmt(s streams) *cobra.Command {
 PATH is a file, or a folder of a flows root: all YAML below it that belongs to the repository. Without PATH it is the whole flows root around the
 current folder. With - a file is read from stdin and written to stdout.
 
-The form: two spaces a level, also for lists; the keys of flows and tasks in one order; one blank line where there
+The form: two spaces a level, also for lists; the keys of flows, tasks and templates in one order; one blank line where there
 are some; collections in brackets as long as they fit into 120 columns. Comments, quotes, anchors, block scalars and the order of everything
 else stay. What a file means never changes: one that cannot be laid out safely, or is no valid YAML, is reported and left alone.
 
