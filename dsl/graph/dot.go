@@ -12,7 +12,7 @@ func (g *Graph) Dot() string {
 	b.WriteString("digraph flows {\n  rankdir=LR\n  node [shape=box, style=rounded, fontname=\"sans-serif\"]\n  edge [fontname=\"sans-serif\", fontsize=10]\n")
 	for i, n := range g.Nodes {
 		if n.Task == "" {
-			fmt.Fprintf(&b, "  %s [label=%s]\n", dotText(n.ID), dotText(n.ID+"\n"+n.subtitle()))
+			fmt.Fprintf(&b, "  %s [label=%s]\n", dotText(n.ID), dotText(n.ID+"\n"+strings.Join(n.facts(), " · ")))
 			continue
 		}
 		if i == 0 || g.Nodes[i-1].Flow != n.Flow {
@@ -52,9 +52,6 @@ func (e Edge) dashed() bool { return e.label() != "" }
 
 // carriesData tells whether data flows along an edge.
 func (e Edge) carriesData() bool { return e.data || e.Kind == Data }
-
-// subtitle says how often a flow runs, and how large it is.
-func (n Node) subtitle() string { return n.Every + " · " + plural(n.Tasks, "task") }
 
 // dotText writes a quoted string: quotes and backslashes are escaped, and a line break is one of the label.
 func dotText(s string) string {

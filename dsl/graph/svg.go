@@ -15,7 +15,7 @@ func (g *Graph) SVG() string {
 	d := g.draw()
 	w := &svgWriter{Graph: g, drawing: d, links: g.links(), colors: g.colors()}
 	width, height := d.width+2*margin, d.height+2*margin
-	fmt.Fprintf(w, `<svg xmlns="http://www.w3.org/2000/svg" width="%.0f" height="%.0f" viewBox="%d %d %.0f %.0f">`+"\n", width, height, -margin, -margin, width, height)
+	fmt.Fprintf(w, `<svg xmlns="http://www.w3.org/2000/svg" role="img" width="%.0f" height="%.0f" viewBox="%d %d %.0f %.0f">`+"\n", width, height, -margin, -margin, width, height)
 	w.WriteString("<style>" + svgStyle + "</style>\n")
 	w.WriteString("<defs>")
 	for _, class := range []string{"head", "head data"} {
@@ -94,16 +94,16 @@ func (n Node) family() string {
 // texts are the two lines in a node's box: its name, and what it is part of or made of, with the earlier periods of itself that it needs.
 func (g *Graph) texts(l *links, i int) (title, note string) {
 	n := g.Nodes[i]
-	title, note = n.Task, n.Flow
-	if n.Task == "" {
-		title, note = n.ID, n.subtitle()
+	title, notes := n.ID, n.facts()
+	if n.Task != "" {
+		title, notes = n.Task, append([]string{n.Flow}, notes...)
 	}
 	for _, e := range l.up[i] {
 		if from, to, _ := l.ends(g.Edges[e]); from == to {
-			note += " · ↻ " + g.Edges[e].label()
+			notes = append(notes, "↻ "+g.Edges[e].label())
 		}
 	}
-	return title, note
+	return title, strings.Join(notes, " · ")
 }
 
 // longest is how many characters of a line are shown.

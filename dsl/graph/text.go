@@ -52,8 +52,8 @@ func (t *tree) isRoot(i int) bool {
 func (t *tree) node(lead, indent string, i int, label string, whole bool) {
 	n := t.Nodes[i]
 	t.WriteString(lead + n.ID)
-	if n.Task == "" {
-		fmt.Fprintf(t, " (%s, %s)", n.Every, plural(n.Tasks, "task"))
+	if facts := n.facts(); len(facts) > 0 {
+		t.WriteString(" (" + strings.Join(facts, ", ") + ")")
 	}
 	if label != "" {
 		t.WriteString(" [" + label + "]")
@@ -77,6 +77,18 @@ func (t *tree) node(lead, indent string, i int, label string, whole bool) {
 		_, to, forward := t.ends(t.Edges[e])
 		t.node(indent+branch, indent+below, to, t.Edges[e].label(), forward)
 	}
+}
+
+// facts say how often a flow runs and how large it is, and of both flows and tasks whether they are disabled.
+func (n Node) facts() []string {
+	var facts []string
+	if n.Task == "" {
+		facts = append(facts, n.Every, plural(n.Tasks, "task"))
+	}
+	if n.Disabled {
+		facts = append(facts, "disabled")
+	}
+	return facts
 }
 
 // label says what is special about an edge; nothing for a need on the same period.
