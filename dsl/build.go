@@ -237,6 +237,7 @@ func (b *builder) tasks() {
 	b.flow.Alerts = b.plain.Alerts
 	b.checkHeard(b.flow.Alerts, b.draft.team.at, "a task of "+b.flow.Name)
 	for _, d := range b.written {
+		before := len(b.findings)
 		common := d.commonDraft.or(defaults)
 		options := b.plain
 		if common.options != defaults.options {
@@ -265,6 +266,7 @@ func (b *builder) tasks() {
 			}
 			b.flow.Tasks = append(b.flow.Tasks, t)
 		}
+		b.relateUse(d, b.findings[before:])
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"flowctl/dsl/diag"
 	"flowctl/dsl/flow"
 )
 
@@ -76,8 +77,7 @@ func (l *lookup) receivers(list []flow.Receiver) {
 			find(l, l.channels, text{r.Channel, r.Pos}, "unknown-channel", "channel", "channels: {"+r.Channel+": {plugin: webhook, with: {…}}}")
 		}
 		if r.Oncall != "" && l.teams[r.Oncall] != nil && l.teams[r.Oncall].Oncall == nil {
-			l.findings = append(l.findings, finding{Diagnostic: errorAt(r.Pos, "no-alert-receiver",
-				"add `oncall: {rotate: weekly}` to the team", "nobody is on call in the team "+strconv.Quote(r.Oncall))})
+			l.noReceiver(r.Pos, diag.Warning, "nobody is on call in the team "+strconv.Quote(r.Oncall)+": it has no `oncall`")
 		}
 	}
 }
