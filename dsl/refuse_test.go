@@ -29,7 +29,7 @@ pools: {p: {slots: 3}}
 accounts: {etl: {teams: [data]}}
 secrets: {s: {teams: [data]}}
 signals: {s: {every: day, teams: [data]}}
-connections: {c: {runner: ssh, teams: [data], with: {host: h, password: "${{ secret('s') }}"}}}
+connections: {c: {runner: ssh, teams: [data], with: {host: h, passphrase: "${{ secret('s') }}"}}}
 `
 
 // TestAheadOfTheEngine gives every use of what the engine does not act on: each is a warning to who writes it, and an error to the server
