@@ -19,7 +19,8 @@ type surroundings struct {
 	catalog   *catalog
 	drafts    map[string]*flowDraft
 	files     map[string]*File
-	flowNames []string // sorted
+	flowNames []string                // sorted
+	former    map[string]flow.TaskRef // tasks by the ids that they had
 	programs  *expr.Programs
 }
 

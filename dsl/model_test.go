@@ -270,6 +270,35 @@ func TestRecompileOfTheWholeLanguage(t *testing.T) {
 	}
 }
 
+// TestNeedsFollowRenames renames tasks: needs by the old names lead to the new ones, as long as no task has the old name.
+func TestNeedsFollowRenames(t *testing.T) {
+	t.Parallel()
+	c := dsl.New()
+	needs := func(claim string) []string {
+		project, found := c.Compile(repository("a.yaml", "flow: a\nteam: data\ntasks: {"+claim+", other: {run: x}, t: {run: x, needs: [old]}}\n",
+			"b.yaml", "flow: b\nteam: data\ntasks: {t: {run: x, needs: [a/old, gone/one]}, n: {run: x, formerly: [gone/one]}}\n"))
+		if project == nil {
+			t.Fatalf("%+v", found)
+		}
+		var out []string
+		for _, f := range project.Flows {
+			for _, n := range f.Task("t").Needs {
+				out = append(out, f.Name+" needs "+n.Flow+"/"+n.Task)
+			}
+		}
+		return out
+	}
+	for claim, want := range map[string]string{
+		"new: {run: x, formerly: [a/old]}":                    "a needs a/new, b needs a/new, b needs b/n",
+		"old: {run: x}":                                       "a needs a/old, b needs a/old, b needs b/n",
+		"m: {run: x, formerly: [a/old], matrix: {x: [1, 2]}}": "a needs a/m:1, a needs a/m:2, b needs a/m:1, b needs a/m:2, b needs b/n",
+	} {
+		if got := strings.Join(needs(claim), ", "); got != want {
+			t.Errorf("%s: got %s, want %s", claim, got, want)
+		}
+	}
+}
+
 // TestColonsInLists reads receivers the way they are written in flow mappings, where the YAML library sees keys.
 func TestColonsInLists(t *testing.T) {
 	t.Parallel()

@@ -10,9 +10,9 @@ import (
 	"flowctl/dsl/flow"
 )
 
-// resolve returns the tasks as written, those that use a template filled in from it.
+// resolve returns the tasks as written, those that use a template filled in from it, needs on tasks by their old names led to the new ones.
 func (b *builder) resolve() []*taskDraft {
-	if !slices.ContainsFunc(b.draft.tasks, func(d *taskDraft) bool { return d.uses != nil }) {
+	if len(b.former) == 0 && !slices.ContainsFunc(b.draft.tasks, func(d *taskDraft) bool { return d.uses != nil }) {
 		return b.draft.tasks
 	}
 	out := make([]*taskDraft, len(b.draft.tasks))
@@ -21,6 +21,9 @@ func (b *builder) resolve() []*taskDraft {
 		out[i] = d
 		if d.uses != nil {
 			out[i] = b.fromTemplate(d, &budget)
+		}
+		if len(b.former) > 0 {
+			out[i] = b.followRenames(out[i])
 		}
 	}
 	return out
