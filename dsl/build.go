@@ -140,7 +140,7 @@ func (b *builder) header() *flow.Flow {
 	l.person(d.owner)
 	l.common(&d.defaults)
 	l.alerts(d.alerts)
-	b.findings = append(b.findings, l.findings...)
+	b.findings = append(b.findings, l.found...)
 	return f
 }
 
@@ -151,7 +151,7 @@ func (b *builder) lookup() *lookup { return &lookup{catalog: b.catalog, suggest:
 func (b *builder) unknown(name text, rule, what, hint string) {
 	l := b.lookup()
 	l.unknown(name, rule, what, hint)
-	b.findings = append(b.findings, l.findings...)
+	b.findings = append(b.findings, l.found...)
 }
 
 // relate adds a second place to what was reported last.

@@ -242,7 +242,7 @@ func (c *catalog) finish() {
 			c.defaults, c.admins, c.monitors, c.watchdog = s.defaults, valuesOf(s.admins), s.monitors, s.watchdog
 		}
 	}
-	c.findings = append(c.findings, l.findings...)
+	c.findings = append(c.findings, l.found...)
 }
 
 // checkZone reports a time zone that does not exist.

@@ -12,8 +12,8 @@ import (
 // lookup checks that names exist where they are used. Each use is checked where it is written, once.
 type lookup struct {
 	*catalog
-	suggest  func(name string, known func() []string, lead string) string
-	findings []finding
+	suggest func(name string, known func() []string, lead string) string
+	found   []finding
 }
 
 // unlimited suggests for the few names of the catalog itself.
@@ -23,7 +23,7 @@ func unlimited(name string, known func() []string, lead string) string {
 
 // unknown reports a name that nothing defines.
 func (l *lookup) unknown(name text, rule, what, hint string) {
-	l.findings = append(l.findings, finding{errorAt(name.at, rule, hint, "no "+what+" is named "+strconv.Quote(name.value)), name.value})
+	l.found = append(l.found, finding{errorAt(name.at, rule, hint, "no "+what+" is named "+strconv.Quote(name.value)), name.value})
 }
 
 // find reports a name that is not a key of the known ones. A hint says how to declare it when none is similar.
@@ -58,7 +58,7 @@ func (l *lookup) runner(name text) {
 	case name.at.Line == 0:
 	case slices.Contains(builtinRunners(), name.value):
 		if isAhead(aheadRunners, name.value) {
-			l.findings = append(l.findings, finding{Diagnostic: aheadAt(name.at, "the runner "+name.value)})
+			l.found = append(l.found, finding{Diagnostic: aheadAt(name.at, "the runner "+name.value)})
 		}
 	case l.plugin(flow.RunnerPlugin, name.value) == nil:
 		known := append(builtinRunners(), l.pluginNames(flow.RunnerPlugin)...)
@@ -108,7 +108,7 @@ func (l *lookup) common(c *commonDraft) {
 	if p := l.pools[o.pool.value]; p != nil && o.slots.value > p.Slots && p.Slots > 0 {
 		d := errorAt(o.slots.at, "type", "", "the pool "+p.Name+" has "+strconv.Itoa(p.Slots)+" slots, so this would never start")
 		d.Related = relatedAt(p.Pos, "declared here")
-		l.findings = append(l.findings, finding{Diagnostic: d})
+		l.found = append(l.found, finding{Diagnostic: d})
 	}
 	for _, s := range o.signals {
 		if !strings.Contains(s.value, "${{") { // else when the matrix is known

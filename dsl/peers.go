@@ -107,7 +107,7 @@ func (c *catalog) checkPeer(s *schema, subject string, at flow.Pos, with *withDr
 		for _, use := range programs.Secrets(t, expr.Peer) {
 			l.secret(text{use.Name, use.Pos})
 		}
-		c.findings = append(c.findings, l.findings...)
+		c.findings = append(c.findings, l.found...)
 	})
 }
 
