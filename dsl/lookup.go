@@ -16,6 +16,11 @@ type lookup struct {
 	found   []finding
 }
 
+// report records a problem; nothing is ever added to the catalog's own.
+func (l *lookup) report(at flow.Pos, rule, hint, message string) {
+	l.found = append(l.found, finding{Diagnostic: errorAt(at, rule, hint, message)})
+}
+
 // unlimited suggests for the few names of the catalog itself.
 func unlimited(name string, known func() []string, lead string) string {
 	return suggest(name, known(), lead)
@@ -49,6 +54,21 @@ func (l *lookup) team(name text) {
 func (l *lookup) teamNames(names []text) {
 	for _, t := range names {
 		l.team(t)
+	}
+}
+
+// teamDraft looks up the people of a team.
+func (l *lookup) teamDraft(t *teamDraft) {
+	for _, m := range t.members {
+		l.person(m)
+	}
+	for _, e := range t.escalation {
+		l.receivers(e.Notify)
+	}
+	if t.oncall != nil {
+		for _, who := range append(slices.Clone(t.oncall.order), t.oncall.whos...) {
+			l.person(who)
+		}
 	}
 }
 
