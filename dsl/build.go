@@ -19,7 +19,8 @@ type surroundings struct {
 	catalog   *catalog
 	drafts    map[string]*flowDraft
 	files     map[string]*File
-	flowNames []string // sorted
+	flowNames []string                // sorted
+	former    map[string]flow.TaskRef // tasks by the ids that they had
 	programs  *expr.Programs
 }
 
@@ -139,7 +140,7 @@ func (b *builder) header() *flow.Flow {
 	l.person(d.owner)
 	l.common(&d.defaults)
 	l.alerts(d.alerts)
-	b.findings = append(b.findings, l.findings...)
+	b.findings = append(b.findings, l.found...)
 	return f
 }
 
@@ -150,7 +151,7 @@ func (b *builder) lookup() *lookup { return &lookup{catalog: b.catalog, suggest:
 func (b *builder) unknown(name text, rule, what, hint string) {
 	l := b.lookup()
 	l.unknown(name, rule, what, hint)
-	b.findings = append(b.findings, l.findings...)
+	b.findings = append(b.findings, l.found...)
 }
 
 // relate adds a second place to what was reported last.
@@ -237,6 +238,7 @@ func (b *builder) tasks() {
 	b.flow.Alerts = b.plain.Alerts
 	b.checkHeard(b.flow.Alerts, b.draft.team.at, "a task of "+b.flow.Name)
 	for _, d := range b.written {
+		before := len(b.findings)
 		common := d.commonDraft.or(defaults)
 		options := b.plain
 		if common.options != defaults.options {
@@ -265,6 +267,7 @@ func (b *builder) tasks() {
 			}
 			b.flow.Tasks = append(b.flow.Tasks, t)
 		}
+		b.relateUse(d, b.findings[before:])
 	}
 }
 

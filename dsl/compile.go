@@ -92,6 +92,7 @@ type compilation struct {
 	catalog     *catalog
 	drafts      map[string]*flowDraft
 	names       []string // of all flows, sorted
+	former      map[string]flow.TaskRef
 	built       []*builtFlow
 	data        []flow.DataEdge
 	missed      map[string]string // answers of missing, by the schedules and expressions
@@ -246,10 +247,11 @@ func (r *compilation) index() {
 		}
 	}
 	slices.Sort(r.names)
+	r.former = r.formerTasks()
 }
 
 func (r *compilation) build() {
-	env := &surroundings{catalog: r.catalog, drafts: r.drafts, files: r.byPath, flowNames: r.names, programs: &r.c.programs}
+	env := &surroundings{catalog: r.catalog, drafts: r.drafts, files: r.byPath, flowNames: r.names, former: r.former, programs: &r.c.programs}
 	r.built = make([]*builtFlow, len(r.names))
 	parallel(len(r.names), func(i int) {
 		draft := r.drafts[r.names[i]]

@@ -281,6 +281,10 @@ func FuzzCompile(f *testing.F) {
 	f.Add(dsltest.Flow(3, 4))
 	f.Add("a: &a [*a]\n")
 	f.Add("flow: f\nteam: data\ntasks: {l: {run: x, matrix: {a: [x, \"x:y\"], b: [z, \"y:z\"]}}, \"l:x:z\": {run: x}, m: {run: x, needs: [l]}}\n")
+	f.Add(declared + "---\nflow: f\nteam: data\ntasks: {t: {runner: ssh, connection: c, run: x, pool: {name: p, slots: 9}, run_as: etl, signals: [s], resources: {memory: 2GiB}}}\n")
+	f.Add("templates: {t: {params: {a: text, b: {type: int, default: 2}}, run: \"x ${{ template.a }} ${{ quote(template.b) }}\", when: template.b > 1}}\n---\nflow: f\nteam: data\ntasks: {t: {uses: {template: t, params: {a: \"y ${{ ds }}\"}}}}\n")
+	f.Add("channels: {a: {plugin: email, with: {host: [{b: \"${{ secret('s') }}\"}]}}}\nteams: {x: {members: [], oncall: {handoff: \"Mon 09:00\", overrides: [{from: x}]}, escalation: [{after: 1m, notify: [oncall:x:secondary]}]}}\n")
+	f.Add("flow: f\nteam: data\nschedule: {every: day}\nalerts: {rules: [{events: [failed], notify: [a@b, team:x]}]}\ntasks: {t: {run: x, inputs: [\"/${{ ds }}\"], outputs: [\"/${{ hour }}\"], formerly: [f/t]}, u: {run: x, outputs: [\"/${{ds}}\"]}}\n")
 	f.Add("flow: f\ntasks:\n  a: {run: \"${{ ds\", matrix: {x: [1]}, needs: [{flow: f, periods: previous}]}\n---\nteams: {data: {members: [x]}}\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		if len(text) > 10_000 {
@@ -291,6 +295,22 @@ func FuzzCompile(f *testing.F) {
 		if project == nil && !slices.ContainsFunc(found, func(d diag.Diagnostic) bool { return d.Severity == diag.Error }) {
 			t.Error("no project and no error")
 		}
+		checkPlaces(t, files, found)
+	})
+}
+
+// FuzzLock compiles any plugins.lock, with a task that uses its runner.
+func FuzzLock(f *testing.F) {
+	const head = "version: 1\nplugins: {spark: {kind: runner, version: 1, sha256: 0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0, schema: "
+	f.Add(head + "{type: object, properties: {n: {type: integer, minimum: 1}}, required: [n]}}}\n")
+	f.Add(head + "{$ref: \"#/$defs/a\", $defs: {a: {anyOf: [{$ref: \"#\"}, {not: {}}], patternProperties: {\"^(a|a)*$\": false}}}}}}\n")
+	f.Add(head + "{properties: {l: {items: {enum: [1, x, ~]}, uniqueItems: true}}, additionalProperties: {format: date}}}}\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		if len(text) > 10_000 {
+			return
+		}
+		files := repository("plugins.lock", text, "f.yaml", "flow: f\nteam: data\ntasks: {t: {runner: spark, run: x, with: {n: 0, l: [1, 1, {a: \"${{ ds }}\"}], a: {b: c}}}}\n")
+		_, found := dsl.New().Compile(files)
 		checkPlaces(t, files, found)
 	})
 }

@@ -128,9 +128,12 @@ func (d *decoder) related(n *node, message string) *diag.Related {
 	return &diag.Related{File: d.src.path, Line: int(n.line), Col: int(n.col), Message: message}
 }
 
-// object visits the fields of a mapping that the shape knows; it reports all others.
+// object visits the fields of a mapping that the shape knows; it reports all others, and those that the engine does not act on.
 func (d *decoder) object(n *node, s *shape, visit func(key string, v *node)) {
-	late := ahead[s]
+	d.fields(n, s, ahead[s], visit)
+}
+
+func (d *decoder) fields(n *node, s *shape, late []string, visit func(key string, v *node)) {
 	d.pairs(n, s.want, func(key string, k, v *node) {
 		switch {
 		case slices.Contains(s.fields, key):

@@ -95,6 +95,9 @@ func literalOf(source string) (string, bool) {
 
 // spelling writes an expression without spaces and with one kind of quotes, and the long forms of ds, ds_nodash and hour as these.
 func (b *builder) spelling(source string) string {
+	if wordEnd(source, 0) == len(source) {
+		return source
+	}
 	var out strings.Builder
 	for i := 0; i < len(source); {
 		switch c := source[i]; {

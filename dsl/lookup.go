@@ -5,14 +5,20 @@ import (
 	"strconv"
 	"strings"
 
+	"flowctl/dsl/diag"
 	"flowctl/dsl/flow"
 )
 
 // lookup checks that names exist where they are used. Each use is checked where it is written, once.
 type lookup struct {
 	*catalog
-	suggest  func(name string, known func() []string, lead string) string
-	findings []finding
+	suggest func(name string, known func() []string, lead string) string
+	found   []finding
+}
+
+// report records a problem; nothing is ever added to the catalog's own.
+func (l *lookup) report(at flow.Pos, rule, hint, message string) {
+	l.found = append(l.found, finding{Diagnostic: errorAt(at, rule, hint, message)})
 }
 
 // unlimited suggests for the few names of the catalog itself.
@@ -22,7 +28,7 @@ func unlimited(name string, known func() []string, lead string) string {
 
 // unknown reports a name that nothing defines.
 func (l *lookup) unknown(name text, rule, what, hint string) {
-	l.findings = append(l.findings, finding{errorAt(name.at, rule, hint, "no "+what+" is named "+strconv.Quote(name.value)), name.value})
+	l.found = append(l.found, finding{errorAt(name.at, rule, hint, "no "+what+" is named "+strconv.Quote(name.value)), name.value})
 }
 
 // find reports a name that is not a key of the known ones. A hint says how to declare it when none is similar.
@@ -51,13 +57,28 @@ func (l *lookup) teamNames(names []text) {
 	}
 }
 
+// teamDraft looks up the people of a team.
+func (l *lookup) teamDraft(t *teamDraft) {
+	for _, m := range t.members {
+		l.person(m)
+	}
+	for _, e := range t.escalation {
+		l.receivers(e.Notify)
+	}
+	if t.oncall != nil {
+		for _, who := range append(slices.Clone(t.oncall.order), t.oncall.whos...) {
+			l.person(who)
+		}
+	}
+}
+
 // runner reports a runner that neither comes with flowctl nor is in plugins.lock, and one that this version does not have.
 func (l *lookup) runner(name text) {
 	switch {
 	case name.at.Line == 0:
 	case slices.Contains(builtinRunners(), name.value):
 		if isAhead(aheadRunners, name.value) {
-			l.findings = append(l.findings, finding{Diagnostic: aheadAt(name.at, "the runner "+name.value)})
+			l.found = append(l.found, finding{Diagnostic: aheadAt(name.at, "the runner "+name.value)})
 		}
 	case l.plugin(flow.RunnerPlugin, name.value) == nil:
 		known := append(builtinRunners(), l.pluginNames(flow.RunnerPlugin)...)
@@ -76,8 +97,7 @@ func (l *lookup) receivers(list []flow.Receiver) {
 			find(l, l.channels, text{r.Channel, r.Pos}, "unknown-channel", "channel", "channels: {"+r.Channel+": {plugin: webhook, with: {…}}}")
 		}
 		if r.Oncall != "" && l.teams[r.Oncall] != nil && l.teams[r.Oncall].Oncall == nil {
-			l.findings = append(l.findings, finding{Diagnostic: errorAt(r.Pos, "no-alert-receiver",
-				"add `oncall: {rotate: weekly}` to the team", "nobody is on call in the team "+strconv.Quote(r.Oncall))})
+			l.noReceiver(r.Pos, diag.Warning, "nobody is on call in the team "+strconv.Quote(r.Oncall)+": it has no `oncall`")
 		}
 	}
 }
@@ -108,7 +128,7 @@ func (l *lookup) common(c *commonDraft) {
 	if p := l.pools[o.pool.value]; p != nil && o.slots.value > p.Slots && p.Slots > 0 {
 		d := errorAt(o.slots.at, "type", "", "the pool "+p.Name+" has "+strconv.Itoa(p.Slots)+" slots, so this would never start")
 		d.Related = relatedAt(p.Pos, "declared here")
-		l.findings = append(l.findings, finding{Diagnostic: d})
+		l.found = append(l.found, finding{Diagnostic: d})
 	}
 	for _, s := range o.signals {
 		if !strings.Contains(s.value, "${{") { // else when the matrix is known

@@ -81,16 +81,21 @@ func (b *builder) target(n needDraft) *flowDraft {
 	if n.flow == "" || n.flow == b.draft.name.value {
 		return b.draft
 	}
-	draft := b.drafts[n.flow]
-	if b.foreign == nil {
-		b.foreign = make(map[string]*flowDraft)
-	}
-	b.foreign[n.flow] = draft
+	draft := b.depend(n.flow)
 	if draft == nil {
 		hint := b.suggest(n.flow, func() []string { return b.flowNames }, "")
 		b.findings = append(b.findings, finding{errorAt(n.at, "unknown-flow", hint, "no flow is named "+strconv.Quote(n.flow)), n.flow})
 	}
 	return draft
+}
+
+// depend returns a flow's draft, nil when there is none, and remembers that this flow was built with it.
+func (b *builder) depend(name string) *flowDraft {
+	if b.foreign == nil {
+		b.foreign = make(map[string]*flowDraft)
+	}
+	b.foreign[name] = b.drafts[name]
+	return b.drafts[name]
 }
 
 // needed returns the names of the tasks that a need means, reporting a task that does not exist.

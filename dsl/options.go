@@ -65,7 +65,7 @@ func (b *builder) expanded(t *flow.Task, o *optionsDraft) *flow.Options {
 		if filled.task != s.value {
 			l := b.lookup()
 			l.signal(text{filled.task, s.at})
-			b.findings = append(b.findings, l.findings...)
+			b.findings = append(b.findings, l.found...)
 		}
 		out.Signals = append(out.Signals, filled.task)
 	}
@@ -96,7 +96,7 @@ func (b *builder) checkNames(d *taskDraft) {
 	}
 	l := b.lookup()
 	l.common(&d.commonDraft)
-	b.findings = append(b.findings, l.findings...)
+	b.findings = append(b.findings, l.found...)
 	if d.options == nil {
 		return
 	}

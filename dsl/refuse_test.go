@@ -29,7 +29,7 @@ pools: {p: {slots: 3}}
 accounts: {etl: {teams: [data]}}
 secrets: {s: {teams: [data]}}
 signals: {s: {every: day, teams: [data]}}
-connections: {c: {runner: ssh, teams: [data], with: {host: h, password: "${{ secret('s') }}"}}}
+connections: {c: {runner: ssh, teams: [data], with: {host: h, passphrase: "${{ secret('s') }}"}}}
 `
 
 // TestAheadOfTheEngine gives every use of what the engine does not act on: each is a warning to who writes it, and an error to the server
@@ -43,7 +43,7 @@ func TestAheadOfTheEngine(t *testing.T) {
 			task + "success: outputs", task + "pool: p", task + "pool: {name: p, slots: 2}", task + "run_as: etl", task + "resources: {cpu: 1}",
 			task + "on_agent_lost: wait", task + "formerly: [a/b]", task + "alerts: {default: true}",
 			task + "runner: ssh\n    with: {host: h}", task + `env: {A: "${{ secret('s') }}"}`,
-			"alerts: {}\nflow: f\nteam: data\ntasks: {t: {run: x}}", "channels: {}", "templates: {t: {pool: p}}",
+			"alerts: {}\nflow: f\nteam: data\ntasks: {t: {run: x}}", "channels: {}", "templates: {t: {pool: p, run: x}}\n---\nflow: f\nteam: data\ntasks: {t: {uses: t}}",
 		},
 		"flowctl.yaml": {"version: 1\nmonitors: {}", "version: 1\nwatchdog: {url: http://h/}", "version: 1\ndefaults: {pool: p}"},
 	}
@@ -62,7 +62,7 @@ func TestAheadOfTheEngine(t *testing.T) {
 			}
 		}
 	}
-	if got := rules("f.yaml", declared); len(got) > 0 {
+	if got := rules("f.yaml", declared+"templates: {t: {pool: p}}\n"); len(got) > 0 {
 		t.Errorf("declarations alone: %v", got)
 	}
 	if got := rules("f.yaml", "test: x\n"); len(got) != 1 || got[0] != "not-supported" {

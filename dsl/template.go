@@ -126,7 +126,7 @@ func (b *builder) secrets(t *flow.Template) {
 	for _, use := range b.programs.Secrets(t, expr.Config) {
 		l := b.lookup()
 		l.secret(text{use.Name, use.Pos})
-		b.findings = append(b.findings, l.findings...)
+		b.findings = append(b.findings, l.found...)
 		if s := b.catalog.secrets[use.Name]; s != nil {
 			b.allow(text{use.Name, use.Pos}, "secret", s.Teams, s.Pos)
 		}

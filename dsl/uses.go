@@ -10,9 +10,9 @@ import (
 	"flowctl/dsl/flow"
 )
 
-// resolve returns the tasks as written, those that use a template filled in from it.
+// resolve returns the tasks as written, those that use a template filled in from it, needs on tasks by their old names led to the new ones.
 func (b *builder) resolve() []*taskDraft {
-	if !slices.ContainsFunc(b.draft.tasks, func(d *taskDraft) bool { return d.uses != nil }) {
+	if len(b.former) == 0 && !slices.ContainsFunc(b.draft.tasks, func(d *taskDraft) bool { return d.uses != nil }) {
 		return b.draft.tasks
 	}
 	out := make([]*taskDraft, len(b.draft.tasks))
@@ -21,6 +21,9 @@ func (b *builder) resolve() []*taskDraft {
 		out[i] = d
 		if d.uses != nil {
 			out[i] = b.fromTemplate(d, &budget)
+		}
+		if len(b.former) > 0 {
+			out[i] = b.followRenames(out[i])
 		}
 	}
 	return out
@@ -62,6 +65,21 @@ func (b *builder) fromTemplate(d *taskDraft, budget *int) *taskDraft {
 		b.report(at, "missing", hint, message)
 	}
 	return task
+}
+
+// relateUse adds the use of a template to what was found in the template.
+func (b *builder) relateUse(d *taskDraft, found []finding) {
+	if d.uses == nil {
+		return
+	}
+	t := b.catalog.templates[d.uses.template.value]
+	for i := range found {
+		f := &found[i]
+		inTemplate := t != nil && f.File == t.src.path && (f.File != b.draft.file || f.Line < d.name.at.Line)
+		if inTemplate && f.Related == nil {
+			f.Related = relatedAt(d.uses.template.at, "used here")
+		}
+	}
 }
 
 func isError(d diag.Diagnostic) bool { return d.Severity == diag.Error }
@@ -228,6 +246,7 @@ func (s *substitution) scalar(n *node, condition bool) *node {
 		if len(refs) == 1 && refs[0].start == 0 && refs[0].end == len(p.Expr) {
 			v, ok := s.value(n, refs[0], start)
 			if !ok {
+				edits = append(edits, edit{start, end, "''"})
 				continue
 			}
 			open := strings.LastIndex(n.text[:start], "${{")
@@ -253,20 +272,17 @@ type edit struct {
 func (s *substitution) inExpression(n *node, source string, at int) (edits []edit) {
 	for _, r := range references(source, "template") {
 		v, ok := s.value(n, r, at)
-		if !ok {
-			continue
-		}
-		if strings.Contains(v.text, "${{") {
+		if ok && strings.Contains(v.text, "${{") {
 			s.reportAt(s.src.cursor(n).place(at+r.start), "bad-expression", "write ${{ template."+r.name+" }} alone",
 				"the parameter "+r.name+" holds expressions itself, so it cannot be part of another")
-			continue
+			v = value{}
 		}
 		edits = append(edits, edit{at + r.start, at + r.end, v.literal()})
 	}
 	return edits
 }
 
-// value looks a parameter up.
+// value looks a parameter up. One that does not exist is reported, and empty.
 func (s *substitution) value(n *node, r reference, at int) (value, bool) {
 	v, ok := s.values[r.name]
 	if !ok {
