@@ -1,7 +1,6 @@
 package period
 
 import (
-	"errors"
 	"math"
 	"slices"
 	"testing"
@@ -114,68 +113,6 @@ func TestQuestionsAgree(t *testing.T) {
 			t.Fatalf("StartingIn gives %v, want %v", starting, all)
 		}
 	})
-}
-
-// TestJoinReadsTheRule compares Join with the sentence of the design, applied to all periods of the neighbourhood.
-func TestJoinReadsTheRule(t *testing.T) {
-	t.Parallel()
-	rapid.Check(t, func(t *rapid.T) {
-		up, errUp := New(drawSpec(t, "up"))
-		down, errDown := New(drawSpec(t, "down"))
-		if err := errors.Join(errUp, errDown); err != nil {
-			t.Fatal(err)
-		}
-		p, ok := down.FirstEndingAfter(drawInstant(t, down.zone))
-		if !ok {
-			return
-		}
-		rule := rapid.SampledFrom([]Rule{{}, {Kind: Offset, N: 1}, {Kind: Offset, N: 3}, {Kind: Last, N: 1}, {Kind: Last, N: 7}}).Draw(t, "rule")
-		got := Join(up, down, p, rule)
-		if want := joinByTheBook(up, down, p, rule); !slices.Equal(got, want) {
-			t.Fatalf("%s for %s of %s: got %s, want %s", up, down.Label(p), down, labels(up, got), labels(up, want))
-		}
-	})
-}
-
-func joinByTheBook(up, down *Schedule, p Period, rule Rule) []Period {
-	const year = 400 * 24 * time.Hour
-	if rule.Kind == Offset {
-		earlier := slices.Collect(down.EndingIn(p.End.Add(-year), p.End-1))
-		if len(earlier) < rule.N {
-			return nil
-		}
-		p = earlier[len(earlier)-rule.N]
-	}
-	var ended, within []Period // every upstream period by the end of p; those of them that end within p
-	before := 0
-	for u := range up.EndingIn(p.Start.Add(-year), p.End) {
-		ended = append(ended, u)
-		if u.End > p.Start {
-			within = append(within, u)
-		} else {
-			before++
-		}
-	}
-	if len(ended) == 0 {
-		// Nothing for a year: the schedule has ended, or has not begun.
-		for u := range up.EndingIn(earliest, p.End) {
-			ended = append(ended, u)
-		}
-		before = len(ended)
-	}
-	switch {
-	case rule.Kind == Last:
-		all := slices.Collect(up.EndingIn(p.Start.Add(-30*year), p.End))
-		if n := min(rule.N, len(all)); n > 0 {
-			return all[len(all)-n:]
-		}
-		return nil
-	case len(within) > 0:
-		return within
-	case before > 0:
-		return ended[before-1 : before]
-	}
-	return nil
 }
 
 func TestJoin(t *testing.T) {
