@@ -3,6 +3,7 @@ package period
 import (
 	"math"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -209,6 +210,15 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, label string) {
 		for _, s := range schedules {
 			periods, err := s.Parse(label)
+			if err == nil && s.Kind() != Demand {
+				first, last, err := s.Range(label, label)
+				if err != nil || !slices.Equal(slices.Collect(s.StartingIn(first, last)), periods) {
+					t.Fatalf("%s names %v, and as a range [%d, %d) others (%v)", label, periods, first, last, err)
+				}
+			}
+			if err != nil && len(err.Error()) > 500 {
+				t.Fatalf("an error of %d bytes", len(err.Error()))
+			}
 			if err == nil && len(periods) == 0 {
 				t.Fatal("neither periods nor error")
 			}
@@ -216,6 +226,35 @@ func FuzzParse(f *testing.F) {
 				if !s.Exists(p) {
 					t.Fatalf("%s names %v, which does not exist in %s", label, p, s)
 				}
+			}
+		}
+	})
+}
+
+// FuzzDays reads a calendar's ranges: what is accepted is sorted and without overlap, and its ends are what was written.
+func FuzzDays(f *testing.F) {
+	for _, ranges := range [][2]string{{"2026-10-01..2026-10-07", "2026-10-07"}, {"2026-01-02..2026-01-01", ""}, {"..", "2026-02-30"}, {"0000-01-01..9999-12-31", "2026-10-10"}, {"2026-10-01...2026-10-02", "2026-10-01.."}} {
+		f.Add(ranges[0], ranges[1])
+	}
+	f.Fuzz(func(t *testing.T, a, b string) {
+		all, err := parseDays([]string{a, b})
+		if err != nil {
+			return
+		}
+		for i, r := range all {
+			if r.last < r.first || i > 0 && r.first <= all[i-1].last+1 {
+				t.Fatalf("%q and %q become %v", a, b, all)
+			}
+		}
+		for _, text := range []string{a, b} {
+			from, to, ok := strings.Cut(text, "..")
+			if !ok {
+				to = from
+			}
+			first, errFirst := parseDate(from)
+			last, errLast := parseDate(to)
+			if errFirst != nil || errLast != nil || !searchDays(all, first) || !searchDays(all, last) {
+				t.Fatalf("%q and %q become %v", a, b, all)
 			}
 		}
 	})
