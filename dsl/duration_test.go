@@ -1,6 +1,7 @@
 package dsl
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -23,6 +24,25 @@ func FuzzDuration(f *testing.F) {
 			if want, err := time.ParseDuration(text); err != nil || d != want {
 				t.Fatalf("%q is %v, and by package time %v (%v)", text, d, want, err)
 			}
+		}
+	})
+}
+
+// FuzzSize reads anything as an amount of memory: what is accepted is at least a byte, and a number of bytes is itself.
+func FuzzSize(f *testing.F) {
+	for _, text := range []string{"2GiB", "512MiB", "1KiB", "0", "1B", "1GB", "-1MiB", "1.5GiB", "9223372036854775807", "9223372036854775807GiB", "GiB", " 1MiB", ""} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		size, err := parseSize(text)
+		if err != nil {
+			return
+		}
+		if size < 1 {
+			t.Fatalf("%q is %d", text, size)
+		}
+		if n, err := strconv.ParseInt(strings.TrimSuffix(text, "B"), 10, 53); err == nil && n != size {
+			t.Fatalf("%q is %d", text, size)
 		}
 	})
 }

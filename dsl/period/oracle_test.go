@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
+	"os"
 	"os/exec"
 	"slices"
 	"strconv"
@@ -49,7 +51,7 @@ func (f *fires) UnmarshalJSON(text []byte) error {
 }
 
 // TestAgreesWithPython compares the periods, labels and clock times around every change of every zone from 2000 to 2029 with what
-// Python's zoneinfo, reading the same data, shows on its clock.
+// Python's zoneinfo, reading the same data, shows on its clock. Each run takes another quarter of the zones, and CI takes all.
 func TestAgreesWithPython(t *testing.T) {
 	t.Parallel()
 	python, err := exec.LookPath("python3")
@@ -57,7 +59,11 @@ func TestAgreesWithPython(t *testing.T) {
 		t.Skip("python3, whose zoneinfo is the oracle, is not installed")
 	}
 	const parts = 4
+	drawn, all := rand.IntN(parts), os.Getenv("FLOWCTL_NO_SKIP") != ""
 	for part := range parts {
+		if part != drawn && !all {
+			continue
+		}
 		t.Run(strconv.Itoa(part), func(t *testing.T) {
 			t.Parallel()
 			cmd := exec.CommandContext(t.Context(), python, "testdata/oracle.py", "zoneinfo.zip", strconv.Itoa(part), strconv.Itoa(parts))
