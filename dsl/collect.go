@@ -3,7 +3,6 @@ package dsl
 import (
 	"slices"
 	"strconv"
-	"time"
 
 	"flowctl/dsl/diag"
 	"flowctl/dsl/expr"
@@ -211,7 +210,7 @@ func (c *catalog) finish(programs *expr.Programs) {
 
 // checkZone reports a time zone that does not exist.
 func (c *catalog) checkZone(z text) bool {
-	if _, err := time.LoadLocation(z.value); err != nil || z.value == "" || z.value == "Local" {
+	if _, err := period.Zone(z.value); err != nil || z.value == "" {
 		c.report(z.at, "bad-schedule", "use an IANA name such as Europe/Berlin", "no time zone is named "+strconv.Quote(z.value))
 		return false
 	}

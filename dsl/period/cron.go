@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
+	"slices"
 	"strings"
 
 	"github.com/netresearch/go-cron"
@@ -30,13 +31,19 @@ const (
 )
 
 func parseCron(text string) (*cronTable, error) {
-	switch fields := strings.Fields(text); {
+	fields := strings.Fields(text)
+	switch {
 	case strings.HasPrefix(text, "@"):
 		return nil, errors.New("macros such as @daily are not supported; write five fields: minute hour day month weekday")
 	case len(fields) > 0 && strings.Contains(fields[0], "TZ="):
 		return nil, errors.New("the time zone belongs into `timezone`, not into the cron expression")
 	case len(fields) != 5:
 		return nil, fmt.Errorf("%q has %d fields, want five: minute hour day month weekday", text, len(fields))
+	}
+	for _, field := range fields {
+		if slices.Contains(strings.Split(field, ","), "") { // go-cron takes it for a value that never comes
+			return nil, fmt.Errorf("%q lists nothing before or after a comma", field)
+		}
 	}
 	parser, err := cron.TryNewParser(cronFields)
 	if err != nil {

@@ -297,6 +297,8 @@ func TestSpecErrors(t *testing.T) {
 		{"fields", Spec{Cron: "* * * *"}, "cron"},
 		{"minute", Spec{Cron: "60 * * * *"}, "cron"},
 		{"never", Spec{Cron: "0 0 30 2 *"}, "cron"},
+		{"empty list", Spec{Cron: ", 1 1 1 0"}, "cron"},
+		{"empty value of a list", Spec{Cron: "0 1,,2 * * *"}, "cron"},
 		{"zone", Spec{Every: "day", Timezone: "Mars/Olympus"}, "timezone"},
 		{"host's zone", Spec{Every: "day", Timezone: "Local"}, "timezone"},
 		{"at of another kind", Spec{Every: "hour", At: "00:01"}, "at"},
