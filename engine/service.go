@@ -153,6 +153,9 @@ type TaskRunView struct {
 	Outputs    map[string]string `json:"outputs,omitempty"`
 	StartedAt  *time.Time        `json:"started_at,omitempty"`
 	FinishedAt *time.Time        `json:"finished_at,omitempty"`
+	// When it was marked as late: with its dependencies, and with its success.
+	DependencyLateAt *time.Time `json:"dependency_late_at,omitempty"`
+	OutputLateAt     *time.Time `json:"output_late_at,omitempty"`
 }
 
 // AttemptView is one execution.

@@ -172,6 +172,10 @@ func (m *Machine) gates(t *taskRun) []engine.Blocker {
 	case t.earliest() > m.now:
 		return []engine.Blocker{until(engine.BlockStartAfter, t.earliest(), "may start")}
 	}
+	return m.missingInputs(t)
+}
+
+func (m *Machine) missingInputs(t *taskRun) []engine.Blocker {
 	var bs []engine.Blocker
 	for _, path := range t.paths {
 		w := m.watches[watchKey{selectorOf(t.def), path}]

@@ -204,6 +204,7 @@ func (m *Machine) enter(r *run) {
 	for i := range r.tasks {
 		if t := &r.tasks[i]; t.member && !t.row.State.Final() {
 			m.link(t)
+			m.timeLateness(t)
 		}
 	}
 	if at, ok := r.expiry(); ok {
