@@ -18,7 +18,6 @@ var aheadTask = []string{
 	"gate",
 	"lost_after",
 	"on_agent_lost",
-	"pool",
 	"resources",
 	"run_as",
 	"signals",

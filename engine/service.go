@@ -202,6 +202,7 @@ const (
 	BlockRetry      BlockerKind = "retry"           // Until says when
 	BlockFlowLimit  BlockerKind = "flow_limit"      // Holders are the runs that take the slots
 	BlockTaskLimit  BlockerKind = "task_limit"      // Holders are the task runs that take the slots
+	BlockPool       BlockerKind = "pool"            // Ref is the pool, Holders are the task runs that take its slots
 	BlockAgent      BlockerKind = "no_agent"        // Message says why each agent cannot take it
 	BlockSlots      BlockerKind = "agents_busy"     // every eligible agent is full
 	BlockBackfill   BlockerKind = "backfill_paused"

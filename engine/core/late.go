@@ -51,37 +51,84 @@ func (m *Machine) timeLateness(t *taskRun) {
 	}
 }
 
-// late marks a task run that is late, once, and tells of it. What has ended tells of its end.
+// late looks at a task run at the instant at which it is late with something, if it still is.
 func (m *Machine) late(t *taskRun, what lateness, at period.Instant) {
-	current := t.run.stands || t.run.row.Extra
-	if !t.member || !current || t.lateAt(what) != at || t.row.State.Final() {
-		return
+	switch {
+	case t.lateAt(what) != at:
+	case what == dependencies:
+		m.stir(t)
+	case m.marks(t):
+		t.row.OutputLate = m.now
+		m.mark(t, flow.OutputLate, fmt.Sprintf("%s after %s it is %s", t.def.OutputTimeout, t.run.since().Time().Format(time.RFC3339), t.row.State))
 	}
-	if what == output {
-		t.row.OutputLate, t.row.Alerted = m.now, true
-		m.touchTask(t)
-		m.tellOf(t, flow.OutputLate, fmt.Sprintf("%s after %s it is %s", t.def.OutputTimeout, t.run.since().Time().Format(time.RFC3339), t.row.State))
-		return
-	}
-	unmet := m.unmetDependencies(t)
-	if len(unmet) == 0 {
-		return
-	}
-	t.row.DependencyLate, t.row.Alerted = m.now, true
+}
+
+// marks tells whether lateness of a task run matters. What has ended tells of its end.
+func (m *Machine) marks(t *taskRun) bool {
+	return t.member && (t.run.stands || t.run.row.Extra) && !t.row.State.Final()
+}
+
+func (m *Machine) mark(t *taskRun, kind flow.Event, detail string) {
+	t.row.Alerted = true
 	m.touchTask(t)
-	m.tellOf(t, flow.DependencyLate, fmt.Sprintf("%s after %s: %s", t.def.DependencyTimeout, t.run.since().Time().Format(time.RFC3339),
-		strings.Join(unmet, "; ")))
+	m.tellOf(t, kind, detail)
+}
+
+// overdue tells whether a task run whose dependencies are unmet now is late with them.
+func (t *taskRun) overdue(now period.Instant) bool {
+	at := t.lateAt(dependencies)
+	return at != 0 && at <= now
+}
+
+// unmet notes that the dependencies of a task run are not met, and marks it when it is late with them. It looks at the state of now and not
+// at what happened at the instant, so that it comes to the same after a restart.
+func (m *Machine) unmet(t *taskRun) {
+	if !t.overdue(m.now) || !m.marks(t) || t.checking() {
+		return
+	}
+	t.row.DependencyLate = m.now
+	m.mark(t, flow.DependencyLate, fmt.Sprintf("%s after %s: %s", t.def.DependencyTimeout, t.run.since().Time().Format(time.RFC3339),
+		strings.Join(m.unmetDependencies(t), "; ")))
+}
+
+// patience is how long an input that nobody has looked at yet does not count as missing.
+const patience = time.Minute
+
+// lacking is unmet for a task run whose needs are met and whose inputs are not.
+func (m *Machine) lacking(t *taskRun) {
+	if t.row.State != engine.Waiting || !t.overdue(m.now) {
+		return
+	}
+	var look period.Instant
+	for _, path := range t.paths {
+		w := m.watches[watchKey{selectorOf(t.def), path}]
+		if w == nil {
+			continue
+		}
+		if w.looked || w.made.Add(patience) <= m.now {
+			m.unmet(t)
+			return
+		}
+		look = max(look, w.made.Add(patience))
+	}
+	m.sleep(t, look)
+}
+
+// checking tells whether the ledger is being asked about a need.
+func (t *taskRun) checking() bool {
+	for i := range t.needs {
+		for _, rf := range t.needs[i].refs {
+			if rf.point.status == checking {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // unmetDependencies says which needs and inputs keep a task run waiting. Limits, pauses and earliest starts are none.
 func (m *Machine) unmetDependencies(t *taskRun) []string {
-	if s := t.row.State; s != engine.Waiting && s != engine.UpstreamFailed {
-		return nil
-	}
 	bs := m.blockers(t)
-	if t.judge() == pass {
-		bs = m.missingInputs(t)
-	}
 	messages := make([]string, 0, min(len(bs), namesTold))
 	for _, b := range bs[:min(len(bs), namesTold)] {
 		messages = append(messages, b.Message)

@@ -108,3 +108,20 @@ func TestAMissingInputIsADependency(t *testing.T) {
 		t.Fatalf("event %+v", e)
 	}
 }
+
+// Without an agent nobody can look, which is no excuse.
+func TestAnInputThatNobodyLooksAtIsLateToo(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "2026-11-19T23:00:00Z")
+	w.activate("flow: f\nteam: data\nschedule: {every: day, start: 2026-11-01}\ntasks:\n" +
+		"  a: {run: 'true', inputs: ['/data/x'], dependency_timeout: 30m}\n")
+	w.sleep(time.Hour + 20*time.Minute)
+	w.crash()
+	w.sleep(10*time.Minute + 30*time.Second)
+	w.wantEvents()
+	w.crash() // within a minute after a restart nobody may have looked yet
+	w.sleep(59 * time.Second)
+	w.wantEvents()
+	w.sleep(time.Second)
+	w.wantEvents("dependency_late/1/a")
+}
