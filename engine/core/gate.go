@@ -66,7 +66,7 @@ func (m *Machine) evaluate(t *taskRun) {
 	case upstreamFailed:
 		m.unwatch(t)
 		m.settleIn(t, engine.UpstreamFailed)
-		m.unmet(t)
+		m.overdue(t)
 	case skip:
 		if m.settleIn(t, engine.Waiting) {
 			m.move(t, engine.Skipped)
@@ -74,7 +74,7 @@ func (m *Machine) evaluate(t *taskRun) {
 	case wait:
 		m.unwatch(t)
 		m.settleIn(t, engine.Waiting)
-		m.unmet(t)
+		m.overdue(t)
 	case pass:
 		if s == engine.UpstreamFailed {
 			m.move(t, engine.Waiting)
@@ -119,7 +119,7 @@ func (m *Machine) pass(t *taskRun) {
 		return
 	}
 	if !m.inputs(t) {
-		m.lacking(t)
+		m.overdue(t)
 		return
 	}
 	if t.notBefore > m.now {

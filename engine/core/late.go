@@ -14,6 +14,13 @@ import (
 // an outage, and of all others counts from their creation.
 const punctual = time.Minute
 
+const (
+	// lateAgain is more than enough for the ledger to answer.
+	lateAgain = 100 * time.Millisecond
+	// patience is how long an input that nobody has looked at yet does not count as missing.
+	patience = time.Minute
+)
+
 // lateness is what a task run can be late with.
 type lateness uint8
 
@@ -46,21 +53,64 @@ func (t *taskRun) lateAt(what lateness) period.Instant {
 func (m *Machine) timeLateness(t *taskRun) {
 	for _, what := range [...]lateness{dependencies, output} {
 		if at := t.lateAt(what); at != 0 {
+			if at <= m.now { // it passed while no server ran, or the task run was looked at then
+				at = m.now.Add(lateAgain)
+			}
 			m.timers.set(at, timer{run: t.run.row.ID, task: t.def.Index, late: what})
 		}
 	}
 }
 
-// late looks at a task run at the instant at which it is late with something, if it still is.
-func (m *Machine) late(t *taskRun, what lateness, at period.Instant) {
-	switch {
-	case t.lateAt(what) != at:
-	case what == dependencies:
-		m.stir(t)
-	case m.marks(t):
+// late looks at a task run when it may be late with something. It is judged by how it stands now and not by what happened meanwhile, so that it
+// comes to the same after a restart.
+func (m *Machine) late(t *taskRun, what lateness) {
+	if what == dependencies {
+		t.armed = false
+	}
+	at := t.lateAt(what)
+	if at == 0 || at > m.now || !m.marks(t) {
+		return
+	}
+	if what == output {
 		t.row.OutputLate = m.now
 		m.mark(t, flow.OutputLate, fmt.Sprintf("%s after %s it is %s", t.def.OutputTimeout, t.run.since().Time().Format(time.RFC3339), t.row.State))
+		return
 	}
+	switch unmet, look := m.unmet(t); {
+	case look > m.now:
+		m.armLate(t, look)
+	case unmet && len(m.out.Lookups) > 0: // the answers may say otherwise
+		m.armLate(t, m.now.Add(lateAgain))
+	case unmet:
+		t.row.DependencyLate = m.now
+		m.mark(t, flow.DependencyLate, fmt.Sprintf("%s after %s: %s", t.def.DependencyTimeout, t.run.since().Time().Format(time.RFC3339),
+			strings.Join(m.unmetDependencies(t), "; ")))
+	}
+}
+
+// unmet tells whether needs or inputs keep a task run waiting; when that is not known, because nobody has looked at the inputs, look is
+// when it counts as known.
+func (m *Machine) unmet(t *taskRun) (unmet bool, look period.Instant) {
+	if s := t.row.State; s != engine.Waiting && s != engine.UpstreamFailed {
+		return false, 0
+	}
+	if t.judge() != pass {
+		return true, 0
+	}
+	for _, path := range t.paths {
+		w := m.watches[watchKey{selectorOf(t.def), path}]
+		if w == nil {
+			continue
+		}
+		if _, watches := w.places[t]; !watches {
+			continue
+		}
+		if w.looked {
+			return true, 0
+		}
+		look = max(look, w.made.Add(patience))
+	}
+	return look != 0, look
 }
 
 // marks tells whether lateness of a task run matters. What has ended tells of its end.
@@ -74,56 +124,16 @@ func (m *Machine) mark(t *taskRun, kind flow.Event, detail string) {
 	m.tellOf(t, kind, detail)
 }
 
-// overdue tells whether a task run whose dependencies are unmet now is late with them.
-func (t *taskRun) overdue(now period.Instant) bool {
-	at := t.lateAt(dependencies)
-	return at != 0 && at <= now
+// overdue looks again, in a moment, at a task run whose dependencies are not met: they may have been met at its instant.
+func (m *Machine) overdue(t *taskRun) {
+	if at := t.lateAt(dependencies); at != 0 && at <= m.now && !t.armed && m.marks(t) {
+		m.armLate(t, m.now.Add(lateAgain))
+	}
 }
 
-// unmet notes that the dependencies of a task run are not met, and marks it when it is late with them. It looks at the state of now and not
-// at what happened at the instant, so that it comes to the same after a restart.
-func (m *Machine) unmet(t *taskRun) {
-	if !t.overdue(m.now) || !m.marks(t) || t.checking() {
-		return
-	}
-	t.row.DependencyLate = m.now
-	m.mark(t, flow.DependencyLate, fmt.Sprintf("%s after %s: %s", t.def.DependencyTimeout, t.run.since().Time().Format(time.RFC3339),
-		strings.Join(m.unmetDependencies(t), "; ")))
-}
-
-// patience is how long an input that nobody has looked at yet does not count as missing.
-const patience = time.Minute
-
-// lacking is unmet for a task run whose needs are met and whose inputs are not.
-func (m *Machine) lacking(t *taskRun) {
-	if t.row.State != engine.Waiting || !t.overdue(m.now) {
-		return
-	}
-	var look period.Instant
-	for _, path := range t.paths {
-		w := m.watches[watchKey{selectorOf(t.def), path}]
-		if w == nil {
-			continue
-		}
-		if w.looked || w.made.Add(patience) <= m.now {
-			m.unmet(t)
-			return
-		}
-		look = max(look, w.made.Add(patience))
-	}
-	m.sleep(t, look)
-}
-
-// checking tells whether the ledger is being asked about a need.
-func (t *taskRun) checking() bool {
-	for i := range t.needs {
-		for _, rf := range t.needs[i].refs {
-			if rf.point.status == checking {
-				return true
-			}
-		}
-	}
-	return false
+func (m *Machine) armLate(t *taskRun, at period.Instant) {
+	t.armed = true
+	m.timers.set(at, timer{run: t.run.row.ID, task: t.def.Index, late: dependencies})
 }
 
 // unmetDependencies says which needs and inputs keep a task run waiting. Limits, pauses and earliest starts are none.

@@ -234,9 +234,6 @@ func (m *Machine) update(p *point, change func()) {
 	for _, w := range p.waiters {
 		n := w.need
 		before, after := was.classFor(n.task), p.classFor(n.task)
-		if was.status == checking && n.task.overdue(m.now) { // it could not be told whether it is late
-			m.stir(n.task)
-		}
 		if before == after {
 			continue
 		}

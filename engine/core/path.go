@@ -36,10 +36,10 @@ type watch struct {
 	again   bool             // the path may have appeared since it was asked
 	next    period.Instant   // when to ask again
 	made    period.Instant
-	looked  bool // an agent has answered, and it was not there
-	failure string           // of the last check
-	failed  int              // checks in a row
-	since   period.Instant   // of the first of them
+	looked  bool           // an agent has answered, and it was not there
+	failure string         // of the last check
+	failed  int            // checks in a row
+	since   period.Instant // of the first of them
 }
 
 // outlook holds the paths that are to be looked at by the agents of a selector: soon those that are likely to be there.
@@ -231,9 +231,7 @@ func (m *Machine) seen(w *watch, a *agent, failure string) {
 	if !w.looked {
 		w.looked = true
 		for _, t := range w.tasks {
-			if t.overdue(m.now) {
-				m.stir(t)
-			}
+			m.overdue(t)
 		}
 	}
 	w.failure = failure

@@ -49,6 +49,7 @@ type taskRun struct {
 	parked           *taskHeap      // of the limit that holds it back; nil = none does
 	pool             *pool          // whose slots its live attempt holds; nil = none
 	pooled           int            // how many of them
+	armed            bool           // a timer looks whether it is late with its dependencies
 	wake             period.Instant // of the timer it waits for
 	notBefore        period.Instant // an agent gave it back; it is not offered again before
 

@@ -98,7 +98,7 @@ func (m *Machine) ring(t dueTimer) {
 		return
 	}
 	if t.late != 0 {
-		m.late(&r.tasks[t.task], t.late, t.at)
+		m.late(&r.tasks[t.task], t.late)
 		return
 	}
 	if r.tasks[t.task].wake != t.at {
