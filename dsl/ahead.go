@@ -14,13 +14,10 @@ import (
 // aheadTask are fields of tasks, and the same of defaults and templates.
 var aheadTask = []string{
 	"alerts",
-	"dependency_timeout",
 	"formerly",
 	"gate",
 	"lost_after",
 	"on_agent_lost",
-	"output_timeout",
-	"pool",
 	"resources",
 	"run_as",
 	"signals",

@@ -39,13 +39,13 @@ func TestAheadOfTheEngine(t *testing.T) {
 	const task = "flow: f\nteam: data\ntasks:\n  t:\n    run: x\n    "
 	cases := map[string][]string{
 		"f.yaml": {
-			task + "signals: [s]", task + "gate: {url: http://h/}", task + "dependency_timeout: 1h", task + "output_timeout: 1h",
-			task + "success: outputs", task + "pool: p", task + "pool: {name: p, slots: 2}", task + "run_as: etl", task + "resources: {cpu: 1}",
+			task + "signals: [s]", task + "gate: {url: http://h/}",
+			task + "success: outputs", task + "run_as: etl", task + "resources: {cpu: 1}",
 			task + "on_agent_lost: wait", task + "formerly: [a/b]", task + "alerts: {default: true}",
 			task + "runner: ssh\n    with: {host: h}", task + `env: {A: "${{ secret('s') }}"}`,
-			"alerts: {}\nflow: f\nteam: data\ntasks: {t: {run: x}}", "channels: {}", "templates: {t: {pool: p, run: x}}\n---\nflow: f\nteam: data\ntasks: {t: {uses: t}}",
+			"alerts: {}\nflow: f\nteam: data\ntasks: {t: {run: x}}", "channels: {}", "templates: {t: {success: outputs, run: x}}\n---\nflow: f\nteam: data\ntasks: {t: {uses: t}}",
 		},
-		"flowctl.yaml": {"version: 1\nmonitors: {}", "version: 1\nwatchdog: {url: http://h/}", "version: 1\ndefaults: {pool: p}"},
+		"flowctl.yaml": {"version: 1\nmonitors: {}", "version: 1\nwatchdog: {url: http://h/}", "version: 1\ndefaults: {success: outputs}"},
 	}
 	for file, texts := range cases {
 		for _, text := range texts {
