@@ -285,6 +285,12 @@ func (r *compilation) report() {
 		r.diagnostics = append(r.diagnostics, f.Diagnostic)
 	}
 	r.diagnostics = diag.Sort(r.diagnostics)
+	diag.Quote(r.diagnostics, func(file string) []byte {
+		if f := r.byPath[file]; f != nil {
+			return f.Data
+		}
+		return nil
+	})
 }
 
 // mayBeBroken tells whether a name that nothing defines stands in a file that could not be read: then it is the file that wants mending.

@@ -32,7 +32,7 @@ func TestDiagnostics(t *testing.T) {
 			}
 			checkPlaces(t, files, found)
 			var got bytes.Buffer
-			if err := diag.WriteText(&got, found, diag.TextOptions{Source: sourceOf(files)}); err != nil {
+			if err := diag.WriteText(&got, found, diag.TextOptions{}); err != nil {
 				t.Fatal(err)
 			}
 			compareGolden(t, filepath.Join(folder, "want.txt"), got.Bytes())
