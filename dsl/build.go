@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"flowctl/dsl/diag"
 	"flowctl/dsl/expr"
 	"flowctl/dsl/flow"
 	"flowctl/dsl/period"
@@ -38,6 +39,11 @@ type builtFlow struct {
 	reads    []dataPath            // inputs
 	writes   []dataPath            // outputs
 	concerns string                // digest of what changes no task, but whom or what it concerns
+
+	warned   bool // by the lint stage
+	year     int  // for which
+	warnings []diag.Diagnostic
+	uses     uses // of the catalog
 }
 
 // scriptSum identifies the content of a script; the zero value is a missing one.
@@ -286,7 +292,7 @@ func (d *taskDraft) fill(t *flow.Task, c *commonDraft) {
 	*t = flow.Task{
 		Runner: c.runnerName(), Run: d.run, File: d.file.value, Args: d.args, Env: c.env,
 		Inputs: d.inputs, Outputs: d.outputs, StartAfter: c.startAfter.value, Timeout: c.timeout.value,
-		Retry: flow.Retry{Limit: c.retry.limit.value, Delay: time.Minute, Backoff: 1, MaxDelay: time.Hour},
+		Retry: flow.Retry{Limit: c.retry.limit.value, Delay: time.Minute, Backoff: 1, MaxDelay: defaultMaxDelay},
 		When:  d.when, TriggerRule: flow.AllSuccess, Concurrency: c.concurrency.value, Agents: c.agents, Pos: d.name.at,
 	}
 	if c.trigger.value != "" {

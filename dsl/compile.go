@@ -19,6 +19,9 @@ import (
 type Compiler struct {
 	// ForExecution makes an error of every use of what the engine of this build does not act on; else it is a warning.
 	ForExecution bool
+	// Year is the first of the two years whose clock changes are looked at (rule dst); 0 is none. A compile knows no clock of its own, so that the same
+	// files give the same findings. It must not change while a compile runs.
+	Year int
 
 	mu      sync.Mutex
 	units   map[string]*unit // by path
@@ -70,7 +73,11 @@ func stages() []stage {
 		// Connects readers and writers of data, and finds tasks by the ids they had: both need the tasks of all flows.
 		{"lineage", (*compilation).lineage},
 		{"former ids", (*compilation).formerIDs},
-		// Sorts what was found, drops what merely follows from something else.
+		// Makes errors of what this build's engine does not act on, when it is this engine that asks.
+		{"refuse", (*compilation).refuse},
+		// Looks for what is valid, but hardly meant.
+		{"lint", (*compilation).lint},
+		// Sorts what was found, drops what is silenced or merely follows from something else.
 		{"report", (*compilation).report},
 		// Puts the project together. Worth doing only now: most of it is not used when there are errors.
 		{"assemble", (*compilation).assemble},
@@ -82,6 +89,8 @@ type finding struct {
 	diag.Diagnostic
 	unknown string
 }
+
+func (f finding) isError() bool { return isError(f.Diagnostic) }
 
 // compilation is the state of one Compile.
 type compilation struct {
@@ -110,6 +119,13 @@ func (r *compilation) add(findings ...diag.Diagnostic) {
 // errorAt makes an error diagnostic.
 func errorAt(at flow.Pos, rule, hint, message string) diag.Diagnostic {
 	return diag.Diagnostic{File: at.File, Line: at.Line, Col: at.Col, Rule: rule, Message: message, Hint: hint}
+}
+
+// warningAt makes a warning diagnostic.
+func warningAt(at flow.Pos, rule, hint, message string) diag.Diagnostic {
+	d := errorAt(at, rule, hint, message)
+	d.Severity = diag.Warning
+	return d
 }
 
 func relatedAt(at flow.Pos, message string) *diag.Related {
@@ -175,7 +191,14 @@ func readUnit(name string, data []byte) *unit {
 	for i, n := range docs {
 		d.document(u, n, i)
 	}
-	u.findings = d.findings
+	faulty := slices.ContainsFunc(d.findings, isError)
+	for _, f := range u.flows {
+		f.faulty = faulty
+	}
+	for _, n := range docs {
+		d.plainSecrets(n)
+	}
+	u.findings, u.silences = d.findings, silences(d.src)
 	return u
 }
 
@@ -275,13 +298,19 @@ func (r *compilation) build() {
 	}
 }
 
+func (r *compilation) refuse() {
+	for i := range r.findings {
+		if f := &r.findings[i]; r.c.ForExecution && f.Rule == notSupported {
+			f.Severity = diag.Error
+		}
+	}
+}
+
 func (r *compilation) report() {
+	r.silence()
 	r.findings = slices.DeleteFunc(r.findings, func(f finding) bool { return f.unknown != "" && r.mayBeBroken(f.unknown) })
 	r.diagnostics = make([]diag.Diagnostic, 0, len(r.findings))
 	for _, f := range r.findings {
-		if r.c.ForExecution && f.Rule == notSupported {
-			f.Severity = diag.Error
-		}
 		r.diagnostics = append(r.diagnostics, f.Diagnostic)
 	}
 	r.diagnostics = diag.Sort(r.diagnostics)

@@ -149,7 +149,7 @@ schedule: {every: day}
 defaults: {retry: {limit: 1}}
 params: {n: 0123, v: 1.10}
 tasks:
-  a: {run: x}
+  a: {run: "x ${{ quote(params.n) }} ${{ quote(params.v) }}"}
   b: {run: x, timeout: 1h30m, retry: {max_delay: 2d}}
 `)
 	f := p.Flow("f")

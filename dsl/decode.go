@@ -274,12 +274,18 @@ func (d *decoder) duration(n *node) optional[time.Duration] {
 // maxDuration keeps sums of durations and instants far from overflow.
 const maxDuration = 100 * 366 * 24 * time.Hour
 
+type durationUnit struct {
+	letter byte
+	length time.Duration
+}
+
+func durationUnits() []durationUnit {
+	return []durationUnit{{'d', 24 * time.Hour}, {'h', time.Hour}, {'m', time.Minute}, {'s', time.Second}}
+}
+
 // parseDuration reads whole numbers with the units d, h, m and s, each at most once, largest first.
 func parseDuration(s string) (time.Duration, error) {
-	units := [...]struct {
-		letter byte
-		length time.Duration
-	}{{'d', 24 * time.Hour}, {'h', time.Hour}, {'m', time.Minute}, {'s', time.Second}}
+	units := durationUnits()
 	rest, next, sum := s, 0, time.Duration(0)
 	for rest != "" {
 		digits := 0
@@ -309,6 +315,21 @@ func parseDuration(s string) (time.Duration, error) {
 		return 0, fmt.Errorf("it is longer than a hundred years")
 	}
 	return sum, nil
+}
+
+// written returns a duration as parseDuration reads it.
+func written(d time.Duration) string {
+	if d == 0 {
+		return "0s"
+	}
+	var b strings.Builder
+	for _, unit := range durationUnits() {
+		if n := d / unit.length; n > 0 {
+			b.WriteString(strconv.Itoa(int(n)) + string(unit.letter))
+			d -= n * unit.length
+		}
+	}
+	return b.String()
 }
 
 // oneOf reads a text that must be one of a few.

@@ -116,6 +116,7 @@ func (f *Follower) compile(ctx context.Context, hash string) ([]dsl.File, *flow.
 	if err != nil {
 		return nil, nil, nil, unfollowed(err)
 	}
+	f.compiler.Year = f.Now().Year()
 	project, found := f.compiler.Compile(files)
 	return files, project, found, nil
 }

@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -75,7 +76,7 @@ func validate(out io.Writer, path, output string, strict bool) error {
 	if err != nil {
 		return err
 	}
-	project, found := dsl.New().Compile(files)
+	project, found := (&dsl.Compiler{Year: time.Now().Year()}).Compile(files)
 	name := namer(root)
 	switch output {
 	case "json":
