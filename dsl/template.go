@@ -54,7 +54,8 @@ func (d *decoder) condition(n *node) *flow.Template {
 		d.report(n, "bad-expression", "remove `when` to run always", "the condition is empty")
 		return nil
 	}
-	return &flow.Template{Parts: []flow.Part{{Expr: source, Pos: d.place(n)(strings.Index(t.value, source))}}, Pos: t.at}
+	part := expr.Expression(source, strings.Index(t.value, source), d.place(n))
+	return &flow.Template{Parts: []flow.Part{part}, Pos: t.at}
 }
 
 // parseTemplate splits a text into literals and expressions.

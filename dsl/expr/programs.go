@@ -384,18 +384,3 @@ func (ps *Programs) Fixed(t *flow.Template) (value, ok bool) {
 	value, err := ps.Bool(t, When, &Values{})
 	return value, err == nil
 }
-
-// place moves the position of an expression on to a character of its first line; on later lines only the line is known.
-func place(part *flow.Part, at int) flow.Pos {
-	pos := part.Pos
-	for i, c := range []rune(part.Expr) {
-		if i >= at {
-			break
-		}
-		pos.Col++
-		if c == '\n' {
-			pos.Line, pos.Col = pos.Line+1, 1
-		}
-	}
-	return pos
-}
