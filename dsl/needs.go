@@ -140,15 +140,26 @@ func (b *builder) checkStart() {
 			if j, one := index[baseName(n.task)]; one && component[i] != component[j] {
 				continue
 			}
-			if b.draft.schedule == nil {
-				b.report(n.at, "no-start", "add a schedule with a start, or use `periods: latest`", "a flow without schedule has no previous period")
-				continue
-			}
-			b.report(n.at, "no-start", "add `start: 2024-01-01` to the schedule: the first period, which waits for none before it",
-				"task "+strconv.Quote(d.name.value)+" needs its own previous period, but the schedule has no start")
+			b.reportStart(d, n)
 		}
 	}
 }
+
+func (b *builder) reportStart(d *taskDraft, n needDraft) {
+	switch {
+	case b.draft.schedule == nil:
+		b.report(n.at, "no-start", "add a schedule with a start, or use `periods: latest`", "a flow without schedule has no previous period")
+	case b.flow.Spec.Once != "":
+		b.report(n.at, "no-start", "remove the need, or use `periods: latest`", "a schedule with `once` has one period, and none before it")
+	case n.task != "" && baseName(n.task) != d.name.value:
+		b.report(n.at, "no-start", startHint, "task "+strconv.Quote(d.name.value)+" needs an earlier period of "+strconv.Quote(n.task)+
+			", which needs it in turn, but the schedule has no start")
+	default:
+		b.report(n.at, "no-start", startHint, "task "+strconv.Quote(d.name.value)+" needs its own previous period, but the schedule has no start")
+	}
+}
+
+const startHint = "add `start: 2024-01-01` to the schedule: the first period, which waits for none before it"
 
 func (b *builder) needsEarlier() bool {
 	return slices.ContainsFunc(b.written, func(d *taskDraft) bool {
