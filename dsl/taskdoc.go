@@ -138,8 +138,10 @@ func (d *decoder) matrix(n *node) (out []axis) {
 		}
 		d.list(v, "a list of values", func(item *node) {
 			value := d.name(item, "a name or number")
-			if slices.ContainsFunc(a.values, func(t text) bool { return t.value == value.value }) && value.at.Line > 0 {
+			first := slices.IndexFunc(a.values, func(t text) bool { return t.value == value.value })
+			if first >= 0 && value.at.Line > 0 {
 				d.report(item, "duplicate", "keep one of them", "%s is given twice", strconv.Quote(value.value))
+				d.findings[len(d.findings)-1].Related = relatedAt(a.values[first].at, "first given here")
 				return
 			}
 			if value.at.Line > 0 {
