@@ -182,7 +182,7 @@ func (b *builder) schedule() {
 		if spec.Calendar == nil {
 			hint := suggest(d.calendar.value, sortedKeys(b.catalog.calendars), "calendars: ")
 			b.findings = append(b.findings, finding{
-				errorAt(d.calendar.at, "unknown-calendar", hint, "no calendar is named "+strconv.Quote(d.calendar.value)), d.calendar.value,
+				errorAt(d.calendar.at, diag.UnknownCalendar, hint, "no calendar is named "+strconv.Quote(d.calendar.value)), d.calendar.value,
 			})
 		}
 	}
@@ -191,7 +191,7 @@ func (b *builder) schedule() {
 		return
 	}
 	if spec.Every == "" && spec.Cron == "" && spec.Once == "" {
-		b.report(d.at, "bad-schedule", "add `every: day` (or hour, week, month), `cron:` or `once:`", "the schedule does not say when")
+		b.report(d.at, diag.BadSchedule, "add `every: day` (or hour, week, month), `cron:` or `once:`", "the schedule does not say when")
 		return
 	}
 	var err error
@@ -212,7 +212,7 @@ func (b *builder) reportSchedule(d *scheduleDraft, err error) {
 		if !ok {
 			at = d.at
 		}
-		b.report(at, "bad-schedule", "", wrong.Error())
+		b.report(at, diag.BadSchedule, "", wrong.Error())
 	}
 }
 
@@ -330,7 +330,7 @@ func (b *builder) checkFile(d *taskDraft) {
 	b.scripts[d.file.value] = sum
 	if sum == (scriptSum{}) {
 		hint := b.suggest(d.file.value, func() []string { return sortedKeys(b.files) }, "")
-		b.report(d.file.at, "missing-file", hint, "there is no file "+d.file.value)
+		b.report(d.file.at, diag.MissingFile, hint, "there is no file "+d.file.value)
 	}
 }
 

@@ -147,7 +147,7 @@ func (r *compilation) read() {
 		switch {
 		case !IsDocument(f.Path) && f.Path != LockFile || r.byPath[f.Path] != f || ignore.skipsPath(f.Path):
 		case f.Mode == modeSymlink:
-			r.add(errorAt(flow.Pos{File: f.Path}, "not-supported", "copy the file, or name the link in "+IgnoreFile, "a YAML file that is a symbolic link is not read"))
+			r.add(errorAt(flow.Pos{File: f.Path}, diag.NotSupported, "copy the file, or name the link in "+IgnoreFile, "a YAML file that is a symbolic link is not read"))
 		default:
 			documents = append(documents, f)
 		}
@@ -181,12 +181,12 @@ func readUnit(name string, data []byte) *unit {
 	}
 	if problem != nil {
 		u.broken = content
-		u.findings = []diag.Diagnostic{errorAt(flow.Pos{File: name, Line: problem.line, Col: problem.col}, "syntax", problem.hint, problem.msg)}
+		u.findings = []diag.Diagnostic{errorAt(flow.Pos{File: name, Line: problem.line, Col: problem.col}, diag.Syntax, problem.hint, problem.msg)}
 		return u
 	}
 	d := &decoder{src: &source{path: name, text: content}, folder: path.Dir(name)}
 	if len(docs) == 0 {
-		d.reportAt(flow.Pos{File: name, Line: 1, Col: 1}, "syntax", "delete it, or write a document that begins with `flow: NAME`", "the file holds no document")
+		d.reportAt(flow.Pos{File: name, Line: 1, Col: 1}, diag.Syntax, "delete it, or write a document that begins with `flow: NAME`", "the file holds no document")
 	}
 	for i, n := range docs {
 		d.document(u, n, i)
@@ -206,7 +206,7 @@ func readUnit(name string, data []byte) *unit {
 func (d *decoder) document(u *unit, n *node, i int) {
 	if d.src.path == LockFile {
 		if i > 0 {
-			d.report(n, "duplicate", "keep one document", "plugins.lock holds more than one document")
+			d.report(n, diag.Duplicate, "keep one document", "plugins.lock holds more than one document")
 			return
 		}
 		d.lock(n, u)
@@ -214,14 +214,14 @@ func (d *decoder) document(u *unit, n *node, i int) {
 	}
 	if d.src.path == SettingsFile {
 		if i > 0 {
-			d.report(n, "duplicate", "keep one document", "flowctl.yaml holds more than one document")
+			d.report(n, diag.Duplicate, "keep one document", "flowctl.yaml holds more than one document")
 			return
 		}
 		u.settings = d.settings(n)
 		return
 	}
 	if n.kind != mappingNode {
-		d.report(n, "type", "begin it with `flow: NAME`, or with `people:`, `teams:` or `calendars:`", "a document is a mapping, not %s", n.describe())
+		d.report(n, diag.WrongType, "begin it with `flow: NAME`, or with `people:`, `teams:` or `calendars:`", "a document is a mapping, not %s", n.describe())
 		return
 	}
 	for _, p := range n.pairs {
@@ -231,11 +231,11 @@ func (d *decoder) document(u *unit, n *node, i int) {
 		}
 	}
 	if path.Base(d.src.path) == SettingsFile {
-		d.report(n, "duplicate", "keep the settings in the flowctl.yaml of the flows root", "a second flowctl.yaml, below the flows root")
+		d.report(n, diag.Duplicate, "keep the settings in the flowctl.yaml of the flows root", "a second flowctl.yaml, below the flows root")
 		return
 	}
 	if problem := d.mistakenFlow(n); problem != nil {
-		d.report(problem, "missing", "begin it with `flow: NAME`", "the document has fields of a flow, but no name")
+		d.report(problem, diag.Missing, "begin it with `flow: NAME`", "the document has fields of a flow, but no name")
 		return
 	}
 	d.catalog(n, u)
@@ -260,7 +260,7 @@ func (r *compilation) index() {
 				continue
 			}
 			if first := r.drafts[name]; first != nil {
-				d := errorAt(f.name.at, "duplicate", "rename one of them", "a second flow named "+strconv.Quote(name))
+				d := errorAt(f.name.at, diag.Duplicate, "rename one of them", "a second flow named "+strconv.Quote(name))
 				d.Related = relatedAt(first.name.at, "first defined here")
 				r.add(d)
 				continue
@@ -300,7 +300,7 @@ func (r *compilation) build() {
 
 func (r *compilation) refuse() {
 	for i := range r.findings {
-		if f := &r.findings[i]; r.c.ForExecution && f.Rule == notSupported {
+		if f := &r.findings[i]; r.c.ForExecution && f.Rule == diag.NotSupported {
 			f.Severity = diag.Error
 		}
 	}

@@ -120,3 +120,14 @@ func TestCompileIsBounded(t *testing.T) {
 		})
 	}
 }
+
+func TestNothingFollowsFromAMisspeltSchedule(t *testing.T) {
+	t.Parallel()
+	got := rules(
+		"f.yaml", "flow: f\nteam: data\nshedule: {every: day}\ntasks: {t: {run: x, needs: [{task: t, periods: previous}]}}\n",
+		"g.yaml", "flow: g\nteam: data\nschedule: {every: day}\ntasks: {t: {run: x, needs: [{flow: f, periods: {last: 2}}]}}\n",
+	)
+	if len(got) != 1 || got[0] != diag.UnknownField {
+		t.Errorf("found %q", got)
+	}
+}

@@ -3,6 +3,7 @@ package dsl
 import (
 	"strings"
 
+	"flowctl/dsl/diag"
 	"flowctl/dsl/expr"
 	"flowctl/dsl/flow"
 	"flowctl/dsl/period"
@@ -51,7 +52,7 @@ func (d *decoder) condition(n *node) *flow.Template {
 	}
 	source := strings.TrimSpace(t.value)
 	if source == "" {
-		d.report(n, "bad-expression", "remove `when` to run always", "the condition is empty")
+		d.report(n, diag.BadExpression, "remove `when` to run always", "the condition is empty")
 		return nil
 	}
 	part := expr.Expression(source, strings.Index(t.value, source), d.place(n))

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"unicode"
 
+	"flowctl/dsl/diag"
 	"flowctl/dsl/flow"
 )
 
@@ -17,8 +18,8 @@ type Problem struct {
 
 // The rules of problems.
 const (
-	BadExpression = "bad-expression"
-	UnquotedParam = "unquoted-param"
+	BadExpression = diag.BadExpression
+	UnquotedParam = diag.UnquotedParam
 )
 
 // ParseTemplate splits text into literals and expressions; pos gives the place of a byte of the text. Write $${{ for a
