@@ -36,6 +36,10 @@ func (s *secretSearch) node(n *node, key string, setting bool) {
 	switch n.kind {
 	case mappingNode:
 		for _, p := range n.pairs {
+			if key == "templates" && !setting {
+				s.template(p.value)
+				continue
+			}
 			s.node(p.value, p.key.text, setting || slices.Contains(settingsFields(), p.key.text))
 		}
 	case listNode:
@@ -55,6 +59,15 @@ func (s *secretSearch) node(n *node, key string, setting bool) {
 		}
 		if setting && n.typ != nullScalar && n.typ != boolScalar {
 			s.value(n, key)
+		}
+	}
+}
+
+// template looks at a task skeleton, whose params are types, not values.
+func (s *secretSearch) template(n *node) {
+	for _, p := range n.pairs {
+		if p.key.text != "params" {
+			s.node(p.value, p.key.text, slices.Contains(settingsFields(), p.key.text))
 		}
 	}
 }
