@@ -34,12 +34,11 @@ func (l *linter) warn(at flow.Pos, rule, hint, message string) *diag.Diagnostic 
 	return &l.found[len(l.found)-1]
 }
 
-// tasks visits the tasks as written, with what their defaults say for them.
-func (l *linter) tasks(visit func(*taskDraft, *commonDraft)) {
+// tasks visits the tasks as written, with their defaults.
+func (l *linter) tasks(visit func(t *taskDraft, defaults *commonDraft)) {
 	defaults := l.draft.defaults.or(l.base.defaults)
 	for _, t := range l.written {
-		common := t.commonDraft.or(defaults)
-		visit(t, &common)
+		visit(t, &defaults)
 	}
 }
 

@@ -13,11 +13,11 @@ const defaultMaxDelay = time.Hour
 
 // retryTimers reports delays between retries that are never waited for as written.
 func (l *linter) retryTimers() {
-	l.tasks(func(t *taskDraft, common *commonDraft) {
-		if common.retry.limit.value == 0 {
+	l.tasks(func(t *taskDraft, defaults *commonDraft) {
+		if retry := t.retry.or(defaults.retry); retry.limit.value == 0 {
 			l.delaysWithoutRetries(&t.retry)
 		} else {
-			l.cutDelays(&common.retry)
+			l.cutDelays(&retry)
 		}
 	})
 }
@@ -68,12 +68,19 @@ func (l *linter) lateTimers() {
 			d.Related = relatedAt(l.draft.expireAfter.at, "expire_after is given here")
 		}
 	}
-	l.tasks(func(_ *taskDraft, c *commonDraft) {
-		if c.startAfter.set() && c.startAfter.value >= l.flow.ExpireAfter+maxLag(l.flow.Schedule.Kind()) {
-			warn(c.startAfter.at, "start_after", "it never starts: it "+expired)
+	l.tasks(func(t *taskDraft, defaults *commonDraft) {
+		start := t.startAfter.or(defaults.startAfter)
+		if start.set() && start.value >= l.flow.ExpireAfter+maxLag(l.flow.Schedule.Kind()) {
+			warn(start.at, "start_after", "it never starts: it "+expired)
 		}
-		if o := c.options; o != nil && o.dependencyTimeout.set() && o.dependencyTimeout.value > l.flow.ExpireAfter {
-			warn(o.dependencyTimeout.at, "dependency_timeout", "its dependencies are never late: it "+expired)
+		for _, o := range []*optionsDraft{t.options, defaults.options} {
+			if o == nil || !o.dependencyTimeout.set() {
+				continue
+			}
+			if o.dependencyTimeout.value > l.flow.ExpireAfter {
+				warn(o.dependencyTimeout.at, "dependency_timeout", "its dependencies are never late: it "+expired)
+			}
+			break // the task's own overrides the default
 		}
 	})
 }
