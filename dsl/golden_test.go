@@ -85,7 +85,8 @@ func sourceOf(files []dsl.File) func(string) []byte {
 	}
 }
 
-// checkRules fails when a rule is not declared, or finds two things in one place.
+// checkRules fails when a rule is not declared, or a warning or error is given twice. Errors of one place may differ: a use of a template lacks each
+// of its parameters there.
 func checkRules(t *testing.T, found []diag.Diagnostic) {
 	t.Helper()
 	for i, d := range found {
@@ -95,7 +96,7 @@ func checkRules(t *testing.T, found []diag.Diagnostic) {
 		if i == 0 {
 			continue
 		}
-		if last := found[i-1]; last.File == d.File && last.Line == d.Line && last.Col == d.Col && last.Rule == d.Rule {
+		if last := found[i-1]; last.File == d.File && last.Line == d.Line && last.Col == d.Col && last.Rule == d.Rule && (d.Severity == diag.Warning || last.Message == d.Message) {
 			t.Errorf("%s:%d:%d: %s twice: %s and %s", d.File, d.Line, d.Col, d.Rule, last.Message, d.Message)
 		}
 	}

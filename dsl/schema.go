@@ -190,7 +190,7 @@ func (s *schema) misfits(subject string, with map[string]any, e *jsonschema.Vali
 		if len(k.Missing) > 1 {
 			what = " needs the settings "
 		}
-		return one(where+what+strings.Join(k.Missing, ", "), "add `"+strings.Join(k.Missing, ":` and `")+":`")
+		return one(where+what+`"`+strings.Join(k.Missing, `", "`)+`"`, "add `"+strings.Join(k.Missing, ":` and `")+":`")
 	case *schemakind.Type:
 		if template {
 			return one(where+" takes "+schemaTypes(k.Want)+", but an expression gives text", "write the value itself")
