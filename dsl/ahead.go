@@ -62,9 +62,5 @@ const (
 
 // aheadAt is the warning about a use of something.
 func aheadAt(at flow.Pos, what string) diag.Diagnostic {
-	d := errorAt(at, notSupported, aheadHint, what+aheadMessage)
-	d.Severity = diag.Warning
-	return d
+	return warningAt(at, diag.NotSupported, aheadHint, what+aheadMessage)
 }
-
-const notSupported = "not-supported"

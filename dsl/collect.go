@@ -55,7 +55,7 @@ func (r *compilation) collect() {
 	}
 	if r.byPath[SettingsFile] == nil {
 		r.add(diag.Diagnostic{
-			File: SettingsFile, Rule: "missing", Message: "the flows root has no " + SettingsFile,
+			File: SettingsFile, Rule: diag.Missing, Message: "the flows root has no " + SettingsFile,
 			Hint: "create it with the line `version: 1`",
 		})
 	}
@@ -74,7 +74,7 @@ func gather[D, V any](c *catalog, what string, drafts func(*catalogDraft) []D, m
 			name, v := make(draft)
 			at, taken := first[name.value]
 			if taken {
-				c.report(name.at, "duplicate", "rename or remove one of them", "a second "+what+" named "+strconv.Quote(name.value))
+				c.report(name.at, diag.Duplicate, "rename or remove one of them", "a second "+what+" named "+strconv.Quote(name.value))
 				c.findings[len(c.findings)-1].Related = relatedAt(at, "first defined here")
 				continue
 			}
@@ -211,7 +211,7 @@ func (c *catalog) finish(programs *expr.Programs) {
 // checkZone reports a time zone that does not exist.
 func (c *catalog) checkZone(z text) bool {
 	if _, err := period.Zone(z.value); err != nil || z.value == "" {
-		c.report(z.at, "bad-schedule", "use an IANA name such as Europe/Berlin", "no time zone is named "+strconv.Quote(z.value))
+		c.report(z.at, diag.BadSchedule, "use an IANA name such as Europe/Berlin", "no time zone is named "+strconv.Quote(z.value))
 		return false
 	}
 	return true
@@ -228,6 +228,6 @@ func (c *catalog) checkCalendar(d *calendarDraft) {
 		if !ok {
 			at = d.name.at
 		}
-		c.report(at, "bad-schedule", "", "calendar "+strconv.Quote(d.name.value)+": "+wrong.Err.Error())
+		c.report(at, diag.BadSchedule, "", "calendar "+strconv.Quote(d.name.value)+": "+wrong.Err.Error())
 	}
 }

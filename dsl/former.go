@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"flowctl/dsl/diag"
 	"flowctl/dsl/flow"
 )
 
@@ -76,7 +77,7 @@ func (r *compilation) formerIDs() {
 }
 
 func (r *compilation) formerly(id text, hint, message string, at flow.Pos, related string) {
-	d := errorAt(id.at, "duplicate", hint, message)
+	d := errorAt(id.at, diag.Duplicate, hint, message)
 	d.Related = relatedAt(at, related)
 	r.add(d)
 }

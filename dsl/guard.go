@@ -23,6 +23,9 @@ func normalize(data []byte) (string, *syntaxError) {
 		return "", &syntaxError{0, 0, fmt.Sprintf("the file is larger than %d MiB", maxFileSize>>20), "split it into several files"}
 	}
 	text := strings.TrimPrefix(string(data), "\ufeff")
+	if strings.IndexByte(text, '\r') >= 0 {
+		text = strings.ReplaceAll(strings.ReplaceAll(text, "\r\n", "\n"), "\r", "\n")
+	}
 	if !utf8.ValidString(text) {
 		line, col := 1, 1
 		for i, r := range text {
@@ -41,9 +44,6 @@ func normalize(data []byte) (string, *syntaxError) {
 			line, col = advance(line, col, r)
 		}
 		return "", &syntaxError{line, col, "the file holds a NUL character", "is it a binary file? Name it in .flowctlignore"}
-	}
-	if strings.IndexByte(text, '\r') >= 0 {
-		text = strings.ReplaceAll(strings.ReplaceAll(text, "\r\n", "\n"), "\r", "\n")
 	}
 	return text, checkBlank(text)
 }

@@ -92,7 +92,7 @@ func kindsOf(s flow.Severity) string {
 }
 
 func (l *lookup) noReceiver(at flow.Pos, severity diag.Severity, message string) {
-	d := errorAt(at, "no-alert-receiver", "give somebody an address in `people`, or name another receiver", message)
+	d := errorAt(at, diag.NoAlertReceiver, "give somebody an address in `people`, or name another receiver", message)
 	d.Severity = severity
 	l.found = append(l.found, finding{Diagnostic: d})
 }

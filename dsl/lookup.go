@@ -44,11 +44,11 @@ func find[V any](l *lookup, known map[string]V, name text, rule, what, declare s
 }
 
 func (l *lookup) person(name text) {
-	find(l, l.people, name, "unknown-person", "person", "people: {"+name.value+": {name: …, email: …}}")
+	find(l, l.people, name, diag.UnknownPerson, "person", "people: {"+name.value+": {name: …, email: …}}")
 }
 
 func (l *lookup) team(name text) {
-	find(l, l.teams, name, "unknown-team", "team", "teams: {"+name.value+": {members: [NAME]}}")
+	find(l, l.teams, name, diag.UnknownTeam, "team", "teams: {"+name.value+": {members: [NAME]}}")
 }
 
 func (l *lookup) teamNames(names []text) {
@@ -82,7 +82,7 @@ func (l *lookup) runner(name text) {
 		}
 	case l.plugin(flow.RunnerPlugin, name.value) == nil:
 		known := append(builtinRunners(), l.pluginNames(flow.RunnerPlugin)...)
-		l.unknown(name, "unknown-runner", "runner", l.suggest(name.value, func() []string { return known }, "runners: "))
+		l.unknown(name, diag.UnknownRunner, "runner", l.suggest(name.value, func() []string { return known }, "runners: "))
 	}
 }
 
@@ -94,7 +94,7 @@ func (l *lookup) receivers(list []flow.Receiver) {
 		case r.Team != "" || r.Oncall != "":
 			l.team(text{r.Team + r.Oncall, r.Pos})
 		case r.Channel != "":
-			find(l, l.channels, text{r.Channel, r.Pos}, "unknown-channel", "channel", "channels: {"+r.Channel+": {plugin: webhook, with: {…}}}")
+			find(l, l.channels, text{r.Channel, r.Pos}, diag.UnknownChannel, "channel", "channels: {"+r.Channel+": {plugin: webhook, with: {…}}}")
 		}
 		if r.Oncall != "" && l.teams[r.Oncall] != nil && l.teams[r.Oncall].Oncall == nil {
 			l.noReceiver(r.Pos, diag.Warning, "nobody is on call in the team "+strconv.Quote(r.Oncall)+": it has no `oncall`")
@@ -122,11 +122,11 @@ func (l *lookup) common(c *commonDraft) {
 	if o == nil {
 		return
 	}
-	find(l, l.connections, o.connection, "unknown-connection", "connection", "connections: {"+o.connection.value+": {runner: …, teams: […], with: {…}}}")
-	find(l, l.accounts, o.runAs, "unknown-account", "account", "accounts: {"+o.runAs.value+": {user: …, teams: […]}}")
-	find(l, l.pools, o.pool, "unknown-pool", "pool", "pools: {"+o.pool.value+": {slots: 10}}")
+	find(l, l.connections, o.connection, diag.UnknownConnection, "connection", "connections: {"+o.connection.value+": {runner: …, teams: […], with: {…}}}")
+	find(l, l.accounts, o.runAs, diag.UnknownAccount, "account", "accounts: {"+o.runAs.value+": {user: …, teams: […]}}")
+	find(l, l.pools, o.pool, diag.UnknownPool, "pool", "pools: {"+o.pool.value+": {slots: 10}}")
 	if p := l.pools[o.pool.value]; p != nil && o.slots.value > p.Slots && p.Slots > 0 {
-		d := errorAt(o.slots.at, "type", "", "the pool "+p.Name+" has "+strconv.Itoa(p.Slots)+" slots, so this would never start")
+		d := errorAt(o.slots.at, diag.WrongType, "", "the pool "+p.Name+" has "+strconv.Itoa(p.Slots)+" slots, so this would never start")
 		d.Related = relatedAt(p.Pos, "declared here")
 		l.found = append(l.found, finding{Diagnostic: d})
 	}
@@ -139,9 +139,9 @@ func (l *lookup) common(c *commonDraft) {
 }
 
 func (l *lookup) signal(s text) {
-	find(l, l.signals, s, "unknown-signal", "signal", "signals: {"+s.value+": {every: day, teams: […]}}")
+	find(l, l.signals, s, diag.UnknownSignal, "signal", "signals: {"+s.value+": {every: day, teams: […]}}")
 }
 
 func (l *lookup) secret(name text) {
-	find(l, l.secrets, name, "unknown-secret", "secret", "secrets: {"+name.value+": {teams: […]}}")
+	find(l, l.secrets, name, diag.UnknownSecret, "secret", "secrets: {"+name.value+": {teams: […]}}")
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strconv"
 
+	"flowctl/dsl/diag"
 	"flowctl/dsl/expr"
 	"flowctl/dsl/flow"
 )
@@ -14,7 +15,7 @@ func (c *catalog) makePlugin(d *pluginDraft) (text, *plugin) {
 	if d.schema != nil {
 		s, err := d.schema.compile()
 		if err != nil {
-			c.report(d.schema.place(nil, false), "runner-config", "see https://json-schema.org", "the schema of "+d.Name+" is no JSON schema: "+firstLine(err.Error()))
+			c.report(d.schema.place(nil, false), diag.RunnerConfig, "see https://json-schema.org", "the schema of "+d.Name+" is no JSON schema: "+firstLine(err.Error()))
 		} else {
 			p.schema = s
 		}
@@ -88,7 +89,7 @@ func (c *catalog) chooseDefault(kind string, list []*channelDraft) {
 			continue
 		}
 		if chosen >= 0 {
-			c.report(ch.def.at, "duplicate", "keep one of them", "a second default channel for "+kind)
+			c.report(ch.def.at, diag.Duplicate, "keep one of them", "a second default channel for "+kind)
 			c.findings[len(c.findings)-1].Related = relatedAt(list[chosen].def.at, "the first is here")
 			continue
 		}
@@ -100,7 +101,7 @@ func (c *catalog) chooseDefault(kind string, list []*channelDraft) {
 	if chosen >= 0 {
 		c.channels[list[chosen].name.value].Default = true
 	} else if len(list) > 1 {
-		c.report(list[0].name.at, "missing", "add `default: true` to one of them", "there are "+strconv.Itoa(len(list))+" channels for "+kind+", and none is the default")
+		c.report(list[0].name.at, diag.Missing, "add `default: true` to one of them", "there are "+strconv.Itoa(len(list))+" channels for "+kind+", and none is the default")
 	}
 }
 
@@ -112,7 +113,7 @@ func (l *lookup) channel(d *channelDraft, programs *expr.Programs) {
 	s := l.schemaOf(flow.ChannelPlugin, d.plugin.value)
 	if s == nil {
 		known := append(builtinChannels(), l.pluginNames(flow.ChannelPlugin)...)
-		l.unknown(d.plugin, "unknown-channel", "channel plugin", suggest(d.plugin.value, known, "plugins: "))
+		l.unknown(d.plugin, diag.UnknownChannel, "channel plugin", suggest(d.plugin.value, known, "plugins: "))
 		return
 	}
 	l.peer(s, "the channel "+d.plugin.value, d.name.at, d.with, programs)
@@ -132,7 +133,7 @@ func (l *lookup) connection(d *connectionDraft, programs *expr.Programs) {
 // peer checks the settings of a channel or a connection: they belong to no run, so secret() is all that their expressions know.
 func (l *lookup) peer(s *schema, subject string, at flow.Pos, with *withDraft, programs *expr.Programs) {
 	for _, m := range s.check(subject, with.merged()) {
-		l.report(with.placeOr(at, m), "runner-config", m.hint, m.message)
+		l.report(with.placeOr(at, m), diag.RunnerConfig, m.hint, m.message)
 	}
 	eachTemplate(with.merged(), func(t *flow.Template) {
 		for _, p := range programs.Check(t, expr.Peer, nil) {

@@ -186,10 +186,11 @@ func (s *schema) misfits(subject string, with map[string]any, e *jsonschema.Vali
 		}
 		return out
 	case *schemakind.Required:
-		for _, name := range k.Missing {
-			out = append(out, misfit{e.InstanceLocation, false, where + " needs the setting " + strconv.Quote(name), "add `" + name + ":`"})
+		what := " needs the setting "
+		if len(k.Missing) > 1 {
+			what = " needs the settings "
 		}
-		return out
+		return one(where+what+`"`+strings.Join(k.Missing, `", "`)+`"`, "add `"+strings.Join(k.Missing, ":` and `")+":`")
 	case *schemakind.Type:
 		if template {
 			return one(where+" takes "+schemaTypes(k.Want)+", but an expression gives text", "write the value itself")

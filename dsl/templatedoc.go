@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"flowctl/dsl/diag"
 )
 
 // skeleton reads a template: its parameters now, its task at each use, when they have values.
@@ -33,7 +35,7 @@ func (d *decoder) parameter(k, n *node) parameter {
 	if n.kind == scalarNode {
 		p.typ = d.oneOf(n, types...).value
 		if p.typ == "enum" {
-			d.report(n, "missing", "write {type: enum, values: [a, b]}", "an enum needs its values")
+			d.report(n, diag.Missing, "write {type: enum, values: [a, b]}", "an enum needs its values")
 		}
 		return p
 	}
@@ -52,11 +54,11 @@ func (d *decoder) parameter(k, n *node) parameter {
 		}
 	})
 	if (p.typ == "enum") != (len(p.values) > 0) && n.kind == mappingNode {
-		d.report(n, "type", "write {type: enum, values: [a, b]}", "an enum, and nothing else, has values")
+		d.report(n, diag.WrongType, "write {type: enum, values: [a, b]}", "an enum, and nothing else, has values")
 	}
 	if p.def != nil {
 		if want := p.refuse(p.def); want != "" {
-			d.report(p.def, "type", "", "the parameter %s takes %s, not %s", strconv.Quote(p.name.value), want, p.def.describe())
+			d.report(p.def, diag.WrongType, "", "the parameter %s takes %s, not %s", strconv.Quote(p.name.value), want, p.def.describe())
 		}
 	}
 	return p

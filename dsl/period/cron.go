@@ -16,6 +16,7 @@ type cronTable struct {
 	minute, hour, dom, month, dow uint64
 	dayOr                         bool // both day fields are set: either may match
 	everyHour                     bool // follows elapsed time where clocks are changed
+	never                         bool // no month has such a day
 }
 
 const (
@@ -67,9 +68,8 @@ func parseCron(text string) (*cronTable, error) {
 		everyHour: spec.Hour&allHours == allHours,
 	}
 	// Eight years hold a 29 February, also across 2100; dates that this window lacks never come.
-	if _, ok := c.next(wallOf(2000, 1, 1)); !ok {
-		return nil, fmt.Errorf("%q never fires: no month has such a day", text)
-	}
+	_, fires := c.next(wallOf(2000, 1, 1))
+	c.never = !fires
 	return c, nil
 }
 
@@ -207,6 +207,9 @@ func (c *cronTable) spans(z *zone, i int) (own, skipped fireSpan) {
 
 // fireAfter returns the first fire after t.
 func (c *cronTable) fireAfter(z *zone, t Instant) (Instant, bool) {
+	if c.never {
+		return 0, false
+	}
 	after := floorDiv(int64(t), second)
 	for i := z.at(after); i < len(z.segments); i++ {
 		own, skipped := c.spans(z, i)
@@ -229,6 +232,9 @@ func (c *cronTable) fireAfter(z *zone, t Instant) (Instant, bool) {
 
 // fireUntil returns the last fire at or before t.
 func (c *cronTable) fireUntil(z *zone, t Instant) (Instant, bool) {
+	if c.never {
+		return 0, false
+	}
 	until := floorDiv(int64(t), second)
 	for i := z.at(until); i >= 0; i-- {
 		own, skipped := c.spans(z, i)

@@ -117,7 +117,7 @@ func TestCrontabLinesAgreeWithTheLibrary(t *testing.T) {
 	}
 }
 
-// FuzzCron reads anything as a cron expression: what is accepted fires, at clock times that match, the same forwards and backwards.
+// FuzzCron reads anything as a cron expression: what is accepted fires, unless no month has such a day, at clock times that match, the same forwards and backwards.
 func FuzzCron(f *testing.F) {
 	for _, line := range crontabLines(f) {
 		f.Add(line, int64(1_774_742_400))
@@ -131,8 +131,11 @@ func FuzzCron(f *testing.F) {
 			return
 		}
 		w, ok := c.next(wall(sec % (100 * 365 * daySeconds)))
-		if !ok {
-			t.Fatalf("%q was accepted and does not fire after %d", text, sec)
+		if ok == c.never {
+			t.Fatalf("%q fires after %d: %v, and never: %v", text, sec, ok, c.never)
+		}
+		if c.never {
+			return // 31 February
 		}
 		clock := w.time()
 		if !c.matches(w.day(), clock.Day()) || c.month>>uint(clock.Month())&1 == 0 || c.hour>>clock.Hour()&1 == 0 || c.minute>>clock.Minute()&1 == 0 {

@@ -325,7 +325,7 @@ func TestCronAgreesWithTheLibrary(t *testing.T) {
 			field(t, "dow", "0", "7", "5", "mon-fri", "5-7", "*/2")
 		s, err := New(Spec{Cron: text})
 		if err != nil {
-			t.Skip(text, err) // 31 February
+			t.Fatal(text, err)
 		}
 		theirs, err := parser.Parse(text)
 		if err != nil {
@@ -335,7 +335,11 @@ func TestCronAgreesWithTheLibrary(t *testing.T) {
 		clock := at.Time()
 		for range 20 {
 			p, ok := s.FirstEndingAfter(at)
-			if clock = theirs.Next(clock); !ok || p.End != At(clock) {
+			clock = theirs.Next(clock)
+			if !ok && clock.IsZero() { // 31 February
+				return
+			}
+			if !ok || p.End != At(clock) {
 				t.Fatalf("%s after %s: %s, want %s", text, at.Time(), p.End.Time(), clock)
 			}
 			if last, ok := s.LastEnded(p.End); !ok || last != p {
