@@ -26,7 +26,7 @@ const schema = `{
     "user": {"type": "string", "minLength": 1, "description": "the account on the host; default: that of the agent"},
     "shell": {"type": "string", "minLength": 1, "default": "/bin/sh", "description": "what reads the script there: a name on PATH or an absolute path"},
     "known_hosts": {"type": "string", "minLength": 1, "default": "~/.ssh/known_hosts", "description": "file of host keys on the agent's host; a host that is not in it is refused"},
-    "identity": {"type": "string", "minLength": 1, "description": "file of the private key on the agent's host"},
+    "identity": {"type": "string", "minLength": 1, "description": "file of the private key on the agent's host; default: ~/.ssh/id_ed25519 unless agent is true"},
     "passphrase": {"type": "string", "minLength": 1, "description": "of an encrypted identity"},
     "passphrase_env": {"type": "string", "minLength": 1, "description": "the variable of the agent's environment that holds the passphrase"},
     "certificate": {"type": "string", "minLength": 1, "description": "file of the OpenSSH user certificate for the key"},
@@ -78,7 +78,7 @@ func parseSettings(with json.RawMessage) (settings, []sdk.Problem) {
 		report("agent", "want true or false, not %q", string(s.Agent))
 	}
 	if s.Identity == "" && !s.Agent.on() {
-		report("identity", "want the file of a private key, or `agent: true`")
+		s.Identity = "~/.ssh/id_ed25519"
 	}
 	if s.Identity == "" && (s.Passphrase != "" || s.PassphraseEnv != "") {
 		report("identity", "want the file of the private key that the passphrase is for")

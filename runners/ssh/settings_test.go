@@ -3,6 +3,7 @@ package ssh
 import (
 	"errors"
 	"io"
+	"os"
 	"slices"
 	"strings"
 	"syscall"
@@ -17,12 +18,13 @@ func TestValidate(t *testing.T) {
 		`{"host": "h", "identity": "k"}`: "",
 		`{"host": "h", "agent": true, "port": 2222, "jump": ["a", "b@[::1]:22"], "keepalive": "5s", "lease": "10s"}`: "",
 		`{"host": "h", "agent": "true", "port": "2222", "jump": "a,b@c:22", "certificate": "c"}`:                     "",
-		``:                             "/host: want the name or address of the host\n/identity: want the file of a private key, or `agent: true`",
+		`{"host": "h"}`:                "",
+		``:                             "/host: want the name or address of the host",
 		`{"host": 1, "identity": "k"}`: "/host: want a string, not a number",
 		`{"host": "h", "identity": "k", "hosts": []}`:                       `/hosts: there is no setting "hosts"`,
 		`{"host": "h", "identity": "k", "port": 70000}`:                     `/port: want a port from 1 to 65535, not "70000"`,
 		`{"host": "h", "identity": "k", "port": [1]}`:                       `/port: want a port from 1 to 65535, not "[1]"`,
-		`{"host": "h", "agent": "yes"}`:                                     `/agent: want true or false, not "yes"` + "\n/identity: want the file of a private key, or `agent: true`",
+		`{"host": "h", "agent": "yes"}`:                                     `/agent: want true or false, not "yes"`,
 		`{"host": "h", "identity": "k", "jump": ["a", "@b"]}`:               `/jump/1: want [user@]host[:port], not "@b"`,
 		`{"host": "h", "identity": "k", "jump": "a,b:x"}`:                   `/jump/1: want [user@]host[:port], not "b:x"`,
 		`{"host": "h", "identity": "k", "connect_timeout": "0s"}`:           `/connect_timeout: want a duration of at least 1s, such as 30s or 5m, not "0s"`,
@@ -38,6 +40,15 @@ func TestValidate(t *testing.T) {
 		if strings.Join(got, "\n") != want {
 			t.Errorf("%s:\ngot  %q\nwant %q", with, got, want)
 		}
+	}
+}
+
+// What a repository is checked against when it is compiled is what the plugin says.
+func TestSchema(t *testing.T) {
+	t.Parallel()
+	file, err := os.ReadFile("../../dsl/schemas/ssh.json")
+	if err != nil || strings.TrimSpace(string(file)) != schema {
+		t.Errorf("dsl/schemas/ssh.json is not the schema of this runner (%v)", err)
 	}
 }
 
