@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -23,7 +24,7 @@ import (
 
 // through is a `with` document that reaches the server over a network, with short times.
 func (s *server) through(n *network, lease time.Duration) json.RawMessage {
-	return s.with(map[string]any{"port": n.port, "keepalive": "1s", "lease": lease.String()})
+	return s.With(map[string]any{"port": n.port, "keepalive": "1s", "lease": lease.String()})
 }
 
 // gone fails the test unless the process ends soon.
@@ -87,7 +88,7 @@ func TestGoesOnAfterACut(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s, here := sshd(t), newSite(t)
-			n := newNetwork(s)
+			n := newNetwork(t, s)
 			file := filepath.Join(t.TempDir(), "go")
 			work := here.start("a", sdk.Spec{With: s.through(n, time.Minute), Text: waiting(file, "echo once >>"+file+".count", "echo after; exit 3")})
 			r, log := here.wait(work, once("ready\n", func(string) {
@@ -110,7 +111,7 @@ func TestGoesOnAfterACut(t *testing.T) {
 func TestEndsDuringACut(t *testing.T) {
 	t.Parallel()
 	s, here := sshd(t), newSite(t)
-	n := newNetwork(s)
+	n := newNetwork(t, s)
 	file := filepath.Join(t.TempDir(), "go")
 	work := here.start("a", sdk.Spec{
 		With: s.through(n, time.Minute), Text: waiting(file, "echo pid $$", `echo k=v >>"$FLOWCTL_OUTPUT"; echo after; kill -SEGV $$`),
@@ -127,7 +128,7 @@ func TestEndsDuringACut(t *testing.T) {
 	if out, err := os.ReadFile(filepath.Join(work, "output")); string(out) != "k=v\n" {
 		t.Errorf("outputs %q, %v", out, err)
 	}
-	if left := entries(t, filepath.Join(s.cache, "attempts")); len(left) > 0 {
+	if left := entries(t, filepath.Join(s.Cache, "attempts")); len(left) > 0 {
 		t.Errorf("left on the host: %v", left)
 	}
 }
@@ -136,7 +137,7 @@ func TestEndsDuringACut(t *testing.T) {
 func TestBinaryLogOverManyConnections(t *testing.T) {
 	t.Parallel()
 	s, here := sshd(t), newSite(t)
-	n := newNetwork(s)
+	n := newNetwork(t, s)
 	want := make([]byte, 16<<20)
 	_, _ = rand.Read(want)
 	file := filepath.Join(t.TempDir(), "data")
@@ -159,7 +160,7 @@ func TestBinaryLogOverManyConnections(t *testing.T) {
 func TestLeaseEndsTheTask(t *testing.T) {
 	t.Parallel()
 	s, here := sshd(t), newSite(t)
-	n := newNetwork(s)
+	n := newNetwork(t, s)
 	work := here.start("a", sdk.Spec{With: s.through(n, 2*time.Second), Text: `trap '' TERM
 (trap '' TERM; setsid sh -c 'trap "" TERM; echo stranger $$; echo ready; while :; do sleep 0.1; done' &)
 echo leader $$; while :; do sleep 0.1; done`})
@@ -178,7 +179,7 @@ echo leader $$; while :; do sleep 0.1; done`})
 func TestNearHalfIsKilled(t *testing.T) {
 	t.Parallel()
 	s, here := sshd(t), newSite(t)
-	work := here.start("a", sdk.Spec{With: s.with(nil), Text: "echo leader $$; setsid sh -c 'echo stranger $$; echo ready; exec sleep 60' & wait"})
+	work := here.start("a", sdk.Spec{With: s.With(nil), Text: "echo leader $$; setsid sh -c 'echo stranger $$; echo ready; exec sleep 60' & wait"})
 	var seen string
 	r, _ := here.wait(work, once("ready\n", func(log string) {
 		seen = log
@@ -192,7 +193,7 @@ func TestNearHalfIsKilled(t *testing.T) {
 			t.Errorf("the %s outlived its attempt", word)
 		}
 	}
-	if left := entries(t, filepath.Join(s.cache, "attempts")); len(left) > 0 {
+	if left := entries(t, filepath.Join(s.Cache, "attempts")); len(left) > 0 {
 		t.Errorf("left on the host: %v", left)
 	}
 }
@@ -222,7 +223,7 @@ func near(t testing.TB, work string, sig syscall.Signal) {
 func TestKillDuringACut(t *testing.T) {
 	t.Parallel()
 	s, here := sshd(t), newSite(t)
-	n := newNetwork(s)
+	n := newNetwork(t, s)
 	work := here.start("a", sdk.Spec{
 		With: s.through(n, time.Minute), Grace: time.Minute, Text: "trap 'echo cleaned; exit' TERM; echo ready; while :; do sleep 0.02; done",
 	})
@@ -242,7 +243,7 @@ func TestKillDuringACut(t *testing.T) {
 func TestFarHalfIsKilled(t *testing.T) {
 	t.Parallel()
 	s, here := sshd(t), newSite(t)
-	work := here.start("a", sdk.Spec{With: s.with(nil), Text: "echo leader $$; echo supervisor $PPID; echo ready; exec sleep 60"})
+	work := here.start("a", sdk.Spec{With: s.With(nil), Text: "echo leader $$; echo supervisor $PPID; echo ready; exec sleep 60"})
 	r, _ := here.wait(work, once("ready\n", func(log string) {
 		if err := syscall.Kill(pidIn(t, log, "supervisor"), syscall.SIGKILL); err != nil {
 			t.Fatal(err)
@@ -252,4 +253,42 @@ func TestFarHalfIsKilled(t *testing.T) {
 	if r.Code != sdk.CodeLost {
 		t.Errorf("%+v", r)
 	}
+}
+
+// The host was restarted, and the process ids that the attempt knew are somebody else's now.
+func TestHostIsRestarted(t *testing.T) {
+	t.Parallel()
+	s, here := sshd(t), newSite(t)
+	n := newNetwork(t, s)
+	stranger := exec.Command("sleep", "60")
+	stranger.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := stranger.Start(); err != nil {
+		t.Fatal(err)
+	}
+	work := here.start("a", sdk.Spec{With: s.through(n, time.Minute), Text: "echo leader $$; echo supervisor $PPID; echo ready; exec sleep 60"})
+	r, _ := here.wait(work, once("ready\n", func(log string) {
+		n.cut(true)
+		for _, word := range []string{"supervisor", "leader"} {
+			pid := pidIn(t, log, word)
+			if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+				t.Fatal(err)
+			}
+			gone(t, pid)
+		}
+		for _, file := range []string{"supervisor", "pid"} {
+			path := filepath.Join(s.Cache, "attempts", entries(t, filepath.Join(s.Cache, "attempts"))[0], file)
+			if err := os.WriteFile(path, []byte(strconv.Itoa(stranger.Process.Pid)), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		n.up()
+	}))
+	if r.Code != sdk.CodeLost {
+		t.Errorf("%+v", r)
+	}
+	if zombie(stranger.Process.Pid) {
+		t.Error("a stranger was killed")
+	}
+	_ = stranger.Process.Kill()
+	_ = stranger.Wait()
 }

@@ -38,8 +38,8 @@ func lay(t testing.TB, files map[string]string) string {
 }
 
 // trees lists the folders that were sent.
-func (s *server) trees() []string {
-	return slices.DeleteFunc(entries(s.t, filepath.Join(s.cache, "trees")), func(name string) bool { return !strings.Contains(name, ".") })
+func (s *server) trees(t testing.TB) []string {
+	return slices.DeleteFunc(entries(t, filepath.Join(s.Cache, "trees")), func(name string) bool { return !strings.Contains(name, ".") })
 }
 
 func TestFilesOfTheFlow(t *testing.T) {
@@ -58,21 +58,21 @@ func TestFilesOfTheFlow(t *testing.T) {
 	text := "./program; sh link x; cat n*/n*; [ -d empty ] && [ -x program ] && ! [ -x plain ] && [ -L link ] && echo modes"
 	want := "unicode\nplain x\nlong\nmodes\n"
 	for range 2 {
-		if r, log := here.run(sdk.Spec{Dir: dir, Text: text, With: s.with(nil)}); log != want {
+		if r, log := here.run(sdk.Spec{Dir: dir, Text: text, With: s.With(nil)}); log != want {
 			t.Fatalf("%+v, log %q", r, log)
 		}
 	}
-	first := s.trees()
+	first := s.trees(t)
 	if len(first) != 1 {
 		t.Errorf("two attempts sent %q", first)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "plain"), []byte("echo other\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if r, log := here.run(sdk.Spec{Dir: dir, File: filepath.Join(dir, "plain"), With: s.with(nil)}); log != "other\n" {
+	if r, log := here.run(sdk.Spec{Dir: dir, File: filepath.Join(dir, "plain"), With: s.With(nil)}); log != "other\n" {
 		t.Errorf("%+v, log %q", r, log)
 	}
-	if got := s.trees(); len(got) != 2 || !slices.Contains(got, first[0]) {
+	if got := s.trees(t); len(got) != 2 || !slices.Contains(got, first[0]) {
 		t.Errorf("after a change there are %q", got)
 	}
 }
@@ -84,7 +84,7 @@ func TestFilesSentTwiceAtOnce(t *testing.T) {
 	dir := lay(t, map[string]string{"x": "content\n"})
 	var works []string
 	for i := range 5 {
-		works = append(works, here.start(fmt.Sprint(i), sdk.Spec{Dir: dir, Text: "cat x; ls", With: s.with(nil)}))
+		works = append(works, here.start(fmt.Sprint(i), sdk.Spec{Dir: dir, Text: "cat x; ls", With: s.With(nil)}))
 	}
 	for _, work := range works {
 		if r, log := here.wait(work, nil); log != "content\nx\n" {
@@ -104,14 +104,14 @@ func TestFile(t *testing.T) {
 		{filepath.Join(dir, "no interpreter"), "shell --n\n"},
 		{filepath.Join(outside, "beyond"), "beyond\n"},
 	} {
-		if r, log := here.run(sdk.Spec{Dir: dir, File: c.file, Args: args, With: s.with(nil)}); !strings.HasPrefix(log, c.want) {
+		if r, log := here.run(sdk.Spec{Dir: dir, File: c.file, Args: args, With: s.With(nil)}); !strings.HasPrefix(log, c.want) {
 			t.Errorf("%s: %+v, log %q, want %q", c.file, r, log, c.want)
 		}
 	}
-	if r, log := here.run(sdk.Spec{Text: "echo ${BASH_VERSION:+bash}", With: s.with(map[string]any{"shell": "bash"})}); log != "bash\n" {
+	if r, log := here.run(sdk.Spec{Text: "echo ${BASH_VERSION:+bash}", With: s.With(map[string]any{"shell": "bash"})}); log != "bash\n" {
 		t.Errorf("another shell: %+v, log %q", r, log)
 	}
-	if r, log := here.run(sdk.Spec{Text: "x", With: s.with(map[string]any{"shell": "no-such-shell"})}); r.ExitCode != 127 || !strings.Contains(log, "no-such-shell") {
+	if r, log := here.run(sdk.Spec{Text: "x", With: s.With(map[string]any{"shell": "no-such-shell"})}); r.ExitCode != 127 || !strings.Contains(log, "no-such-shell") {
 		t.Errorf("a shell that is missing: %+v, log %q", r, log)
 	}
 }
@@ -121,29 +121,29 @@ func TestOldFilesAreRemoved(t *testing.T) {
 	t.Parallel()
 	s, here := sshd(t), newSite(t)
 	old := lay(t, map[string]string{"a": "old\n"})
-	here.run(sdk.Spec{Dir: old, Text: "true", With: s.with(nil)})
-	unused := s.trees()
+	here.run(sdk.Spec{Dir: old, Text: "true", With: s.With(nil)})
+	unused := s.trees(t)
 
 	file := filepath.Join(t.TempDir(), "go")
-	busy := here.start("busy", sdk.Spec{Dir: lay(t, map[string]string{"b": "busy\n"}), Text: waiting(file, "true", "cat b"), With: s.with(nil)})
+	busy := here.start("busy", sdk.Spec{Dir: lay(t, map[string]string{"b": "busy\n"}), Text: waiting(file, "true", "cat b"), With: s.With(nil)})
 	r, log := here.wait(busy, once("ready\n", func(string) {
-		dead := filepath.Join(s.cache, "attempts", "dead")
+		dead := filepath.Join(s.Cache, "attempts", "dead")
 		if err := os.Mkdir(dead, 0o700); err != nil {
 			t.Fatal(err)
 		}
 		past := time.Now().Add(-9 * 24 * time.Hour)
 		for _, folder := range []string{"attempts", "trees"} {
-			for _, name := range entries(t, filepath.Join(s.cache, folder)) {
-				if err := os.Chtimes(filepath.Join(s.cache, folder, name), past, past); err != nil {
+			for _, name := range entries(t, filepath.Join(s.Cache, folder)) {
+				if err := os.Chtimes(filepath.Join(s.Cache, folder, name), past, past); err != nil {
 					t.Fatal(err)
 				}
 			}
 		}
-		here.run(sdk.Spec{Dir: lay(t, map[string]string{"c": "new\n"}), Text: "true", With: s.with(nil)})
-		if left := s.trees(); len(left) != 2 || slices.Contains(left, unused[0]) {
+		here.run(sdk.Spec{Dir: lay(t, map[string]string{"c": "new\n"}), Text: "true", With: s.With(nil)})
+		if left := s.trees(t); len(left) != 2 || slices.Contains(left, unused[0]) {
 			t.Errorf("of %q is left %q", unused, left)
 		}
-		if left := entries(t, filepath.Join(s.cache, "attempts")); len(left) != 1 || left[0] == "dead" {
+		if left := entries(t, filepath.Join(s.Cache, "attempts")); len(left) != 1 || left[0] == "dead" {
 			t.Errorf("attempts that are left: %q", left)
 		}
 		touch(t, file)
@@ -151,7 +151,7 @@ func TestOldFilesAreRemoved(t *testing.T) {
 	if log != "ready\nbusy\n" {
 		t.Errorf("%+v, log %q", r, log)
 	}
-	if r, log := here.run(sdk.Spec{Dir: old, Text: "cat a", With: s.with(nil)}); log != "old\n" {
+	if r, log := here.run(sdk.Spec{Dir: old, Text: "cat a", With: s.With(nil)}); log != "old\n" {
 		t.Errorf("sent anew: %+v, log %q", r, log)
 	}
 }

@@ -12,6 +12,7 @@
 set -u
 cd "$(dirname "$0")" || exit 1
 verb=$1
+id=${PWD##*/}
 setsid=$(command -v setsid)
 
 nap() { sleep 0.1 2> /dev/null || sleep 1; }
@@ -30,9 +31,23 @@ marked() {
   grep -lsF "FLOWCTL_WORK=$PWD/work" /proc/[0-9]*/environ 2> /dev/null | sed 's|^/proc/\([0-9]*\)/.*|mark \1|'
 }
 
-# members prints what lives of the task: its session, its descendants, and who carries its mark.
+# supervised tells whether there is somebody to record the end. A process id alone may be somebody else's by now; the supervisor has
+# the attempt's name in its command line.
+supervised() {
+  supervisor=$(cat supervisor 2> /dev/null) || return 1
+  if [ -r /proc/self/cmdline ]; then
+    grep -qsF "$id" "/proc/$supervisor/cmdline"
+  else
+    ps -p "$supervisor" -o args= | grep -qF "$id"
+  fi
+}
+
+# members prints what lives of the task: its session, its descendants, and who carries its mark. As long as there is a supervisor, its
+# process id is the task's own.
 members() {
-  { marked; processes; } | awk -v leader="$(cat pid 2> /dev/null || echo none)" '
+  leader=none
+  supervised && leader=$(cat pid 2> /dev/null)
+  { marked; processes; } | awk -v leader="$leader" '
     $1 == "mark" { tree[$2] = 1; next }
     { state[$1] = $2; parent[$1] = $3 }
     $1 == leader || $4 == leader || $5 == leader { tree[$1] = 1 }
@@ -107,9 +122,6 @@ supervise() {
   echo "$code" > exit.new && mv exit.new exit
 }
 
-# supervised tells whether there is somebody to record the end.
-supervised() { kill -0 "$(cat supervisor 2> /dev/null || echo none)" 2> /dev/null; }
-
 # control obeys the other side, and ends this process when there is none.
 control() {
   beats=0
@@ -130,7 +142,7 @@ attach() {
   if mkdir began 2> /dev/null; then
     mkdir work
     : >> log
-    $setsid /bin/sh ./remote.sh supervise "$2" > /dev/null 2> trouble 3<&- &
+    $setsid /bin/sh ./remote.sh supervise "$2" "$id" > /dev/null 2> trouble 3<&- &
     child=$!
   fi
   echo begun >&2
@@ -188,7 +200,7 @@ case $verb in
   tree) tree "$2" ;;
   # The files are in tree.new. They are published by a file, which can be replaced at once.
   place)
-    name=$2.${PWD##*/}
+    name=$2.$id
     mv tree.new "../../trees/$name" && echo "$name" > tree && cp tree "../../trees/$2.new.$$" && mv "../../trees/$2.new.$$" "../../trees/$2"
     ;;
   attach) attach "$2" "$3" ;;
@@ -207,5 +219,5 @@ case $verb in
       nap
     done
     ;;
-  forget) cd .. && rm -rf "${OLDPWD##*/}" ;;
+  forget) cd .. && rm -rf "$id" ;;
 esac

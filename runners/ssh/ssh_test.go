@@ -20,7 +20,7 @@ func TestConformance(t *testing.T) {
 	t.Parallel()
 	s := sshd(t)
 	sdktest.Runner(t, sdktest.Suite{Commander: runner(t), Elsewhere: true, Script: func(script string) sdk.Spec {
-		return sdk.Spec{Text: script, With: s.with(nil)}
+		return sdk.Spec{Text: script, With: s.With(nil)}
 	}})
 }
 
@@ -39,9 +39,9 @@ func TestPlainHost(t *testing.T) {
 	}
 	s, here := sshd(t, "SetEnv HOST_VARIABLE=host PATH="+bin), newSite(t)
 	work := here.start("a", sdk.Spec{
-		With: s.with(nil), Env: append(os.Environ(), "OWN=it's mine", "FLOWCTL_FLOW=f", "FLOWCTL_WORKSPACE=/here"),
+		With: s.With(nil), Env: append(os.Environ(), "OWN=it's mine", "FLOWCTL_FLOW=f", "FLOWCTL_WORKSPACE=/here"),
 		Text: `[ "$PATH" = ` + bin + ` ] && echo "$HOST_VARIABLE|$OWN|$FLOWCTL_FLOW|${FLOWCTL_WORKSPACE-none}|${GOCACHE-none}"
-			case $FLOWCTL_OUTPUT$FLOWCTL_WORK in *'` + s.cache + `'*) echo far;; esac; cd "$FLOWCTL_WORK" || exit
+			case $FLOWCTL_OUTPUT$FLOWCTL_WORK in *'` + s.Cache + `'*) echo far;; esac; cd "$FLOWCTL_WORK" || exit
 			sleep 60 & echo child $!; (sleep 60 & echo stranger $!); echo ready; wait`,
 	})
 	var seen string
@@ -65,7 +65,7 @@ func TestSecretsAreHidden(t *testing.T) {
 	secret := fmt.Sprintf("secret-%d", os.Getpid())
 	file := filepath.Join(t.TempDir(), "go")
 	work := here.start("a", sdk.Spec{
-		With: s.with(nil), Env: []string{"TOKEN=" + secret}, Text: waiting(file, "x="+secret, `echo "$TOKEN"`),
+		With: s.With(nil), Env: []string{"TOKEN=" + secret}, Text: waiting(file, "x="+secret, `echo "$TOKEN"`),
 	})
 	r, log := here.wait(work, once("ready\n", func(string) {
 		lines, _ := filepath.Glob("/proc/[0-9]*/cmdline")
@@ -74,8 +74,8 @@ func TestSecretsAreHidden(t *testing.T) {
 				t.Errorf("a command line tells it: %q", line)
 			}
 		}
-		for _, dir := range []string{filepath.Dir(s.cache), s.cache, filepath.Join(s.cache, "attempts")} {
-			if stat, err := os.Stat(dir); err != nil || dir != filepath.Dir(s.cache) && stat.Mode().Perm() != 0o700 {
+		for _, dir := range []string{filepath.Dir(s.Cache), s.Cache, filepath.Join(s.Cache, "attempts")} {
+			if stat, err := os.Stat(dir); err != nil || dir != filepath.Dir(s.Cache) && stat.Mode().Perm() != 0o700 {
 				t.Errorf("%s: %v, %v", dir, stat.Mode(), err)
 			}
 		}
@@ -91,7 +91,7 @@ func TestStubbornTree(t *testing.T) {
 	t.Parallel()
 	s, here := sshd(t), newSite(t)
 	const stubborn = `trap "" TERM; while :; do sleep 0.05; done`
-	work := here.start("a", sdk.Spec{With: s.with(nil), Grace: 2 * time.Second, Text: `
+	work := here.start("a", sdk.Spec{With: s.With(nil), Grace: 2 * time.Second, Text: `
 		sh -c 'echo child $$; ` + stubborn + `' &
 		(setsid sh -c '(setsid sh -c "echo daemon \$\$; echo ready; trap \"\" TERM; while :; do sleep 0.05; done" &)' &)
 		trap 'echo told' TERM; while :; do sleep 0.05; done`})
@@ -109,7 +109,7 @@ func TestStubbornTree(t *testing.T) {
 	}
 	gone(t, pidIn(t, seen, "child"))
 	gone(t, pidIn(t, seen, "daemon"))
-	if left := entries(t, filepath.Join(s.cache, "attempts")); len(left) > 0 {
+	if left := entries(t, filepath.Join(s.Cache, "attempts")); len(left) > 0 {
 		t.Errorf("left on the host: %v", left)
 	}
 }
@@ -122,7 +122,7 @@ func TestOutputs(t *testing.T) {
 		"none":  {`true`, ""},
 		"large": {`head -c 3000000 /dev/zero >"$FLOWCTL_OUTPUT"`, strings.Repeat("\x00", maxOutputs)},
 	} {
-		work := here.start(name, sdk.Spec{Text: c.text, With: s.with(nil)})
+		work := here.start(name, sdk.Spec{Text: c.text, With: s.With(nil)})
 		here.wait(work, nil)
 		if got, _ := os.ReadFile(filepath.Join(work, "output")); string(got) != c.want {
 			t.Errorf("%s: %d bytes, want %d", name, len(got), len(c.want))
@@ -134,5 +134,5 @@ func TestOutputs(t *testing.T) {
 func TestLoginThatTalks(t *testing.T) {
 	t.Parallel()
 	s, here := sshd(t, `ForceCommand echo "dear user"; sh -c "$SSH_ORIGINAL_COMMAND"`), newSite(t)
-	here.refused(s.with(nil), "dear user", "login")
+	here.refused(s.With(nil), "dear user", "login")
 }

@@ -14,7 +14,6 @@ import (
 
 // network is what lies between the two hosts.
 type network struct {
-	t    testing.TB
 	to   string
 	port string
 	made chan struct{} // gets a value for each connection that gets through
@@ -31,15 +30,15 @@ type link struct {
 }
 
 // newNetwork makes a network to a server, whose known_hosts then has the host by the network's port, too.
-func newNetwork(s *server) *network {
+func newNetwork(t testing.TB, s *server) *network {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		s.t.Fatal(err)
+		t.Fatal(err)
 	}
-	n := &network{t: s.t, to: "127.0.0.1:" + s.port, made: make(chan struct{}, 100)}
+	n := &network{to: "127.0.0.1:" + s.Port, made: make(chan struct{}, 100)}
 	_, n.port, _ = net.SplitHostPort(l.Addr().String())
-	key := strings.Fields(s.read("host.pub"))
-	s.write("known_hosts", s.read("known_hosts")+fmt.Sprintf("[127.0.0.1]:%s %s %s\n", n.port, key[0], key[1]))
+	key := strings.Fields(s.Read("host.pub"))
+	s.Write("known_hosts", s.Read("known_hosts")+fmt.Sprintf("[127.0.0.1]:%s %s %s\n", n.port, key[0], key[1]))
 	go func() {
 		for {
 			conn, err := l.Accept()
@@ -49,7 +48,7 @@ func newNetwork(s *server) *network {
 			n.accept(conn)
 		}
 	}()
-	s.t.Cleanup(func() {
+	t.Cleanup(func() {
 		_ = l.Close()
 		n.cut(true)
 	})
