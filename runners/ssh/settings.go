@@ -86,6 +86,9 @@ func parseSettings(with json.RawMessage) (settings, []sdk.Problem) {
 	if s.Passphrase != "" && s.PassphraseEnv != "" {
 		report("passphrase_env", "want either passphrase or passphrase_env")
 	}
+	if strings.HasPrefix(s.PassphraseEnv, "FLOWCTL_") {
+		report("passphrase_env", "want a variable whose name does not begin with FLOWCTL_: those never reach a plugin")
+	}
 	for i, hop := range s.Jump {
 		if _, err := parseHop(hop); err != nil {
 			report("jump/"+strconv.Itoa(i), "%v", err)

@@ -23,6 +23,7 @@ func TestValidate(t *testing.T) {
 		`{"host": 1, "identity": "k"}`: "/host: want a string, not a number",
 		`{"host": "h", "identity": "k", "hosts": []}`:                       `/hosts: there is no setting "hosts"`,
 		`{"host": "h", "identity": "k", "port": 70000}`:                     `/port: want a port from 1 to 65535, not "70000"`,
+		`{"host": "h", "passphrase_env": "FLOWCTL_X"}`:                      "/passphrase_env: want a variable whose name does not begin with FLOWCTL_: those never reach a plugin",
 		`{"host": "h", "identity": "k", "port": [1]}`:                       `/port: want a port from 1 to 65535, not "[1]"`,
 		`{"host": "h", "agent": "yes"}`:                                     `/agent: want true or false, not "yes"`,
 		`{"host": "h", "identity": "k", "jump": ["a", "@b"]}`:               `/jump/1: want [user@]host[:port], not "@b"`,
