@@ -115,6 +115,7 @@ supervise() {
   watch=$!
   wait "$task"
   code=$?
+  [ "$code" -le 255 ] || code=$((code - 128)) # ksh says 256 and the signal
   # What it leaves in the background is killed, as on the agent's host; when it was told to end, the others have their grace as well.
   while [ -e ending ] && [ -n "$(members)" ]; do nap; done
   vanish
@@ -138,7 +139,8 @@ control() {
 # attach starts the task unless it began, and follows its log from a byte on until its end.
 attach() {
   exec 3<&0 < /dev/null
-  child=
+  child='' tail='' control=''
+  trap 'kill $tail $control 2> /dev/null; exit 1' TERM HUP
   if mkdir began 2> /dev/null; then
     mkdir work
     : >> log
@@ -151,7 +153,6 @@ attach() {
   control <&3 > /dev/null 2>&1 &
   control=$!
   exec 3<&-
-  trap 'kill $tail $control 2> /dev/null; exit 1' TERM HUP
   if [ -n "$child" ]; then
     wait "$child"
   else

@@ -297,6 +297,7 @@ func hear(news io.Reader, wait func() error) (end ending, heard bool, err error)
 		}
 		heard = heard || last == "begun"
 	}
+	_, _ = io.Copy(io.Discard, news) // what follows a line without end
 	err = wait()
 	switch {
 	case last == "end lost":
