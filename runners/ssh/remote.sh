@@ -84,7 +84,7 @@ gone() {
 # watch ends the task when its lease is over. It counts its own naps: no clock can jump.
 watch() {
   nap=
-  trap 'kill $nap 2> /dev/null; exit' TERM
+  trap 'kill -s KILL $nap 2> /dev/null; exit' TERM
   tick=$(($1 / 10))
   [ "$tick" -ge 1 ] || tick=1
   idle=0 last=
@@ -140,7 +140,8 @@ control() {
 attach() {
   exec 3<&0 < /dev/null
   child='' tail='' control=''
-  trap 'kill $tail $control 2> /dev/null; exit 1' TERM HUP
+  # Not TERM: a child that was just forked may still catch it as this shell would, and forget it.
+  trap 'kill -s KILL $tail $control 2> /dev/null; exit 1' TERM HUP
   if mkdir began 2> /dev/null; then
     mkdir work
     : >> log
@@ -163,7 +164,7 @@ attach() {
       sleep 1
     done
   fi
-  kill $tail $control 2> /dev/null
+  kill -s KILL $tail $control 2> /dev/null
   tell
 }
 

@@ -283,29 +283,27 @@ func (s *session) attach(c *connection) (end ending, heard bool, err error) {
 	defer close(done)
 	go s.command(control, done)
 	go c.keep(s.settings.Keepalive.value(), done)
-	return hear(news, far.Wait)
+	return hear(news, far.Close, far.Wait)
 }
 
-// hear reads what the far half tells, until the end of it.
-func hear(news io.Reader, wait func() error) (end ending, heard bool, err error) {
-	ended, last := false, ""
-	lines := bufio.NewScanner(news)
-	for lines.Scan() {
+// hear reads what the far half tells, until the end of it or of the task. Then it hangs up by itself: something on the host may hold the line.
+func hear(news io.Reader, hangUp, wait func() error) (end ending, heard bool, err error) {
+	last, ended := "", false
+	for lines := bufio.NewScanner(news); !ended && err == nil && lines.Scan(); {
 		last = lines.Text()
-		if e, ok := parseEnding(last); ok {
-			end, ended = e, true
-		}
 		heard = heard || last == "begun"
+		if last == "end lost" {
+			err = lost("somebody killed the far half: how the task ended is not known")
+		}
+		end, ended = parseEnding(last)
 	}
-	_, _ = io.Copy(io.Discard, news) // what follows a line without end
-	err = wait()
-	switch {
-	case last == "end lost":
-		return ending{}, heard, lost("somebody killed the far half: how the task ended is not known")
-	case ended && err == nil:
-		return end, heard, nil
+	_ = hangUp()
+	_, _ = io.Copy(io.Discard, news)
+	broken := wait() // until the log that came is copied
+	if !ended && err == nil {
+		err = fmt.Errorf("the connection broke (%v) after the far half said %q", broken, clip(last))
 	}
-	return ending{}, heard, fmt.Errorf("the connection broke (%v) after the far half said %q", err, clip(last))
+	return end, heard, err
 }
 
 // parseEnding reads `end CODE [lease]`.

@@ -84,6 +84,8 @@ func FuzzHop(f *testing.F) {
 	})
 }
 
+func hangUp() error { return nil }
+
 func TestHear(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("cut")
@@ -96,20 +98,20 @@ func TestHear(t *testing.T) {
 		"begun\nend 0 \n":               {nil, ending{}, true, ""},
 		"a shell's moan\nbegun\nend 3 ": {nil, ending{code: 3}, true, ""},
 		"begun\nend 143 lease\n":        {nil, ending{143, true}, true, ""},
-		"begun\nend 3\n":                {broken, ending{}, true, "cut"},
+		"begun\nend 3\nmore":            {broken, ending{code: 3}, true, ""},
 		"begun\n":                       {broken, ending{}, true, "cut"},
 		"":                              {broken, ending{}, false, "cut"},
 		"sh: no such folder":            {broken, ending{}, false, "no such folder"},
 		"begun\nend lost\n":             {nil, ending{}, true, "killed"},
 		"begun\nend 300\n":              {nil, ending{}, true, "end 300"},
 	} {
-		end, heard, err := hear(strings.NewReader(news), func() error { return c.wait })
+		end, heard, err := hear(strings.NewReader(news), hangUp, func() error { return c.wait })
 		if end != c.end || heard != c.heard || (err == nil) != (c.err == "") || err != nil && !strings.Contains(err.Error(), c.err) {
 			t.Errorf("%q: got %+v, %v, %v", news, end, heard, err)
 		}
 	}
 	var final *failure
-	if _, _, err := hear(strings.NewReader("end lost"), func() error { return nil }); !errors.As(err, &final) || final.code != sdk.CodeLost {
+	if _, _, err := hear(strings.NewReader("end lost"), hangUp, func() error { return nil }); !errors.As(err, &final) || final.code != sdk.CodeLost {
 		t.Errorf("lost is worth another try: %v", err)
 	}
 }
@@ -119,7 +121,7 @@ func FuzzHear(f *testing.F) {
 		f.Add(news)
 	}
 	f.Fuzz(func(t *testing.T, news string) {
-		end, _, err := hear(strings.NewReader(news), func() error { return nil })
+		end, _, err := hear(strings.NewReader(news), hangUp, func() error { return nil })
 		if end.code < 0 || end.code > 255 || err != nil && end != (ending{}) {
 			t.Errorf("%q: %+v, %v", news, end, err)
 		}

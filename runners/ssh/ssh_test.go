@@ -8,7 +8,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -135,4 +137,19 @@ func TestLoginThatTalks(t *testing.T) {
 	t.Parallel()
 	s, here := sshd(t, `ForceCommand echo "dear user"; sh -c "$SSH_ORIGINAL_COMMAND"`), newSite(t)
 	here.refused(s.With(nil), "dear user", "login")
+}
+
+// What a login leaves behind may hold the connection's streams: the end of the task is the end all the same.
+func TestSomethingHoldsTheLine(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "pid")
+	s, here := sshd(t, `ForceCommand case "$SSH_ORIGINAL_COMMAND" in *attach*) sleep 600 & echo $! > `+file+`;; esac; exec sh -c "$SSH_ORIGINAL_COMMAND"`), newSite(t)
+	r, log := here.run(sdk.Spec{With: s.With(nil), Text: "seq 100000 | tail -n 1"})
+	if r.State != sdk.Succeeded || log != "100000\n" {
+		t.Errorf("%+v, log %q", r, log)
+	}
+	text, _ := os.ReadFile(file)
+	if pid, err := strconv.Atoi(strings.TrimSpace(string(text))); err != nil || syscall.Kill(pid, syscall.SIGKILL) != nil {
+		t.Errorf("nothing held the line: %q", text)
+	}
 }
