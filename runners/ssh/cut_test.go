@@ -39,6 +39,9 @@ func gone(t testing.TB, pid int) {
 	}
 	defer unix.Close(fd) //nolint:errcheck // it is only looked at
 	n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 60_000)
+	for errors.Is(err, unix.EINTR) {
+		n, err = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 60_000)
+	}
 	if n != 1 || err != nil {
 		t.Errorf("process %d still runs (%v)", pid, err)
 		_ = syscall.Kill(pid, syscall.SIGKILL)
