@@ -44,7 +44,6 @@ var ahead = map[*shape][]string{
 // aheadRunners are runners that this build does not have.
 var aheadRunners = []string{
 	"hive",
-	"ssh",
 }
 
 // aheadFunctions are functions of expressions.

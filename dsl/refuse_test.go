@@ -43,7 +43,7 @@ func TestAheadOfTheEngine(t *testing.T) {
 			task + "signals: [s]", task + "gate: {url: http://h/}",
 			task + "success: outputs", task + "run_as: etl", task + "resources: {cpu: 1}",
 			task + "on_agent_lost: wait", task + "formerly: [a/b]", task + "alerts: {default: true}",
-			task + "runner: ssh\n    with: {host: h}", task + `env: {A: "${{ secret('s') }}"}`,
+			task + "runner: hive\n    with: {host: h}", task + `env: {A: "${{ secret('s') }}"}`,
 			"alerts: {}\nflow: f\nteam: data\ntasks: {t: {run: x}}", "channels: {}", "templates: {t: {success: outputs, run: x}}\n---\nflow: f\nteam: data\ntasks: {t: {uses: t}}",
 		},
 		"flowctl.yaml": {"version: 1\nmonitors: {}", "version: 1\nwatchdog: {url: http://h/}", "version: 1\ndefaults: {success: outputs}"},
