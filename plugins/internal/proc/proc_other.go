@@ -37,6 +37,9 @@ func Alive(int, int64, int64) bool { return false }
 // Peek waits until a child has ended and tells how.
 func Peek(int) (Exit, error) { return Exit{}, errSystem }
 
+// IgnoreSIGCHLD does nothing here.
+func IgnoreSIGCHLD() {}
+
 // Yield lets everything go first that is ready to run.
 func Yield() { runtime.Gosched() }
 
