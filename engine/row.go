@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"math"
 	"strconv"
 
 	"flowctl/dsl/period"
@@ -149,6 +150,39 @@ type BackfillRow struct {
 	FinishedAt      period.Instant
 }
 
+// AllPeriods is the start in the key of a pause that holds every period.
+const AllPeriods = period.Instant(math.MinInt64)
+
+// PauseKey names what is paused: a flow or a task, for all periods or for one, in all versions. Without a flow it is the platform's
+// horizon: all that is scheduled after Start.
+type PauseKey struct {
+	Flow  string
+	Task  string         // empty = all
+	Start period.Instant // of the period, or AllPeriods
+}
+
+// Pause keeps what its key names from being dispatched until an operator resumes it.
+type Pause struct {
+	PauseKey
+	Label string // of the period; empty = all
+	At    period.Instant
+	By    string
+}
+
+// Horizon tells whether the pause is the platform's horizon.
+func (p *Pause) Horizon() bool { return p.Flow == "" }
+
+// Target returns flow[/task][@period], as an operator named it; empty for the horizon.
+func (p *Pause) Target() string { return Target{Flow: p.Flow, Task: p.Task, From: p.Label}.String() }
+
+// Holds tells whether the pause keeps a task of a run from being dispatched; without a task, whether it does so with the whole run.
+func (p *Pause) Holds(r *Run, task string) bool {
+	if p.Horizon() {
+		return r.Due > p.Start
+	}
+	return p.Flow == r.Flow && (p.Task == "" || p.Task == task) && (p.Start == AllPeriods || p.Start == r.Period.Start)
+}
+
 // Operation is one line of the operation log.
 type Operation struct {
 	ID     int64 // given by the store, from 1
@@ -172,6 +206,8 @@ type Changes struct {
 	Flows      []FlowState
 	Backfills  []BackfillRow
 	Operations []Operation
+	Pauses     []Pause
+	NoPauses   []PauseKey // pauses that are no more; none of them is in Pauses
 }
 
 // Wait says that a settled run waits for a task of another run: when that one succeeds after all, the settled run is
@@ -192,7 +228,7 @@ type TaskRunKey struct {
 // Empty tells whether there is nothing to store.
 func (c *Changes) Empty() bool {
 	return len(c.Runs)+len(c.TaskRuns)+len(c.NoTaskRuns)+len(c.Attempts)+len(c.Waits)+len(c.NoWaits)+len(c.Outcomes)+len(c.Flows)+
-		len(c.Backfills)+len(c.Operations) == 0
+		len(c.Backfills)+len(c.Operations)+len(c.Pauses)+len(c.NoPauses) == 0
 }
 
 // Reset empties c and keeps its memory.
@@ -207,4 +243,6 @@ func (c *Changes) Reset() {
 	c.Flows = c.Flows[:0]
 	c.Backfills = c.Backfills[:0]
 	c.Operations = c.Operations[:0]
+	c.Pauses = c.Pauses[:0]
+	c.NoPauses = c.NoPauses[:0]
 }

@@ -35,6 +35,11 @@ type Service interface {
 	Rerun(ctx context.Context, r RerunRequest) ([]RunView, error)
 	Kill(ctx context.Context, target string) ([]TaskRunView, error)
 	Succeed(ctx context.Context, r SucceedRequest) ([]TaskRunView, error)
+	// Pause keeps what the request names from being dispatched until it is resumed, and returns what it paused.
+	Pause(ctx context.Context, r PauseRequest) ([]PauseView, error)
+	// Resume takes pauses back and returns them; ScheduledAfter has no meaning for it.
+	Resume(ctx context.Context, r PauseRequest) ([]PauseView, error)
+	Pauses(ctx context.Context, p Page) (*List[PauseView], error)
 	// WatchRun calls f with the run now and after every change of its state or of its task runs' states, until it
 	// settles, f returns an error, or ctx ends.
 	WatchRun(ctx context.Context, id RunID, f func(RunDetail) error) error
@@ -92,6 +97,7 @@ type FlowView struct {
 	Enabled     bool              `json:"enabled"`
 	Schedule    string            `json:"schedule"` // for people: "day at 00:01 Asia/Shanghai", "on demand"
 	Kind        string            `json:"kind" enum:"demand,hour,day,week,month,cron,once"`
+	Paused      bool              `json:"paused,omitempty"`  // as a whole
 	NextAt      *time.Time        `json:"next_at,omitempty"` // when the next run is created
 	Tasks       []string          `json:"tasks" nullable:"false"`
 	File        string            `json:"file"`
@@ -107,6 +113,7 @@ type TaskView struct {
 	Needs    []string `json:"needs" nullable:"false"` // flow/task, with " (previous)" and the like
 	RetryMax int      `json:"retry_limit"`
 	TimeoutS float64  `json:"timeout_s,omitempty"`
+	Paused   bool     `json:"paused,omitempty"` // alone, or with its flow
 }
 
 // RunView is a run in a list.
@@ -123,6 +130,7 @@ type RunView struct {
 	Revision    RevisionID        `json:"revision"`
 	Commit      string            `json:"commit"`
 	Pinned      bool              `json:"pinned"`
+	Paused      bool              `json:"paused,omitempty"` // active and held as a whole: its flow or period is paused, or it is beyond the horizon
 	Backfill    BackfillID        `json:"backfill,omitempty"`
 	Params      map[string]string `json:"params,omitempty"`
 	CreatedAt   time.Time         `json:"created_at"`
@@ -201,6 +209,8 @@ const (
 	BlockSlots      BlockerKind = "agents_busy"     // every eligible agent is full
 	BlockBackfill   BlockerKind = "backfill_paused"
 	BlockVersion    BlockerKind = "other_version" // Ref is the task run of another version that is still running
+	BlockPaused     BlockerKind = "paused"        // Ref is the target that an operator paused
+	BlockHorizon    BlockerKind = "horizon"       // it is scheduled after the platform's horizon
 )
 
 // Blocker is one reason why a task run does not move.
@@ -252,6 +262,22 @@ type RerunRequest struct {
 type SucceedRequest struct {
 	Target  string            `json:"target"`
 	Outputs map[string]string `json:"outputs,omitempty"`
+}
+
+// PauseRequest is `flowctl pause` and `flowctl resume`: of a target, or of all.
+type PauseRequest struct {
+	Target string `json:"target,omitempty"` // flow[/task][@period[..period]]
+	All    bool   `json:"all,omitempty"`    // the platform's horizon, instead of a target
+	// ScheduledAfter is the horizon: nothing that is scheduled after it is dispatched.
+	ScheduledAfter *time.Time `json:"scheduled_after,omitempty"`
+}
+
+// PauseView is something that is paused: a target, or all that is scheduled after an instant.
+type PauseView struct {
+	Target         string     `json:"target,omitempty"`
+	ScheduledAfter *time.Time `json:"scheduled_after,omitempty"`
+	At             time.Time  `json:"at"`
+	By             string     `json:"by"`
 }
 
 // BackfillRequest is `flowctl backfill`.

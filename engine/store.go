@@ -65,6 +65,8 @@ type Store interface {
 	Backfills(ctx context.Context) ([]BackfillRow, error)
 	// Operations lists newest first those with a smaller ID than before; 0 = all.
 	Operations(ctx context.Context, before int64, limit int) ([]Operation, error)
+	// Pauses lists what is paused, by flow, task and period; the horizon comes first.
+	Pauses(ctx context.Context) ([]Pause, error)
 
 	Close() error
 }
@@ -78,6 +80,7 @@ type Snapshot struct {
 	Attempts  []Attempt  // the live ones (assigned, running, killing), by ID
 	Flows     []FlowState
 	Backfills []BackfillRow // those that are not finished
+	Pauses    []Pause       // by flow, task and start
 	// Ahead names the periods that end after the cursor of their flow and have runs all the same, by flow and start: generation must
 	// not make these again.
 	Ahead []Ahead

@@ -62,6 +62,13 @@ var calls = map[string]func(context.Context, engine.Service) (any, error){
 	"Succeed": func(ctx context.Context, s engine.Service) (any, error) {
 		return s.Succeed(ctx, filled[engine.SucceedRequest]())
 	},
+	"Pause": func(ctx context.Context, s engine.Service) (any, error) {
+		return s.Pause(ctx, filled[engine.PauseRequest]())
+	},
+	"Resume": func(ctx context.Context, s engine.Service) (any, error) {
+		return s.Resume(ctx, filled[engine.PauseRequest]())
+	},
+	"Pauses":     func(ctx context.Context, s engine.Service) (any, error) { return s.Pauses(ctx, page) },
 	"Backfills":  func(ctx context.Context, s engine.Service) (any, error) { return s.Backfills(ctx, page) },
 	"Backfill":   func(ctx context.Context, s engine.Service) (any, error) { return s.Backfill(ctx, 7) },
 	"Agents":     func(ctx context.Context, s engine.Service) (any, error) { return s.Agents(ctx, page) },

@@ -67,6 +67,18 @@ func (c *client) Succeed(ctx context.Context, r engine.SucceedRequest) ([]engine
 	return itemsOf(submit[engine.List[engine.TaskRunView]](ctx, c, "/successes", r))
 }
 
+func (c *client) Pause(ctx context.Context, r engine.PauseRequest) ([]engine.PauseView, error) {
+	return itemsOf(submit[engine.List[engine.PauseView]](ctx, c, "/pauses", r))
+}
+
+func (c *client) Resume(ctx context.Context, r engine.PauseRequest) ([]engine.PauseView, error) {
+	return itemsOf(submit[engine.List[engine.PauseView]](ctx, c, "/resumes", r))
+}
+
+func (c *client) Pauses(ctx context.Context, p engine.Page) (*engine.List[engine.PauseView], error) {
+	return fetch[engine.List[engine.PauseView]](ctx, c, "/pauses", pageOf(p))
+}
+
 func (c *client) StartBackfill(ctx context.Context, r engine.BackfillRequest) (*engine.BackfillView, error) {
 	return submit[engine.BackfillView](ctx, c, "/backfills", r)
 }

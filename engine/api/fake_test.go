@@ -121,6 +121,18 @@ func (f *fake) Succeed(ctx context.Context, r engine.SucceedRequest) ([]engine.T
 	return answers[engine.TaskRunView](f.record(ctx, "Succeed", r))
 }
 
+func (f *fake) Pause(ctx context.Context, r engine.PauseRequest) ([]engine.PauseView, error) {
+	return answers[engine.PauseView](f.record(ctx, "Pause", r))
+}
+
+func (f *fake) Resume(ctx context.Context, r engine.PauseRequest) ([]engine.PauseView, error) {
+	return answers[engine.PauseView](f.record(ctx, "Resume", r))
+}
+
+func (f *fake) Pauses(ctx context.Context, p engine.Page) (*engine.List[engine.PauseView], error) {
+	return answer[engine.List[engine.PauseView]](f.record(ctx, "Pauses", p))
+}
+
 func (f *fake) WatchRun(ctx context.Context, id engine.RunID, fn func(engine.RunDetail) error) error {
 	if err := f.record(ctx, "WatchRun", id); err != nil {
 		return err

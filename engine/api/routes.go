@@ -141,6 +141,18 @@ func (s *server) runRoutes(api huma.API, svc engine.Service) {
 		func(ctx context.Context, in *request[engine.SucceedRequest]) (*engine.List[engine.TaskRunView], error) {
 			return items(svc.Succeed(ctx, in.Body))
 		})
+	get(s, api, "/pauses", "list-pauses", "List what is paused",
+		func(ctx context.Context, in *PageParams) (*engine.List[engine.PauseView], error) {
+			return list(svc.Pauses(ctx, in.page()))
+		})
+	post(s, api, "/pauses", "pause", http.StatusCreated, "Keep a target, or all that is scheduled after an instant, from being dispatched",
+		func(ctx context.Context, in *request[engine.PauseRequest]) (*engine.List[engine.PauseView], error) {
+			return items(svc.Pause(ctx, in.Body))
+		})
+	post(s, api, "/resumes", "resume", http.StatusOK, "Take pauses back",
+		func(ctx context.Context, in *request[engine.PauseRequest]) (*engine.List[engine.PauseView], error) {
+			return items(svc.Resume(ctx, in.Body))
+		})
 	get(s, api, "/attempts", "list-attempts", "List attempts, newest first",
 		func(ctx context.Context, in *attemptParams) (*engine.List[engine.AttemptView], error) {
 			return list(svc.Attempts(ctx, engine.AttemptsQuery{

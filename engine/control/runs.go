@@ -39,15 +39,36 @@ func (s *Service) Runs(ctx context.Context, q engine.RunsQuery) (*engine.List[en
 	if err != nil {
 		return nil, err
 	}
-	return &engine.List[engine.RunView]{Items: s.runViews(ctx, rows), Next: next}, nil
+	views, err := s.runViews(ctx, rows)
+	if err != nil {
+		return nil, err
+	}
+	return &engine.List[engine.RunView]{Items: views, Next: next}, nil
 }
 
-func (s *Service) runViews(ctx context.Context, rows []engine.Run) []engine.RunView {
+func (s *Service) runViews(ctx context.Context, rows []engine.Run) ([]engine.RunView, error) {
+	paused, err := s.Store.Pauses(ctx)
+	if err != nil {
+		return nil, err
+	}
 	views := make([]engine.RunView, len(rows))
 	for i := range rows {
-		views[i] = runView(&rows[i], s.commit(ctx, rows[i].Revision))
+		views[i] = runView(&rows[i], s.commit(ctx, rows[i].Revision), paused)
 	}
-	return views
+	return views, nil
+}
+
+// runView returns a stored run.
+func (s *Service) runView(ctx context.Context, id engine.RunID) (*engine.RunView, error) {
+	row, err := s.Store.Run(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	views, err := s.runViews(ctx, []engine.Run{*row})
+	if err != nil {
+		return nil, err
+	}
+	return &views[0], nil
 }
 
 // FindRuns implements engine.Service.
@@ -56,7 +77,7 @@ func (s *Service) FindRuns(ctx context.Context, target string) ([]engine.RunView
 	if err != nil {
 		return nil, err
 	}
-	return s.runViews(ctx, rows), nil
+	return s.runViews(ctx, rows)
 }
 
 // Run implements engine.Service.
@@ -163,12 +184,7 @@ func (s *Service) StartRun(ctx context.Context, r engine.StartRun) (*engine.RunV
 	if err != nil {
 		return nil, err
 	}
-	row, err := s.Store.Run(ctx, id.(engine.RunID))
-	if err != nil {
-		return nil, err
-	}
-	v := runView(row, s.commit(ctx, row.Revision))
-	return &v, nil
+	return s.runView(ctx, id.(engine.RunID))
 }
 
 // prepareRun fills in the period of a run and what runs it has.
@@ -234,11 +250,11 @@ func (s *Service) Rerun(ctx context.Context, r engine.RerunRequest) ([]engine.Ru
 		if err != nil {
 			return views, err
 		}
-		row, err := s.Store.Run(ctx, id.(engine.RunID))
+		v, err := s.runView(ctx, id.(engine.RunID))
 		if err != nil {
 			return views, err
 		}
-		views = append(views, runView(row, s.commit(ctx, row.Revision)))
+		views = append(views, *v)
 	}
 	return views, nil
 }

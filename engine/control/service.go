@@ -132,9 +132,13 @@ func (s *Service) Flows(ctx context.Context, p engine.Page) (*engine.List[engine
 	if err != nil {
 		return nil, err
 	}
+	paused, err := s.Store.Pauses(ctx)
+	if err != nil {
+		return nil, err
+	}
 	l := &engine.List[engine.FlowView]{Items: []engine.FlowView{}, Next: part.Next}
 	for i, f := range part.Items {
-		l.Items = append(l.Items, flowView(f, cursors[i]))
+		l.Items = append(l.Items, flowView(f, cursors[i], paused))
 	}
 	return l, nil
 }
@@ -164,7 +168,11 @@ func (s *Service) Flow(ctx context.Context, name string) (*engine.FlowView, erro
 	if err != nil {
 		return nil, err
 	}
-	v := flowView(f, cursors[0])
+	paused, err := s.Store.Pauses(ctx)
+	if err != nil {
+		return nil, err
+	}
+	v := flowView(f, cursors[0], paused)
 	return &v, nil
 }
 
@@ -194,10 +202,14 @@ func (s *Service) Tasks(ctx context.Context, name string, p engine.Page) (*engin
 		}
 		flows = []*flow.Flow{f}
 	}
+	paused, err := s.Store.Pauses(ctx)
+	if err != nil {
+		return nil, err
+	}
 	all := []engine.TaskView{}
 	for _, f := range flows {
 		for _, t := range f.Tasks {
-			all = append(all, taskView(f, t))
+			all = append(all, taskView(f, t, paused))
 		}
 	}
 	// The order is that of needs, so a page is found by the place of the cursor, not by its name.

@@ -103,6 +103,22 @@ type Succeed struct {
 	Rows    *engine.Snapshot
 }
 
+// Pause is the operator's `pause`. The machine fills in who paused and when.
+type Pause struct {
+	By     string
+	Target string // as the operator wrote it; empty = the horizon
+	Pauses []engine.Pause
+}
+
+// Resume is the operator's `resume` of the pauses with exactly this flow and task whose start lies within [From, To]. Without a
+// flow it lifts the horizon.
+type Resume struct {
+	By         string
+	Target     string
+	Flow, Task string
+	From, To   period.Instant
+}
+
 // StartBackfill is the operator's `backfill`. Row holds the request; the machine numbers it.
 type StartBackfill struct {
 	Row      engine.BackfillRow
@@ -130,6 +146,8 @@ func (StartRun) event()         {}
 func (Rerun) event()            {}
 func (Kill) event()             {}
 func (Succeed) event()          {}
+func (Pause) event()            {}
+func (Resume) event()           {}
 func (StartBackfill) event()    {}
 func (ControlBackfill) event()  {}
 

@@ -36,11 +36,11 @@ func (m *Machine) Blockers(id engine.RunID) map[string][]engine.Blocker {
 func (m *Machine) blockers(t *taskRun) []engine.Blocker {
 	switch t.row.State {
 	case engine.Waiting, engine.UpstreamFailed:
-		bs := append(m.localNeeds(t), m.outerNeeds(t)...)
+		bs := m.pauseBlocker(t)
 		if t.judge() != pass {
-			return bs
+			return append(append(bs, m.localNeeds(t)...), m.outerNeeds(t)...)
 		}
-		return m.gates(t)
+		return append(bs, m.gates(t)...)
 	case engine.Ready:
 		if t.parked {
 			l := m.limits[t.id]
@@ -51,7 +51,7 @@ func (m *Machine) blockers(t *taskRun) []engine.Blocker {
 		}
 		return m.noAgent(t)
 	case engine.Retrying:
-		return []engine.Blocker{until(engine.BlockRetry, t.row.NextAt, "waits for its retry")}
+		return append(m.pauseBlocker(t), until(engine.BlockRetry, t.row.NextAt, "waits for its retry"))
 	}
 	return nil
 }

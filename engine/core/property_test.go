@@ -54,6 +54,7 @@ func (s *sim) actions() map[string]func(*rapid.T) {
 		},
 		"path":      func() { s.paths[s.pick("path", "/p/a", "/p/b")] = true },
 		"operate":   s.operate,
+		"pause":     s.pauseSome,
 		"start":     s.startRun,
 		"backfill":  s.backfillSome,
 		"revision":  s.revise,
@@ -176,6 +177,27 @@ func (s *sim) drawOperation() Event {
 
 func (s *sim) operate() { s.do(s.drawOperation()) }
 
+// pauseSome pauses a flow, a task, a period, or all beyond a horizon, or takes such a pause back.
+func (s *sim) pauseSome() {
+	if all := s.m.pausesInOrder(); len(all) > 0 && s.chance("resume", 60) {
+		p := rapid.SampledFrom(all).Draw(s.T, "pause")
+		s.do(Resume{By: "ann", Target: p.Target(), Flow: p.Flow, Task: p.Task, From: p.Start, To: p.Start})
+		return
+	}
+	p := engine.Pause{PauseKey: engine.PauseKey{Start: s.now.Add(-time.Hour)}}
+	if s.chance("target", 80) {
+		f := rapid.SampledFrom(s.revs[s.rows.active].Project.Flows).Draw(s.T, "flow")
+		p.PauseKey = engine.PauseKey{Flow: f.Name, Start: engine.AllPeriods}
+		if s.chance("one task", 40) {
+			p.Task = rapid.SampledFrom(f.Tasks).Draw(s.T, "task").Name
+		}
+		if last, ok := f.Schedule.LastEnded(s.now); ok && f.Schedule.Kind() != period.Demand && s.chance("one period", 40) {
+			p.Start, p.Label = last.Start, f.Schedule.Label(last)
+		}
+	}
+	s.do(Pause{By: "ann", Target: p.Target(), Pauses: []engine.Pause{p}})
+}
+
 func (s *sim) startRun() {
 	f := rapid.SampledFrom(s.revs[s.rows.active].Project.Flows).Draw(s.T, "flow")
 	ev := StartRun{By: "ann", Flow: f.Name, Force: s.chance("force", 20), Extra: s.chance("extra", 20)}
@@ -294,6 +316,9 @@ func (s *sim) allIsWell() {
 		if s.m.backfills[id].row.State == engine.BackfillPaused {
 			s.do(ControlBackfill{By: "ann", ID: id, Verb: "resume"})
 		}
+	}
+	for _, p := range s.m.pausesInOrder() {
+		s.do(Resume{By: "ann", Target: p.Target(), Flow: p.Flow, Task: p.Task, From: p.Start, To: p.Start})
 	}
 	s.finishAll()
 	for range 12 {

@@ -24,6 +24,9 @@ func Restore(now period.Instant, s *engine.Snapshot, revisions map[engine.Revisi
 	for _, a := range s.Ahead {
 		m.flowState(a.Flow).ahead[a.Start] = a
 	}
+	for _, p := range s.Pauses {
+		m.keepPause(p)
+	}
 	for _, row := range s.Backfills {
 		rev := revisions[row.Revision]
 		if rev == nil {

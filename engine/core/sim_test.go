@@ -468,6 +468,11 @@ func (s *sim) mayStart(a *engine.Attempt) {
 	if b, ok := s.rows.backfills[r.Backfill]; ok && b.State == engine.BackfillPaused {
 		s.Fatalf("%s started although its backfill is %s", name, b.State)
 	}
+	for _, p := range s.rows.pauses {
+		if p.Holds(&r, a.Task) {
+			s.Fatalf("%s started although %q is paused", name, p.Target())
+		}
+	}
 	s.withinLimits(name, a, &r, f, t)
 	if r.Force {
 		return
@@ -684,6 +689,9 @@ func (m *Machine) snapshot() map[string]string {
 	for id, b := range m.backfills {
 		found["backfill "+strconv.Itoa(int(id))] = fmt.Sprintf("%+v live=%d tasks=%d", b.row, len(b.live), b.tasks)
 	}
+	for k, p := range m.pauses {
+		found[fmt.Sprintf("pause %+v", k)] = fmt.Sprintf("%+v horizon=%v", *p, p == m.horizon)
+	}
 	for id, t := range m.attempts {
 		found["attempt "+strconv.Itoa(int(id))] = fmt.Sprintf("%+v on %s", t.attempt, t.agent.name)
 	}
@@ -700,6 +708,7 @@ func (s *rows) clone() *rows {
 	c := *s
 	c.runs, c.tasks, c.attempts = maps.Clone(s.runs), maps.Clone(s.tasks), maps.Clone(s.attempts)
 	c.flows, c.backfills, c.waits = maps.Clone(s.flows), maps.Clone(s.backfills), maps.Clone(s.waits)
+	c.pauses = maps.Clone(s.pauses)
 	c.outcomes = map[engine.LedgerKey]map[int]engine.Outcome{}
 	for k, v := range s.outcomes {
 		c.outcomes[k] = maps.Clone(v)

@@ -337,6 +337,7 @@ type rows struct {
 	flows     map[string]engine.FlowState
 	backfills map[engine.BackfillID]engine.BackfillRow
 	waits     map[engine.RunID][]engine.Wait
+	pauses    map[engine.PauseKey]engine.Pause
 	ops       []engine.Operation
 }
 
@@ -345,6 +346,7 @@ func newRows(t fataler) *rows {
 		t: t, runs: map[engine.RunID]engine.Run{}, tasks: map[engine.TaskRunKey]engine.TaskRun{},
 		attempts: map[engine.AttemptID]engine.Attempt{}, outcomes: map[engine.LedgerKey]map[int]engine.Outcome{},
 		flows: map[string]engine.FlowState{}, backfills: map[engine.BackfillID]engine.BackfillRow{}, waits: map[engine.RunID][]engine.Wait{},
+		pauses: map[engine.PauseKey]engine.Pause{},
 	}
 }
 
@@ -384,6 +386,12 @@ func (s *rows) apply(c *engine.Changes) {
 		s.waits[x.Run] = append(s.waits[x.Run], x)
 	}
 	s.ops = append(s.ops, c.Operations...)
+	for _, k := range c.NoPauses {
+		delete(s.pauses, k)
+	}
+	for _, p := range c.Pauses {
+		s.pauses[p.PauseKey] = p
+	}
 	s.check()
 }
 
@@ -580,6 +588,12 @@ func (s *rows) snapshot() *engine.Snapshot {
 	for _, name := range sortedKeys(s.flows) {
 		out.Flows = append(out.Flows, s.flows[name])
 	}
+	for _, p := range s.pauses {
+		out.Pauses = append(out.Pauses, p)
+	}
+	slices.SortFunc(out.Pauses, func(a, b engine.Pause) int {
+		return cmp.Or(cmp.Compare(a.Flow, b.Flow), cmp.Compare(a.Task, b.Task), cmp.Compare(a.Start, b.Start))
+	})
 	for _, id := range sortedKeys(s.backfills) {
 		out.LastBackfill = id
 		if b := s.backfills[id]; b.FinishedAt == 0 {

@@ -94,6 +94,9 @@ func flowView(v *view, f flowDetail) {
 	} else {
 		v.field("Enabled", "no")
 	}
+	if f.Paused {
+		v.field("Paused", "yes; flowctl resume "+f.Name)
+	}
 	v.field("File", fmt.Sprintf("%s:%d", f.File, f.Line))
 	v.line("")
 	tasksTable(v, f.TaskViews)
@@ -142,7 +145,7 @@ func describeRun(ctx context.Context, g *globals, svc engine.Service, target str
 
 func runView(v *view, r engine.RunDetail) {
 	v.field("Run", r.Name)
-	v.field("State", v.paint(string(r.State), string(r.State)))
+	v.field("State", v.paint(runState(r.RunView), runState(r.RunView)))
 	v.field("Kind", string(r.Kind))
 	if r.Backfill != 0 {
 		v.field("Backfill", number(r.Backfill))

@@ -72,7 +72,7 @@ func newGet(g *globals) *cobra.Command {
   flowctl get runs warehouse.orders@2026-11-01..2026-11-07 --state failed
   flowctl get attempts warehouse.orders/load@2026-11-19 -o json`,
 	})
-	cmd.AddCommand(getFlows(g), getTasks(g), getRuns(g), getAttempts(g), getAgents(g), getBackfills(g), getRevisions(g), getOperations(g))
+	cmd.AddCommand(getFlows(g), getTasks(g), getRuns(g), getAttempts(g), getAgents(g), getBackfills(g), getPauses(g), getRevisions(g), getOperations(g))
 	return cmd
 }
 
@@ -170,6 +170,13 @@ func getBackfills(g *globals) *cobra.Command {
 				return nil, err
 			}
 			return only(svc.Backfill(ctx, id))
+		})
+}
+
+func getPauses(g *globals) *cobra.Command {
+	return getter(g, "pauses", "List what is paused", cobra.NoArgs, pausesTable,
+		func(ctx context.Context, svc engine.Service, _ string, p engine.Page) (*engine.List[engine.PauseView], error) {
+			return svc.Pauses(ctx, p)
 		})
 }
 

@@ -20,7 +20,7 @@ func (s *Store) Commit(ctx context.Context, term int64, c *engine.Changes) error
 func (w *writer) apply(c *engine.Changes) error {
 	for _, step := range []func(*engine.Changes) error{
 		w.putBackfills, w.putRuns, w.deleteTaskRuns, w.putTaskRuns, w.putAttempts, w.deleteWaits, w.putWaits, w.putOutcomes, w.putFlows,
-		w.addOperations,
+		w.addOperations, w.deletePauses, w.putPauses,
 	} {
 		if err := step(c); err != nil {
 			return err
@@ -146,6 +146,28 @@ func (w *writer) addOperations(c *engine.Changes) error {
 			int64(o.At), o.By, o.Verb, o.Target, o.Detail)
 		if err != nil {
 			return fmt.Errorf("operation %s %s: %w", o.Verb, o.Target, err)
+		}
+	}
+	return nil
+}
+
+func (w *writer) deletePauses(c *engine.Changes) error {
+	for _, k := range c.NoPauses {
+		_, err := w.exec(`DELETE FROM pauses WHERE flow = ?1 AND task = ?2 AND period_start = ?3`, k.Flow, k.Task, int64(k.Start))
+		if err != nil {
+			return fmt.Errorf("remove the pause of %s/%s: %w", k.Flow, k.Task, err)
+		}
+	}
+	return nil
+}
+
+func (w *writer) putPauses(c *engine.Changes) error {
+	for i := range c.Pauses {
+		p := &c.Pauses[i]
+		_, err := w.exec(`INSERT OR REPLACE INTO pauses (flow, task, period_start, label, at, by_whom) VALUES (?1, ?2, ?3, ?4, ?5, ?6)`,
+			p.Flow, p.Task, int64(p.Start), p.Label, int64(p.At), p.By)
+		if err != nil {
+			return fmt.Errorf("pause %s: %w", p.Target(), err)
 		}
 	}
 	return nil

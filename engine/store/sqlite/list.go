@@ -223,3 +223,8 @@ func (s *Store) Operations(ctx context.Context, before int64, limit int) ([]engi
 	return all(ctx, s, scan, `SELECT id, at, by_whom, verb, target, detail FROM operations WHERE ?1 = 0 OR id < ?1 ORDER BY id DESC LIMIT ?2`,
 		before, pageSize(limit))
 }
+
+// Pauses returns what is paused, by flow, task and period.
+func (s *Store) Pauses(ctx context.Context) ([]engine.Pause, error) {
+	return all(ctx, s, scanPause, allPauses)
+}

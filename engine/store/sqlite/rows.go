@@ -64,6 +64,14 @@ func scanFlow(r *row) (v engine.FlowState, _ error) {
 	return v, nil
 }
 
+const allPauses = `SELECT flow, task, period_start, label, at, by_whom FROM pauses ORDER BY flow, task, period_start`
+
+func scanPause(r *row) (v engine.Pause, _ error) {
+	v.PauseKey = engine.PauseKey{Flow: r.text(), Task: r.text(), Start: period.Instant(r.int())}
+	v.Label, v.At, v.By = r.text(), period.Instant(r.int()), r.text()
+	return v, nil
+}
+
 // into appends each row of a result to a list.
 func into[T any](list *[]T, scan func(*row) (T, error)) func(*row) error {
 	return func(r *row) error {

@@ -40,6 +40,11 @@ func (w *world) everything() engine.Changes {
 		Outcomes:   []engine.Outcome{{Flow: "f", Task: "load", Start: at(0), End: at(24), Version: 2, Run: 99, State: engine.UpstreamFailed}},
 		Flows:      []engine.FlowState{{Flow: "f", Era: at(-100), Schedule: "fingerprint", Cursor: at(48), Removed: true}},
 		Operations: []engine.Operation{{At: at(30), By: "alice", Verb: "kill", Target: "f@2026-11-20", Detail: "why"}},
+		Pauses: []engine.Pause{
+			{PauseKey: engine.PauseKey{Start: at(31)}, At: at(1), By: "alice"},
+			{PauseKey: engine.PauseKey{Flow: "f", Task: "load", Start: engine.AllPeriods}, At: at(2), By: "bob"},
+			{PauseKey: engine.PauseKey{Flow: "f", Task: "load", Start: at(0)}, Label: "2026-11-20", At: at(3), By: "bob"},
+		},
 	}
 }
 
@@ -49,7 +54,7 @@ func testRoundTrip(w *world) {
 	w.restart()
 	n := w.load()
 	w.equal("snapshot", n, &engine.Snapshot{
-		Active: w.revision, Runs: c.Runs, TaskRuns: c.TaskRuns, Attempts: c.Attempts, Flows: c.Flows, Backfills: c.Backfills,
+		Active: w.revision, Runs: c.Runs, TaskRuns: c.TaskRuns, Attempts: c.Attempts, Flows: c.Flows, Backfills: c.Backfills, Pauses: c.Pauses,
 		LastRun: 7, LastAttempt: 11, LastBackfill: 3,
 	})
 	answers, err := w.Outcomes(w.ctx, []engine.LedgerKey{{Flow: "f", Task: "load", Start: at(0)}})
@@ -89,9 +94,10 @@ func testReplace(w *world) {
 	b.Flows, b.State, b.Total, b.Created, b.Skipped, b.Succeeded, b.Failed, b.Cursor = nil, engine.BackfillRunning, 0, 1, 2, 3, 4, ""
 	*f = engine.FlowState{Flow: "f", Cursor: at(100)}
 	c.Outcomes[0].State, c.Outcomes[0].Run = engine.Succeeded, 98
+	c.Pauses[1].By, c.Pauses[2].Label = "carol", "day 20"
 	w.commit(c)
 	w.equal("snapshot", w.load(), &engine.Snapshot{
-		Active: w.revision, Runs: c.Runs, TaskRuns: c.TaskRuns, Attempts: c.Attempts, Flows: c.Flows, Backfills: c.Backfills,
+		Active: w.revision, Runs: c.Runs, TaskRuns: c.TaskRuns, Attempts: c.Attempts, Flows: c.Flows, Backfills: c.Backfills, Pauses: c.Pauses,
 		LastRun: 7, LastAttempt: 11, LastBackfill: 3,
 	})
 	answers, err := w.Outcomes(w.ctx, []engine.LedgerKey{{Flow: "f", Task: "load", Start: at(0)}})
@@ -114,6 +120,21 @@ func testLastCounts(w *world) {
 		Active: w.revision, Runs: []engine.Run{r2}, TaskRuns: []engine.TaskRun{t2}, Attempts: []engine.Attempt{a2},
 		Flows: []engine.FlowState{{Flow: "f", Cursor: at(20)}}, LastRun: 1, LastAttempt: 1,
 	})
+}
+
+func testNoPauses(w *world) {
+	c := w.everything()
+	w.commit(engine.Changes{Pauses: c.Pauses})
+	w.commit(engine.Changes{
+		NoPauses: []engine.PauseKey{c.Pauses[0].PauseKey, c.Pauses[2].PauseKey, {Flow: "absent"}},
+		Pauses:   []engine.Pause{{PauseKey: engine.PauseKey{Flow: "a", Start: at(1)}, Label: "l", At: at(2), By: "ann"}},
+	})
+	w.restart()
+	want := []engine.Pause{{PauseKey: engine.PauseKey{Flow: "a", Start: at(1)}, Label: "l", At: at(2), By: "ann"}, c.Pauses[1]}
+	w.equal("loaded", w.load().Pauses, want)
+	listed, err := w.Pauses(w.ctx)
+	w.must(err)
+	w.equal("listed", listed, want)
 }
 
 func testNoTaskRuns(w *world) {

@@ -1,0 +1,10 @@
+-- What operators paused. Without a flow it is the platform's horizon, at period_start; all periods are -9223372036854775808.
+CREATE TABLE pauses (
+    flow         TEXT    NOT NULL,
+    task         TEXT    NOT NULL,
+    period_start INTEGER NOT NULL,
+    label        TEXT    NOT NULL,
+    at           INTEGER NOT NULL,
+    by_whom      TEXT    NOT NULL,
+    PRIMARY KEY (flow, task, period_start)
+) STRICT, WITHOUT ROWID;
