@@ -198,7 +198,8 @@ type Operation struct {
 type Changes struct {
 	Runs       []Run
 	TaskRuns   []TaskRun
-	NoTaskRuns []TaskRunKey // task runs that are no more: their run follows a revision without them
+	NoRuns     []RunID      // runs that are no more, with all that tells of them
+	NoTaskRuns []TaskRunKey // task runs that are no more, nor their outcomes: their run follows a revision without them
 	Attempts   []Attempt
 	Waits      []Wait
 	NoWaits    []RunID // runs whose Waits are no more: they are active again, or superseded
@@ -227,7 +228,7 @@ type TaskRunKey struct {
 
 // Empty tells whether there is nothing to store.
 func (c *Changes) Empty() bool {
-	return len(c.Runs)+len(c.TaskRuns)+len(c.NoTaskRuns)+len(c.Attempts)+len(c.Waits)+len(c.NoWaits)+len(c.Outcomes)+len(c.Flows)+
+	return len(c.Runs)+len(c.NoRuns)+len(c.TaskRuns)+len(c.NoTaskRuns)+len(c.Attempts)+len(c.Waits)+len(c.NoWaits)+len(c.Outcomes)+len(c.Flows)+
 		len(c.Backfills)+len(c.Operations)+len(c.Pauses)+len(c.NoPauses) == 0
 }
 
@@ -235,6 +236,7 @@ func (c *Changes) Empty() bool {
 func (c *Changes) Reset() {
 	c.Runs = c.Runs[:0]
 	c.TaskRuns = c.TaskRuns[:0]
+	c.NoRuns = c.NoRuns[:0]
 	c.NoTaskRuns = c.NoTaskRuns[:0]
 	c.Attempts = c.Attempts[:0]
 	c.Waits = c.Waits[:0]

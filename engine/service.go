@@ -35,6 +35,10 @@ type Service interface {
 	Rerun(ctx context.Context, r RerunRequest) ([]RunView, error)
 	Kill(ctx context.Context, target string) ([]TaskRunView, error)
 	Succeed(ctx context.Context, r SucceedRequest) ([]TaskRunView, error)
+	// Skip lets the target's task runs that did not succeed count as done.
+	Skip(ctx context.Context, target string) ([]TaskRunView, error)
+	// Delete removes the runs of the target that have not started.
+	Delete(ctx context.Context, r DeleteRequest) (*Deletion, error)
 	// Pause keeps what the request names from being dispatched until it is resumed, and returns what it paused.
 	Pause(ctx context.Context, r PauseRequest) ([]PauseView, error)
 	// Resume takes pauses back and returns them; ScheduledAfter has no meaning for it.
@@ -262,6 +266,24 @@ type RerunRequest struct {
 type SucceedRequest struct {
 	Target  string            `json:"target"`
 	Outputs map[string]string `json:"outputs,omitempty"`
+}
+
+// DeleteRequest is `flowctl delete`.
+type DeleteRequest struct {
+	Target string `json:"target"` // flow[@period[..period]]: without a period all pending runs of the flow
+	DryRun bool   `json:"dry_run,omitempty"`
+}
+
+// Deletion tells which runs were deleted, or would be.
+type Deletion struct {
+	Deleted []string  `json:"deleted" nullable:"false"` // names of runs
+	Left    []LeftRun `json:"left" nullable:"false"`
+}
+
+// LeftRun is a run that was not deleted.
+type LeftRun struct {
+	Run    string `json:"run"`
+	Reason string `json:"reason"`
 }
 
 // PauseRequest is `flowctl pause` and `flowctl resume`: of a target, or of all.

@@ -62,6 +62,10 @@ var calls = map[string]func(context.Context, engine.Service) (any, error){
 	"Succeed": func(ctx context.Context, s engine.Service) (any, error) {
 		return s.Succeed(ctx, filled[engine.SucceedRequest]())
 	},
+	"Skip": func(ctx context.Context, s engine.Service) (any, error) { return s.Skip(ctx, someTarget) },
+	"Delete": func(ctx context.Context, s engine.Service) (any, error) {
+		return s.Delete(ctx, filled[engine.DeleteRequest]())
+	},
 	"Pause": func(ctx context.Context, s engine.Service) (any, error) {
 		return s.Pause(ctx, filled[engine.PauseRequest]())
 	},

@@ -67,6 +67,14 @@ func (c *client) Succeed(ctx context.Context, r engine.SucceedRequest) ([]engine
 	return itemsOf(submit[engine.List[engine.TaskRunView]](ctx, c, "/successes", r))
 }
 
+func (c *client) Skip(ctx context.Context, target string) ([]engine.TaskRunView, error) {
+	return itemsOf(submit[engine.List[engine.TaskRunView]](ctx, c, "/skips", targetBody{target}))
+}
+
+func (c *client) Delete(ctx context.Context, r engine.DeleteRequest) (*engine.Deletion, error) {
+	return submit[engine.Deletion](ctx, c, "/deletions", r)
+}
+
 func (c *client) Pause(ctx context.Context, r engine.PauseRequest) ([]engine.PauseView, error) {
 	return itemsOf(submit[engine.List[engine.PauseView]](ctx, c, "/pauses", r))
 }

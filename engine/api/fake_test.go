@@ -121,6 +121,14 @@ func (f *fake) Succeed(ctx context.Context, r engine.SucceedRequest) ([]engine.T
 	return answers[engine.TaskRunView](f.record(ctx, "Succeed", r))
 }
 
+func (f *fake) Skip(ctx context.Context, target string) ([]engine.TaskRunView, error) {
+	return answers[engine.TaskRunView](f.record(ctx, "Skip", target))
+}
+
+func (f *fake) Delete(ctx context.Context, r engine.DeleteRequest) (*engine.Deletion, error) {
+	return answer[engine.Deletion](f.record(ctx, "Delete", r))
+}
+
 func (f *fake) Pause(ctx context.Context, r engine.PauseRequest) ([]engine.PauseView, error) {
 	return answers[engine.PauseView](f.record(ctx, "Pause", r))
 }

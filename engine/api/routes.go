@@ -141,6 +141,14 @@ func (s *server) runRoutes(api huma.API, svc engine.Service) {
 		func(ctx context.Context, in *request[engine.SucceedRequest]) (*engine.List[engine.TaskRunView], error) {
 			return items(svc.Succeed(ctx, in.Body))
 		})
+	post(s, api, "/skips", "skip", http.StatusOK, "Let the target's task runs that did not succeed count as done",
+		func(ctx context.Context, in *request[targetBody]) (*engine.List[engine.TaskRunView], error) {
+			return items(svc.Skip(ctx, in.Body.Target))
+		})
+	post(s, api, "/deletions", "delete", http.StatusOK, "Delete the target's runs that have not started",
+		func(ctx context.Context, in *request[engine.DeleteRequest]) (*engine.Deletion, error) {
+			return svc.Delete(ctx, in.Body)
+		})
 	get(s, api, "/pauses", "list-pauses", "List what is paused",
 		func(ctx context.Context, in *PageParams) (*engine.List[engine.PauseView], error) {
 			return list(svc.Pauses(ctx, in.page()))

@@ -103,6 +103,34 @@ type Succeed struct {
 	Rows    *engine.Snapshot
 }
 
+// Skip is the operator's `skip` of one run, or of one task run.
+type Skip struct {
+	By   string
+	Run  engine.RunID
+	Task string
+	Rows *engine.Snapshot
+}
+
+// Delete is the operator's `delete` of runs that have not started. It replies with Deleted.
+type Delete struct {
+	By     string
+	Target string // as the operator wrote it
+	Runs   []engine.RunID
+	DryRun bool // only say what would be deleted
+}
+
+// Deleted tells what a Delete did, or would do.
+type Deleted struct {
+	Runs []engine.RunID
+	Left []Left
+}
+
+// Left is a run that was not deleted.
+type Left struct {
+	Run    engine.RunID
+	Reason string // with what to do instead
+}
+
 // Pause is the operator's `pause`. The machine fills in who paused and when.
 type Pause struct {
 	By     string
@@ -146,6 +174,8 @@ func (StartRun) event()         {}
 func (Rerun) event()            {}
 func (Kill) event()             {}
 func (Succeed) event()          {}
+func (Skip) event()             {}
+func (Delete) event()           {}
 func (Pause) event()            {}
 func (Resume) event()           {}
 func (StartBackfill) event()    {}

@@ -123,6 +123,10 @@ func (m *Machine) Handle(now period.Instant, ev Event) (reply any, err error) {
 		reply, err = m.kill(ev)
 	case Succeed:
 		reply, err = m.succeed(ev)
+	case Skip:
+		reply, err = m.skip(ev)
+	case Delete:
+		reply, err = m.remove(ev)
 	case Pause:
 		reply, err = m.pause(ev)
 	case Resume:

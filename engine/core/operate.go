@@ -332,6 +332,16 @@ func (m *Machine) kill(ev Kill) (any, error) {
 
 // succeed forces task runs to have succeeded and replies with their names.
 func (m *Machine) succeed(ev Succeed) (any, error) {
+	return m.force(ev, "succeed", engine.Succeeded, "forced by "+ev.By)
+}
+
+// skip lets task runs count as done although nothing ran, and replies with their names.
+func (m *Machine) skip(ev Skip) (any, error) {
+	return m.force(Succeed{By: ev.By, Run: ev.Run, Task: ev.Task, Rows: ev.Rows}, "skip", engine.Skipped, "skipped by "+ev.By)
+}
+
+// force ends task runs in a state that satisfies those who wait for them. What runs is to be killed first.
+func (m *Machine) force(ev Succeed, verb string, to engine.State, message string) (any, error) {
 	r, ts, err := m.target(ev.Run, ev.Task, ev.Rows)
 	if err != nil {
 		return nil, err
@@ -349,19 +359,19 @@ func (m *Machine) succeed(ev Succeed) (any, error) {
 			continue
 		}
 		m.dequeue(t)
-		t.row.Code, t.row.Message, t.row.Outputs = "", "forced by "+ev.By, ev.Outputs
+		t.row.Code, t.row.Message, t.row.Outputs = "", message, ev.Outputs
 		t.soured = true
-		m.move(t, engine.Succeeded)
+		m.move(t, to)
 		names = append(names, t.def.Name)
 	}
 	m.checkEmpty(r)
 	if len(names) == 0 {
-		return nil, engine.Errorf(engine.Conflict, "nothing to force: %s has succeeded already", r.row.Name(ev.Task))
+		return nil, engine.Errorf(engine.Conflict, "nothing to %s: %s has succeeded or was skipped already", verb, r.row.Name(ev.Task))
 	}
 	if r.open+r.spoiled > 0 { // it goes on, maybe after a long rest
 		m.keepUp(r)
 	}
 	slices.Reverse(names)
-	m.log(ev.By, "succeed", r.row.Name(ev.Task), paramText(ev.Outputs))
+	m.log(ev.By, verb, r.row.Name(ev.Task), paramText(ev.Outputs))
 	return names, nil
 }

@@ -153,9 +153,18 @@ func (s *sim) drawOperation() Event {
 	if s.chance("one task", 60) {
 		task = s.drawTaskOf(&r)
 	}
-	switch s.pick("operation", "rerun", "rerun", "kill", "succeed") {
+	switch s.pick("operation", "rerun", "rerun", "kill", "succeed", "skip", "delete") {
 	case "kill":
 		return Kill{By: "ann", Run: r.ID, Task: task, Rows: rows}
+	case "skip":
+		return Skip{By: "ann", Run: r.ID, Task: task, Rows: rows}
+	case "delete":
+		ids := []engine.RunID{r.ID}
+		if s.chance("all of the flow", 50) {
+			ids = sortedKeys(s.rows.runs)
+			ids = slices.DeleteFunc(ids, func(id engine.RunID) bool { return s.rows.runs[id].Flow != r.Flow })
+		}
+		return Delete{By: "ann", Target: r.Flow, Runs: ids, DryRun: s.chance("dry run", 10)}
 	case "succeed":
 		return Succeed{By: "ann", Run: r.ID, Task: task, Rows: rows}
 	}

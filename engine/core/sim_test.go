@@ -444,6 +444,9 @@ func (s *sim) noGap() {
 			continue
 		}
 		for p := range f.Schedule.EndingIn(row.Era, row.Cursor) {
+			if s.rows.deleted[engine.RunKey{Flow: f.Name, Start: p.Start}] {
+				continue
+			}
 			if !slices.ContainsFunc(slices.Collect(maps.Values(s.rows.runs)), func(r engine.Run) bool {
 				return r.Flow == f.Name && r.Period == p && !r.Extra
 			}) {
@@ -709,6 +712,7 @@ func (s *rows) clone() *rows {
 	c.runs, c.tasks, c.attempts = maps.Clone(s.runs), maps.Clone(s.tasks), maps.Clone(s.attempts)
 	c.flows, c.backfills, c.waits = maps.Clone(s.flows), maps.Clone(s.backfills), maps.Clone(s.waits)
 	c.pauses = maps.Clone(s.pauses)
+	c.deleted = maps.Clone(s.deleted)
 	c.outcomes = map[engine.LedgerKey]map[int]engine.Outcome{}
 	for k, v := range s.outcomes {
 		c.outcomes[k] = maps.Clone(v)

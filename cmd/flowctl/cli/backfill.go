@@ -1,10 +1,8 @@
 package cli
 
 import (
-	"bufio"
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -113,23 +111,13 @@ func previewView(v *view, p engine.BackfillPreview) {
 	v.line("%s would be created", count(p.Total, "run"))
 }
 
-// confirmBackfill asks before very many runs are created; where nobody can answer it refuses.
+// confirmBackfill asks before very many runs are created.
 func confirmBackfill(ctx context.Context, g *globals, svc engine.Service, r engine.BackfillRequest) error {
 	p, err := svc.PreviewBackfill(ctx, r)
-	if err != nil || p.Total <= manyRuns {
+	if err != nil {
 		return err
 	}
-	_, in := terminal(g.in)
-	_, out := terminal(g.err)
-	if !in || !out {
-		return usagef("this creates %d runs; give --yes if that is meant, or --dry-run to see them", p.Total)
-	}
-	fmt.Fprintf(g.err, "This creates %d runs. Go on? [y/N] ", p.Total)
-	answer, _ := bufio.NewReader(g.in).ReadString('\n') // no answer is no
-	if a := strings.ToLower(strings.TrimSpace(answer)); a != "y" && a != "yes" {
-		return &exitError{exitProblems, fmt.Errorf("nothing was created")}
-	}
-	return nil
+	return confirm(g, p.Total, manyRuns, "This creates", "created")
 }
 
 func startedView(v *view, b engine.BackfillView) {

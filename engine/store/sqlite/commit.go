@@ -19,7 +19,7 @@ func (s *Store) Commit(ctx context.Context, term int64, c *engine.Changes) error
 // apply writes the rows in the order that doc.go promises.
 func (w *writer) apply(c *engine.Changes) error {
 	for _, step := range []func(*engine.Changes) error{
-		w.putBackfills, w.putRuns, w.deleteTaskRuns, w.putTaskRuns, w.putAttempts, w.deleteWaits, w.putWaits, w.putOutcomes, w.putFlows,
+		w.putBackfills, w.putRuns, w.deleteRuns, w.deleteTaskRuns, w.putTaskRuns, w.putAttempts, w.deleteWaits, w.putWaits, w.putOutcomes, w.putFlows,
 		w.addOperations, w.deletePauses, w.putPauses,
 	} {
 		if err := step(c); err != nil {
@@ -79,10 +79,35 @@ func (w *writer) putRuns(c *engine.Changes) error {
 	return nil
 }
 
+// deleteRuns removes runs without attempts. Their numbers are not given out again.
+func (w *writer) deleteRuns(c *engine.Changes) error {
+	for _, id := range c.NoRuns {
+		for _, text := range [...]string{
+			`DELETE FROM outcomes WHERE (task, period_start, version) IN (SELECT t.id, r.period_start, r.version
+	FROM runs r JOIN tasks t ON t.flow = r.flow WHERE r.id = ?1)`,
+			`DELETE FROM waits WHERE run = ?1`,
+			`DELETE FROM task_runs WHERE run = ?1`,
+			`DELETE FROM runs WHERE id = ?1`,
+			`UPDATE server SET last_run = max(last_run, ?1)`,
+		} {
+			if _, err := w.exec(text, int64(id)); err != nil {
+				return fmt.Errorf("remove run %d: %w", id, err)
+			}
+		}
+	}
+	return nil
+}
+
 func (w *writer) deleteTaskRuns(c *engine.Changes) error {
 	for _, k := range c.NoTaskRuns {
-		if _, err := w.exec(`DELETE FROM task_runs WHERE run = ?1 AND task = ?2`, int64(k.Run), k.Task); err != nil {
-			return fmt.Errorf("remove task run %d/%s: %w", k.Run, k.Task, err)
+		for _, text := range [...]string{
+			`DELETE FROM outcomes WHERE (task, period_start, version) IN (SELECT t.id, r.period_start, r.version
+	FROM runs r JOIN tasks t ON t.flow = r.flow AND t.task = ?2 WHERE r.id = ?1)`,
+			`DELETE FROM task_runs WHERE run = ?1 AND task = ?2`,
+		} {
+			if _, err := w.exec(text, int64(k.Run), k.Task); err != nil {
+				return fmt.Errorf("remove task run %d/%s: %w", k.Run, k.Task, err)
+			}
 		}
 	}
 	return nil

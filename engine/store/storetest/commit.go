@@ -54,7 +54,7 @@ func testRoundTrip(w *world) {
 	w.restart()
 	n := w.load()
 	w.equal("snapshot", n, &engine.Snapshot{
-		Active: w.revision, Runs: c.Runs, TaskRuns: c.TaskRuns, Attempts: c.Attempts, Flows: c.Flows, Backfills: c.Backfills, Pauses: c.Pauses,
+		Active: w.revision, Runs: c.Runs, TaskRuns: c.TaskRuns, Attempts: c.Attempts, Flows: c.Flows, Backfills: c.Backfills, Pauses: c.Pauses, Woken: []engine.RunID{7},
 		LastRun: 7, LastAttempt: 11, LastBackfill: 3,
 	})
 	answers, err := w.Outcomes(w.ctx, []engine.LedgerKey{{Flow: "f", Task: "load", Start: at(0)}})
@@ -97,7 +97,7 @@ func testReplace(w *world) {
 	c.Pauses[1].By, c.Pauses[2].Label = "carol", "day 20"
 	w.commit(c)
 	w.equal("snapshot", w.load(), &engine.Snapshot{
-		Active: w.revision, Runs: c.Runs, TaskRuns: c.TaskRuns, Attempts: c.Attempts, Flows: c.Flows, Backfills: c.Backfills, Pauses: c.Pauses,
+		Active: w.revision, Runs: c.Runs, TaskRuns: c.TaskRuns, Attempts: c.Attempts, Flows: c.Flows, Backfills: c.Backfills, Pauses: c.Pauses, Woken: []engine.RunID{7},
 		LastRun: 7, LastAttempt: 11, LastBackfill: 3,
 	})
 	answers, err := w.Outcomes(w.ctx, []engine.LedgerKey{{Flow: "f", Task: "load", Start: at(0)}})
@@ -122,6 +122,36 @@ func testLastCounts(w *world) {
 	})
 }
 
+// testNoRuns: a deleted run leaves nothing behind but its number, which no other run gets.
+func testNoRuns(w *world) {
+	wait := engine.Wait{Run: 2, Flow: "f", Task: "a", Start: at(1)}
+	settled := w.run(2)
+	settled.State = engine.RunFailed
+	w.commit(engine.Changes{
+		Runs: []engine.Run{w.run(1), settled, w.run(3)}, TaskRuns: []engine.TaskRun{taskRun(1, "a"), taskRun(1, "b"), taskRun(2, "a"), taskRun(3, "a")},
+		Outcomes: []engine.Outcome{outcome(1, 1, 1, engine.UpstreamFailed), outcome(2, 1, 2, engine.UpstreamFailed)},
+		Waits:    []engine.Wait{wait, {Run: 3, Flow: "f", Task: "a", Start: at(2)}},
+	})
+	w.equal("none woken", len(w.load().Woken), 0)
+	w.commit(engine.Changes{NoRuns: []engine.RunID{1, 3, 9}}) // 9 was made and deleted in one round
+	w.restart()
+	n := w.load()
+	w.equal("runs", len(n.Runs), 0)
+	w.equal("last run", n.LastRun, engine.RunID(9))
+	w.equal("woken", n.Woken, []engine.RunID{2}) // it waits for a period that has no run any more
+	answers, err := w.Outcomes(w.ctx, []engine.LedgerKey{{Flow: "f", Task: "t", Start: at(1)}, {Flow: "f", Task: "t", Start: at(2)}})
+	w.must(err)
+	w.equal("outcomes", []bool{answers[0].Found, answers[1].Found}, []bool{false, true})
+	found, err := w.Existing(w.ctx, []engine.RunKey{{Flow: "f", Start: at(1)}})
+	w.must(err)
+	w.equal("existing", found, []engine.Existing{{}})
+	waiting, err := w.Waiting(w.ctx, []engine.LedgerKey{{Flow: "f", Task: "a", Start: at(2)}})
+	w.must(err)
+	w.equal("waiting", len(waiting), 0)
+	w.commit(engine.Changes{Runs: []engine.Run{w.run(12)}})
+	w.equal("last run", w.load().LastRun, engine.RunID(12))
+}
+
 func testNoPauses(w *world) {
 	c := w.everything()
 	w.commit(engine.Changes{Pauses: c.Pauses})
@@ -143,6 +173,15 @@ func testNoTaskRuns(w *world) {
 		NoTaskRuns: []engine.TaskRunKey{{Run: 1, Task: "a"}, {Run: 1, Task: "absent"}}, TaskRuns: []engine.TaskRun{taskRun(1, "d")},
 	})
 	w.equal("task runs", w.load().TaskRuns, []engine.TaskRun{taskRun(1, "b"), taskRun(1, "c"), taskRun(1, "d")})
+
+	// A run that had settled moves to a revision without the task: what became of it there does not count any more.
+	w.commit(engine.Changes{
+		Outcomes: []engine.Outcome{outcome(1, 1, 1, engine.Expired)}, TaskRuns: []engine.TaskRun{taskRun(1, "t")},
+	})
+	w.commit(engine.Changes{NoTaskRuns: []engine.TaskRunKey{{Run: 1, Task: "t"}}})
+	answers, err := w.Outcomes(w.ctx, []engine.LedgerKey{{Flow: "f", Task: "t", Start: at(1)}})
+	w.must(err)
+	w.equal("outcome", answers, []engine.LedgerAnswer{{NoTask: true}})
 }
 
 // testRepeat: a leader that does not know whether its commit arrived may find everything or nothing of it, and then repeats.

@@ -8,3 +8,6 @@ CREATE TABLE pauses (
     by_whom      TEXT    NOT NULL,
     PRIMARY KEY (flow, task, period_start)
 ) STRICT, WITHOUT ROWID;
+
+-- The highest number that a deleted run had: no other run gets it.
+ALTER TABLE server ADD COLUMN last_run INTEGER NOT NULL DEFAULT 0;
