@@ -258,8 +258,12 @@ type RerunRequest struct {
 	Target   string `json:"target"`
 	Failed   bool   `json:"failed,omitempty"`    // only what failed, and what waits for it
 	FromTask string `json:"from_task,omitempty"` // this task and all that follow it in the run
-	At       string `json:"at,omitempty"`        // latest (default), original, or a commit
-	Kill     bool   `json:"kill,omitempty"`
+	Upstream bool   `json:"upstream,omitempty"`  // with all that these tasks need, in the runs there are
+	// Cascade says along which dependencies all that follows these tasks runs anew as well, in other runs too.
+	Cascade string `json:"cascade,omitempty" enum:"none,logical,data,both"`
+	At      string `json:"at,omitempty"` // latest (default), original, or a commit
+	Kill    bool   `json:"kill,omitempty"`
+	DryRun  bool   `json:"dry_run,omitempty"` // only return the runs of which there would be a new version
 }
 
 // SucceedRequest is `flowctl succeed`.

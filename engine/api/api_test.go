@@ -56,7 +56,9 @@ var calls = map[string]func(context.Context, engine.Service) (any, error){
 	"Explain":   func(ctx context.Context, s engine.Service) (any, error) { return s.Explain(ctx, someTarget) },
 	"StartRun":  func(ctx context.Context, s engine.Service) (any, error) { return s.StartRun(ctx, startRun) },
 	"Rerun": func(ctx context.Context, s engine.Service) (any, error) {
-		return s.Rerun(ctx, filled[engine.RerunRequest]())
+		r := filled[engine.RerunRequest]()
+		r.Cascade = "data"
+		return s.Rerun(ctx, r)
 	},
 	"Kill": func(ctx context.Context, s engine.Service) (any, error) { return s.Kill(ctx, someTarget) },
 	"Succeed": func(ctx context.Context, s engine.Service) (any, error) {

@@ -221,44 +221,6 @@ func (s *Service) prepareRun(ctx context.Context, l *Loop, ev core.StartRun, t e
 	return ev, err
 }
 
-// Rerun implements engine.Service.
-func (s *Service) Rerun(ctx context.Context, r engine.RerunRequest) ([]engine.RunView, error) {
-	l, t, runs, err := s.operate(ctx, r.Target)
-	if err != nil {
-		return nil, err
-	}
-	var views []engine.RunView
-	for i := range runs {
-		id, err := l.prepare(ctx, func() (core.Event, error) {
-			if err := s.newest(ctx, runs[i:i+1]); err != nil { // another operator may have been faster
-				return nil, err
-			}
-			found, err := s.Store.Existing(ctx, []engine.RunKey{{Flow: runs[i].Flow, Start: runs[i].Period.Start}})
-			if err != nil {
-				return nil, err
-			}
-			ev := core.Rerun{
-				By: s.Caller(ctx), Run: runs[i].ID, Version: found[0].Version,
-				Task: t.Task, Failed: r.Failed, FromTask: r.FromTask, Kill: r.Kill,
-			}
-			if ev.Revision, err = s.revisionAt(ctx, l, r.At, &runs[i]); err != nil {
-				return nil, err
-			}
-			ev.Rows, err = l.load(ctx, []engine.RunID{runs[i].ID})
-			return ev, err
-		})
-		if err != nil {
-			return views, err
-		}
-		v, err := s.runView(ctx, id.(engine.RunID))
-		if err != nil {
-			return views, err
-		}
-		views = append(views, *v)
-	}
-	return views, nil
-}
-
 // revisionAt returns the revision that a rerun names; nil = the active one.
 func (s *Service) revisionAt(ctx context.Context, l *Loop, at string, r *engine.Run) (*core.Revision, error) {
 	switch at {

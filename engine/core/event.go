@@ -21,6 +21,8 @@ type Revision struct {
 	Commit  string
 	Tree    string // content hash of its files
 	Project *flow.Project
+
+	knots map[flow.TaskRef]int // see circular; nil = not looked for yet
 }
 
 // Activated makes a revision the one that new runs follow.
@@ -82,8 +84,18 @@ type Rerun struct {
 	FromTask string
 	Revision *Revision // nil = the active one
 	Kill     bool
+	Also     []string // tasks that run anew besides those, because of other reruns
+	Only     bool     // no others than these
+	Because  string   // of what the operator asked for, where that is another run; for the operation log
 
 	asked *StartRun // the run of one task that this is; nil = none
+}
+
+// Reruns are reruns that all happen or none of them does: of a range of periods, or of a run with all that follows it. Rows holds
+// those of the runs that may have left memory. It replies with the numbers of the new runs, in the order of Items.
+type Reruns struct {
+	Items []Rerun
+	Rows  *engine.Snapshot
 }
 
 // Kill is the operator's `kill` of one run, or of one task run.
@@ -172,6 +184,7 @@ func (ExistingAnswered) event() {}
 func (Loaded) event()           {}
 func (StartRun) event()         {}
 func (Rerun) event()            {}
+func (Reruns) event()           {}
 func (Kill) event()             {}
 func (Succeed) event()          {}
 func (Skip) event()             {}

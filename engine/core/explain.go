@@ -89,7 +89,7 @@ func (m *Machine) outerNeeds(t *taskRun) []engine.Blocker {
 		missing := 0
 		for _, rf := range n.refs {
 			p := rf.point
-			if p.classFor(t) == good {
+			if n.classOf(p) == good {
 				continue
 			}
 			name, label := p.flow+"/"+p.task, ""

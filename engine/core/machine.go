@@ -119,6 +119,8 @@ func (m *Machine) Handle(now period.Instant, ev Event) (reply any, err error) {
 		reply, err = m.startRun(ev)
 	case Rerun:
 		reply, err = m.rerun(ev)
+	case Reruns:
+		reply, err = m.reruns(ev)
 	case Kill:
 		reply, err = m.kill(ev)
 	case Succeed:

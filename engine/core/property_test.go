@@ -153,9 +153,11 @@ func (s *sim) drawOperation() Event {
 	if s.chance("one task", 60) {
 		task = s.drawTaskOf(&r)
 	}
-	switch s.pick("operation", "rerun", "rerun", "kill", "succeed", "skip", "delete") {
+	switch s.pick("operation", "rerun", "rerun", "reruns", "kill", "succeed", "skip", "delete") {
 	case "kill":
 		return Kill{By: "ann", Run: r.ID, Task: task, Rows: rows}
+	case "reruns":
+		return s.drawReruns(&r)
 	case "skip":
 		return Skip{By: "ann", Run: r.ID, Task: task, Rows: rows}
 	case "delete":
@@ -181,6 +183,34 @@ func (s *sim) drawOperation() Event {
 	if s.chance("at its revision", 30) {
 		ev.Revision = s.revs[r.Revision]
 	}
+	return ev
+}
+
+// drawReruns returns a rerun of a run together with others.
+func (s *sim) drawReruns(first *engine.Run) Event {
+	ev := Reruns{}
+	ids := []engine.RunID{first.ID}
+	for range rapid.IntRange(0, 3).Draw(s.T, "more runs") {
+		if r := s.newestRun(); !slices.Contains(ids, r.ID) {
+			ids = append(ids, r.ID)
+		}
+	}
+	for _, id := range ids {
+		r := s.rows.runs[id]
+		version, _ := s.rows.highest(r.Flow, r.Period.Start)
+		if slices.ContainsFunc(ev.Items, func(o Rerun) bool { // an extra run of the same period
+			of := s.rows.runs[o.Run]
+			return of.Flow == r.Flow && of.Period.Start == r.Period.Start
+		}) {
+			continue
+		}
+		item := Rerun{By: "ann", Run: id, Version: version, Kill: s.chance("kill", 70), Only: s.chance("only some", 60)}
+		if item.Only {
+			item.Also = []string{s.drawTaskOf(&r)}
+		}
+		ev.Items = append(ev.Items, item)
+	}
+	ev.Rows = s.load(s.m, ids)
 	return ev
 }
 
