@@ -202,6 +202,9 @@ func (s *Service) prepareRun(ctx context.Context, l *Loop, ev core.StartRun, t e
 		ev.Period = &last
 	} else {
 		ps, err := schedule.Parse(t.From)
+		if off := offSchedule(schedule, t.From); err != nil && len(off) > 0 {
+			ps, err = off, nil // the machine says what can be done
+		}
 		if err != nil {
 			return nil, &engine.Error{Code: engine.Invalid, Field: "target", Message: err.Error()}
 		}
@@ -219,6 +222,21 @@ func (s *Service) prepareRun(ctx context.Context, l *Loop, ev core.StartRun, t e
 		ev.Rows, err = l.load(ctx, []engine.RunID{found[0].Run})
 	}
 	return ev, err
+}
+
+// offSchedule returns the periods that a label names when neither a calendar nor start and end limit a schedule.
+func offSchedule(s *period.Schedule, label string) []period.Period {
+	spec := s.Spec()
+	spec.Calendar, spec.Start, spec.End = nil, "", ""
+	unlimited, err := period.New(spec)
+	if err != nil {
+		return nil
+	}
+	ps, err := unlimited.Parse(label)
+	if err != nil {
+		return nil
+	}
+	return ps
 }
 
 // revisionAt returns the revision that a rerun names; nil = the active one.
