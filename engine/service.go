@@ -60,7 +60,9 @@ type Service interface {
 	Agents(ctx context.Context, p Page) (*List[AgentView], error)
 	// AgentToken makes a one-time token with which one agent can join within ttl.
 	AgentToken(ctx context.Context, ttl time.Duration) (*AgentToken, error)
-	Operations(ctx context.Context, p Page) (*List[OperationView], error)
+	// DeclareDead settles as lost what an agent holds that is gone for good, and returns these attempts.
+	DeclareDead(ctx context.Context, agent string) ([]AttemptView, error)
+	Operations(ctx context.Context, q OperationsQuery) (*List[OperationView], error)
 }
 
 // Page asks for a part of a list.
@@ -243,6 +245,15 @@ type AttemptsQuery struct {
 	Target string // flow[/task][@period][#version]; empty = all
 	State  State
 	Agent  string
+}
+
+// OperationsQuery selects operations for a list, newest first. Zero fields do not restrict.
+type OperationsQuery struct {
+	Page
+	Target   string // a flow, task, run or task run, with all that is part of it
+	By, Verb string
+	Since    time.Time
+	Until    time.Time
 }
 
 // StartRun is `flowctl run`.

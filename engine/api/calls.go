@@ -115,8 +115,13 @@ func (c *client) AgentToken(ctx context.Context, ttl time.Duration) (*engine.Age
 	return submit[engine.AgentToken](ctx, c, "/agents/tokens", tokenBody{ttl.Seconds()})
 }
 
-func (c *client) Operations(ctx context.Context, p engine.Page) (*engine.List[engine.OperationView], error) {
-	return fetch[engine.List[engine.OperationView]](ctx, c, "/operations", pageOf(p))
+func (c *client) DeclareDead(ctx context.Context, agent string) ([]engine.AttemptView, error) {
+	return itemsOf(submit[engine.List[engine.AttemptView]](ctx, c, "/agents/"+url.PathEscape(agent)+"/declare-dead", nil))
+}
+
+func (c *client) Operations(ctx context.Context, q engine.OperationsQuery) (*engine.List[engine.OperationView], error) {
+	p := pageOf(q.Page).set("target", q.Target).set("by", q.By).set("verb", q.Verb).instant("since", q.Since).instant("until", q.Until)
+	return fetch[engine.List[engine.OperationView]](ctx, c, "/operations", p)
 }
 
 func number[ID ~int64](id ID) string { return strconv.FormatInt(int64(id), 10) }

@@ -183,8 +183,12 @@ func (f *fake) AgentToken(ctx context.Context, ttl time.Duration) (*engine.Agent
 	return answer[engine.AgentToken](f.record(ctx, "AgentToken", ttl))
 }
 
-func (f *fake) Operations(ctx context.Context, p engine.Page) (*engine.List[engine.OperationView], error) {
-	return answer[engine.List[engine.OperationView]](f.record(ctx, "Operations", p))
+func (f *fake) DeclareDead(ctx context.Context, agent string) ([]engine.AttemptView, error) {
+	return answers[engine.AttemptView](f.record(ctx, "DeclareDead", agent))
+}
+
+func (f *fake) Operations(ctx context.Context, q engine.OperationsQuery) (*engine.List[engine.OperationView], error) {
+	return answer[engine.List[engine.OperationView]](f.record(ctx, "Operations", q))
 }
 
 // filled returns a T in which every field has a value of its own, so that a field lost on the way is seen.

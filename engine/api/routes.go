@@ -53,6 +53,14 @@ type (
 		State  string `query:"state" enum:"assigned,running,killing,succeeded,failed,killed"`
 		Agent  string `query:"agent"`
 	}
+	operationParams struct {
+		PageParams
+		Target string    `query:"target" doc:"of a flow, task, run or task run, with all that is part of it"`
+		By     string    `query:"by"`
+		Verb   string    `query:"verb"`
+		Since  time.Time `query:"since"`
+		Until  time.Time `query:"until"`
+	}
 	backfillVerb struct {
 		ID   int64  `path:"id" minimum:"1"`
 		Verb string `path:"verb" enum:"pause,resume,cancel"`
@@ -103,9 +111,15 @@ func (s *server) readRoutes(api huma.API, svc engine.Service) {
 		func(ctx context.Context, in *request[tokenBody]) (*engine.AgentToken, error) {
 			return svc.AgentToken(ctx, time.Duration(in.Body.TTL*float64(time.Second)))
 		})
+	post(s, api, "/agents/{name}/declare-dead", "declare-dead", http.StatusOK, "Settle as lost what an agent holds that is gone for good",
+		func(ctx context.Context, in *flowName) (*engine.List[engine.AttemptView], error) {
+			return items(svc.DeclareDead(ctx, in.Name))
+		})
 	get(s, api, "/operations", "list-operations", "List what operators did, newest first",
-		func(ctx context.Context, in *PageParams) (*engine.List[engine.OperationView], error) {
-			return list(svc.Operations(ctx, in.page()))
+		func(ctx context.Context, in *operationParams) (*engine.List[engine.OperationView], error) {
+			return list(svc.Operations(ctx, engine.OperationsQuery{
+				Page: in.page(), Target: in.Target, By: in.By, Verb: in.Verb, Since: in.Since, Until: in.Until,
+			}))
 		})
 }
 

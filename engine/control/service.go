@@ -256,32 +256,6 @@ func (s *Service) Agents(ctx context.Context, p engine.Page) (*engine.List[engin
 	return page(views, func(a engine.AgentView) string { return a.Name }, p), nil
 }
 
-// AgentToken implements engine.Service.
-func (s *Service) AgentToken(ctx context.Context, ttl time.Duration) (*engine.AgentToken, error) {
-	return s.Tokens.Token(ctx, ttl)
-}
-
-// Operations implements engine.Service.
-func (s *Service) Operations(ctx context.Context, p engine.Page) (*engine.List[engine.OperationView], error) {
-	before, err := number(p.Cursor)
-	if err != nil {
-		return nil, err
-	}
-	rows, err := s.Store.Operations(ctx, before, limit(p)+1)
-	if err != nil {
-		return nil, err
-	}
-	l := &engine.List[engine.OperationView]{Items: []engine.OperationView{}}
-	if len(rows) > limit(p) {
-		rows = rows[:limit(p)]
-		l.Next = strconv.FormatInt(rows[len(rows)-1].ID, 10)
-	}
-	for _, o := range rows {
-		l.Items = append(l.Items, engine.OperationView{At: o.At.Time(), By: o.By, Verb: o.Verb, Target: o.Target, Detail: o.Detail})
-	}
-	return l, nil
-}
-
 // number reads a cursor that is a number; empty = 0.
 func number(cursor string) (int64, error) {
 	if cursor == "" {

@@ -159,6 +159,12 @@ type Resume struct {
 	From, To   period.Instant
 }
 
+// DeclareDead is the operator's word that an agent is gone for good. It replies with the attempts that ended by it.
+type DeclareDead struct{ By, Agent string }
+
+// Noted puts an operator's action on record that the machine has no part in.
+type Noted struct{ By, Verb, Target, Detail string }
+
 // StartBackfill is the operator's `backfill`. Row holds the request; the machine numbers it.
 type StartBackfill struct {
 	Row      engine.BackfillRow
@@ -191,6 +197,8 @@ func (Skip) event()             {}
 func (Delete) event()           {}
 func (Pause) event()            {}
 func (Resume) event()           {}
+func (DeclareDead) event()      {}
+func (Noted) event()            {}
 func (StartBackfill) event()    {}
 func (ControlBackfill) event()  {}
 

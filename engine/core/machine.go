@@ -133,6 +133,10 @@ func (m *Machine) Handle(now period.Instant, ev Event) (reply any, err error) {
 		reply, err = m.pause(ev)
 	case Resume:
 		reply, err = m.resume(ev)
+	case DeclareDead:
+		reply, err = m.declareDead(ev)
+	case Noted:
+		m.log(ev.By, ev.Verb, ev.Target, ev.Detail)
 	case StartBackfill:
 		reply, err = m.startBackfill(ev)
 	case ControlBackfill:

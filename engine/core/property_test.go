@@ -54,6 +54,7 @@ func (s *sim) actions() map[string]func(*rapid.T) {
 		},
 		"path":      func() { s.paths[s.pick("path", "/p/a", "/p/b")] = true },
 		"operate":   s.operate,
+		"dead":      func() { s.do(DeclareDead{By: "ann", Agent: s.pick("agent", "one", "two")}) },
 		"pause":     s.pauseSome,
 		"start":     s.startRun,
 		"backfill":  s.backfillSome,

@@ -142,6 +142,7 @@ func newRoot(s streams) *cobra.Command {
 		// one line for each verb, alphabetically
 		newAgent(g),
 		newAgents(g),
+		newAudit(g),
 		newBackfill(g),
 		newDelete(g),
 		newDescribe(g),

@@ -188,10 +188,7 @@ func getRevisions(g *globals) *cobra.Command {
 }
 
 func getOperations(g *globals) *cobra.Command {
-	return getter(g, "operations", "List what operators did, newest first", cobra.NoArgs, operationsTable,
-		func(ctx context.Context, svc engine.Service, _ string, p engine.Page) (*engine.List[engine.OperationView], error) {
-			return svc.Operations(ctx, p)
-		})
+	return operations(g, "operations [TARGET]", "List what operators did, newest first")
 }
 
 func parseID[ID ~int64](s string) (ID, error) {

@@ -63,7 +63,7 @@ func testRoundTrip(w *world) {
 	waiting, err := w.Waiting(w.ctx, []engine.LedgerKey{{Flow: "u", Task: "t", Start: at(-24)}})
 	w.must(err)
 	w.equal("waiting", waiting, []engine.RunID{7})
-	ops, err := w.Operations(w.ctx, 0, 10)
+	ops, err := w.Operations(w.ctx, engine.OperationQuery{})
 	w.must(err)
 	c.Operations[0].ID = 1
 	w.equal("operations", ops, c.Operations)
