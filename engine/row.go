@@ -142,6 +142,7 @@ type BackfillRow struct {
 	Total           int // periods it spans, those left alone included
 	Created         int // runs created so far
 	Skipped         int // periods left alone because a run exists
+	Unfinished      int // those of them whose run had not ended
 	Succeeded       int
 	Failed          int
 	Cursor          string // where materialisation goes on, opaque outside the core

@@ -328,6 +328,8 @@ type BackfillRequest struct {
 	Reprocess       string   `json:"reprocess,omitempty" enum:"missing,failed,all"`
 	MaxActive       int      `json:"max_active,omitempty"`
 	MissingUpstream string   `json:"missing_upstream,omitempty" enum:"wait,ignore"`
+	// Cascade adds the enabled flows that depend on these, along needs (logical), data or both.
+	Cascade string `json:"cascade,omitempty" enum:"none,logical,data,both"`
 }
 
 // BackfillView is a backfill with its progress.
@@ -340,6 +342,7 @@ type BackfillView struct {
 	Total      int           `json:"total"`
 	Created    int           `json:"created"`
 	Skipped    int           `json:"skipped"`
+	Unfinished int           `json:"unfinished"` // of those skipped: their run had not ended
 	Succeeded  int           `json:"succeeded"`
 	Failed     int           `json:"failed"`
 	MaxActive  int           `json:"max_active"`

@@ -105,7 +105,7 @@ var (
 	startRun      = engine.StartRun{Target: someTarget, Params: map[string]string{"table": "a'b\n"}, Extra: true, Force: true}
 	backfill      = engine.BackfillRequest{
 		Flows: []string{"a", "b"}, Group: "g", Every: "day", All: true, From: "2026-11-01", To: "2026-11-07",
-		Reprocess: "failed", MaxActive: 4, MissingUpstream: "ignore",
+		Reprocess: "failed", MaxActive: 4, MissingUpstream: "ignore", Cascade: "both",
 	}
 )
 

@@ -88,11 +88,9 @@ func (c *cascade) member(r *engine.Run, f *flow.Flow) (*member, error) {
 
 // spread follows the dependencies that the request names from the roots on, up and down.
 func (c *cascade) spread(r engine.RerunRequest) error {
-	logical, data := r.Cascade == "logical" || r.Cascade == "both", r.Cascade == "data" || r.Cascade == "both"
-	switch {
-	case logical || data:
-	case r.Cascade != "" && r.Cascade != "none":
-		return &engine.Error{Code: engine.Invalid, Field: "cascade", Message: "cascade is none, logical, data or both"}
+	logical, data, err := cascades(r.Cascade)
+	if err != nil {
+		return err
 	}
 	if r.Upstream {
 		if err := c.follow(func(p place) []link { return c.needs(p, logical || !data, data) }, c.upstreamPeriods); err != nil {

@@ -434,7 +434,9 @@ func TestListsComeInPages(t *testing.T) {
 	}
 	is("backfills", pages(f, func(p engine.Page) (*engine.List[engine.BackfillView], error) { return s.Backfills(ctx, p) },
 		func(v engine.BackfillView) string { return itoa(int(v.ID)) }), "3", "2", "1")
-	is("operations", pages(f, func(p engine.Page) (*engine.List[engine.OperationView], error) { return s.Operations(ctx, engine.OperationsQuery{Page: p}) },
+	is("operations", pages(f, func(p engine.Page) (*engine.List[engine.OperationView], error) {
+		return s.Operations(ctx, engine.OperationsQuery{Page: p})
+	},
 		func(v engine.OperationView) string { return v.Verb }), "backfill", "run", "backfill", "run", "backfill", "run")
 	for i := range 3 {
 		f.must(f.store.PutAgent(ctx, &engine.Agent{Name: fmt.Sprintf("a%d", i), JoinedAt: f.clock(), LastSeen: f.clock()}))

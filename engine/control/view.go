@@ -113,7 +113,7 @@ func ruleText(r period.Rule) string {
 
 func backfillView(b *engine.BackfillRow) engine.BackfillView {
 	return engine.BackfillView{
-		ID: b.ID, State: b.State, Flows: b.Flows, From: b.From, To: b.To, Total: b.Total, Created: b.Created, Skipped: b.Skipped,
+		ID: b.ID, State: b.State, Flows: b.Flows, From: b.From, To: b.To, Total: b.Total, Created: b.Created, Skipped: b.Skipped, Unfinished: b.Unfinished,
 		Succeeded: b.Succeeded, Failed: b.Failed, MaxActive: b.MaxActive, Revision: b.Revision, By: b.By,
 		CreatedAt: b.CreatedAt.Time(), FinishedAt: instant(b.FinishedAt),
 	}

@@ -330,14 +330,19 @@ func (m *Machine) materialise(ev ExistingAnswered) {
 	for i := range ev.Keys {
 		c := b.next[i]
 		standing := m.flowState(c.flow.Name).standing[c.period.Start] != nil
-		if found := all[i]; Decide(found, standing, b.row.Reprocess).Create {
+		found := all[i]
+		switch d := Decide(found, standing, b.row.Reprocess); {
+		case d.Create:
 			m.replaces(found)
 			m.create(newRun{
 				flow: c.flow, rev: b.rev, period: c.period, version: found.Version + 1, kind: engine.Backfill,
 				bf: b, due: m.now, pinned: true,
 			})
 			b.row.Created++
-		} else {
+		case d.Reason == unfinished:
+			b.row.Skipped++
+			m.leaveAlone(b, c)
+		default:
 			b.row.Skipped++
 		}
 		b.row.Cursor = c.mark().String()
@@ -347,6 +352,19 @@ func (m *Machine) materialise(ev ExistingAnswered) {
 	m.refill(b)
 }
 
+// mostLeft is how many unfinished runs each backfill names in the operation log; it counts all.
+const mostLeft = 1000
+
+// leaveAlone records that a period has a run that has not ended, so that the backfill makes none.
+func (m *Machine) leaveAlone(b *backfill, c candidate) {
+	if b.row.Unfinished++; b.row.Unfinished <= mostLeft {
+		m.log(b.row.By, "leave", c.flow.Name+"@"+c.flow.Schedule.Label(c.period), fmt.Sprintf("unfinished when backfill %d came to it", b.row.ID))
+	}
+}
+
+// unfinished is the reason why a backfill leaves a period alone whose run has not ended.
+const unfinished = "unfinished"
+
 // Decision is what becomes of one period of a backfill.
 type Decision struct {
 	Create bool
@@ -354,10 +372,10 @@ type Decision struct {
 }
 
 // Decide tells whether a backfill creates a run for a period, given what there is. Unfinished runs are always left alone.
-func Decide(found engine.Existing, unfinished bool, reprocess string) Decision {
+func Decide(found engine.Existing, active bool, reprocess string) Decision {
 	switch {
-	case unfinished || found.Run != 0 && found.State == engine.RunActive:
-		return Decision{false, "unfinished"}
+	case active || found.Run != 0 && found.State == engine.RunActive:
+		return Decision{false, unfinished}
 	case found.Run == 0:
 		return Decision{true, "missing"}
 	case found.State == engine.RunFailed:

@@ -60,6 +60,7 @@ ends, and exits 0 when all runs succeeded, 1 when not, 8 when --wait-timeout pas
 	f.IntVar(&r.MaxActive, "max-active", 0, "runs at once; 0 = what the server takes for good")
 	f.StringVar(&r.MissingUpstream, "missing-upstream", "wait", "a need on a period outside the backfill that has no run: wait or ignore")
 	f.StringVar(&r.Reprocess, "reprocess", "missing", "which periods: missing, failed (and missing), or all")
+	f.StringVar(&r.Cascade, "cascade", "none", "with the enabled flows that depend on these, along: none, logical, data or both")
 	f.BoolVar(&dryRun, "dry-run", false, "say what would become of each period, and do nothing")
 	f.BoolVar(&yes, "yes", false, fmt.Sprintf("do not ask, even above %d runs", manyRuns))
 	w.flags(cmd)
@@ -128,6 +129,9 @@ func endedView(v *view, b engine.BackfillView) {
 	alone := ""
 	if b.Skipped > 0 {
 		alone = fmt.Sprintf(", %s left alone because a run existed", count(b.Skipped, "period"))
+	}
+	if b.Unfinished > 0 {
+		alone += fmt.Sprintf(", %d of them unfinished (flowctl audit --verb leave)", b.Unfinished)
 	}
 	v.line("backfill %d is %s: %d succeeded, %d failed%s", b.ID, b.State, b.Succeeded, b.Failed, alone)
 }

@@ -30,10 +30,10 @@ func (w *writer) apply(c *engine.Changes) error {
 }
 
 const putBackfill = `INSERT INTO backfills (id, revision, flows, from_period, to_period, max_active, missing_upstream, reprocess, state,
-	total, created, skipped, succeeded, failed, cursor, by_whom, created_at, finished_at)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)
+	total, created, skipped, succeeded, failed, cursor, by_whom, created_at, finished_at, unfinished)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)
 ON CONFLICT (id) DO UPDATE SET revision = ?2, flows = ?3, from_period = ?4, to_period = ?5, max_active = ?6, missing_upstream = ?7,
-	reprocess = ?8, state = ?9, total = ?10, created = ?11, skipped = ?12, succeeded = ?13, failed = ?14, cursor = ?15, finished_at = ?18`
+	reprocess = ?8, state = ?9, total = ?10, created = ?11, skipped = ?12, succeeded = ?13, failed = ?14, cursor = ?15, finished_at = ?18, unfinished = ?19`
 
 func (w *writer) putBackfills(c *engine.Changes) error {
 	for i := range c.Backfills {
@@ -44,7 +44,7 @@ func (w *writer) putBackfills(c *engine.Changes) error {
 		}
 		_, err = w.exec(putBackfill, int64(b.ID), int64(b.Revision), flows, b.From, b.To, int64(b.MaxActive), b.MissingUpstream, b.Reprocess,
 			string(b.State), int64(b.Total), int64(b.Created), int64(b.Skipped), int64(b.Succeeded), int64(b.Failed), b.Cursor, b.By,
-			int64(b.CreatedAt), int64(b.FinishedAt))
+			int64(b.CreatedAt), int64(b.FinishedAt), int64(b.Unfinished))
 		if err != nil {
 			return fmt.Errorf("backfill %d: %w", b.ID, err)
 		}

@@ -12,7 +12,7 @@ const (
 	taskRunColumns  = `t.run, t.task, t.state, t.attempts, t.attempt, t.from_run, t.next_at, t.code, t.message, t.outputs, t.started, t.finished`
 	attemptColumns  = `a.id, a.run, a.task, a.no, a.agent, a.boot, a.state, a.code, a.message, a.exit_code, a.assigned, a.started, a.finished, a.max_rss, a.cpu`
 	backfillColumns = `id, revision, flows, from_period, to_period, max_active, missing_upstream, reprocess, state, total, created, skipped,
-	succeeded, failed, cursor, by_whom, created_at, finished_at`
+	succeeded, failed, cursor, by_whom, created_at, finished_at, unfinished`
 )
 
 func scanRun(r *row) (v engine.Run, err error) {
@@ -55,6 +55,7 @@ func scanBackfill(r *row) (v engine.BackfillRow, err error) {
 	v.Succeeded, v.Failed = int(r.int()), int(r.int())
 	v.Cursor, v.By = r.text(), r.text()
 	v.CreatedAt, v.FinishedAt = period.Instant(r.int()), period.Instant(r.int())
+	v.Unfinished = int(r.int())
 	return v, err
 }
 

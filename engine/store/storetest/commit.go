@@ -19,7 +19,7 @@ func (w *world) everything() engine.Changes {
 	return engine.Changes{
 		Backfills: []engine.BackfillRow{{
 			ID: 3, Revision: w.revision, Flows: []string{"f", "g"}, From: "2026-11-01", To: "2026-11-07", MaxActive: 4, MissingUpstream: "wait",
-			Reprocess: "failed", State: engine.BackfillPaused, Total: 9, Created: 8, Skipped: 7, Succeeded: 6, Failed: 5, Cursor: "there",
+			Reprocess: "failed", State: engine.BackfillPaused, Total: 9, Created: 8, Skipped: 7, Unfinished: 2, Succeeded: 6, Failed: 5, Cursor: "there",
 			By: "alice", CreatedAt: at(1), FinishedAt: at(2),
 		}},
 		Runs: []engine.Run{{

@@ -11,3 +11,6 @@ CREATE TABLE pauses (
 
 -- The highest number that a deleted run had: no other run gets it.
 ALTER TABLE server ADD COLUMN last_run INTEGER NOT NULL DEFAULT 0;
+
+-- Of the periods that a backfill skipped, those whose run had not ended.
+ALTER TABLE backfills ADD COLUMN unfinished INTEGER NOT NULL DEFAULT 0;
