@@ -130,6 +130,7 @@ func TestABackfillKeepsAWindow(t *testing.T) {
 // BenchmarkBackfill measures the machine alone on a year of hours of 1,000 tasks, 8.78 million task runs, each of which is given away and
 // ends at once: task runs a second, and the heap that is left.
 func BenchmarkBackfill(b *testing.B) {
+	total := 0
 	for b.Loop() {
 		f, w, row := newFiller(b, 100)
 		if err := f.fill(w, row, 500_000); err != nil {
@@ -138,7 +139,8 @@ func BenchmarkBackfill(b *testing.B) {
 		var mem runtime.MemStats
 		runtime.GC()
 		runtime.ReadMemStats(&mem)
-		b.ReportMetric(float64(f.ended)*float64(b.N)/b.Elapsed().Seconds(), "task-runs/s")
+		total += f.ended
 		b.ReportMetric(float64(mem.HeapAlloc)/(1<<20), "heap-MiB")
 	}
+	b.ReportMetric(float64(total)/b.Elapsed().Seconds(), "task-runs/s")
 }
