@@ -128,7 +128,7 @@ func (r *compilation) read() {
 	for i := range r.files {
 		f := &r.files[i]
 		switch {
-		case !isDocument(f.Path) && f.Path != LockFile || r.byPath[f.Path] != f || ignore.skipsPath(f.Path):
+		case !IsDocument(f.Path) && f.Path != LockFile || r.byPath[f.Path] != f || ignore.skipsPath(f.Path):
 		case f.Mode == modeSymlink:
 			r.add(errorAt(flow.Pos{File: f.Path}, "not-supported", "copy the file, or name the link in "+IgnoreFile, "a YAML file that is a symbolic link is not read"))
 		default:

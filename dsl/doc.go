@@ -19,5 +19,7 @@
 //   - A compile after a change costs what changed: drafts are kept by the content of their file, flows as long as
 //     their draft, the catalog, the flows they need and the scripts they name are the same.
 //
+// Format lays a file out anew with package format, and returns nothing that would mean something else.
+//
 // Other packages write and read no YAML of their own; what they need beyond Compile is EncodeYAML.
 package dsl

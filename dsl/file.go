@@ -136,8 +136,8 @@ func (f *File) read(root string) error {
 	return err
 }
 
-// isDocument tells whether a file is read as YAML.
-func isDocument(name string) bool {
+// IsDocument tells whether a file is read as YAML.
+func IsDocument(name string) bool {
 	return strings.HasSuffix(name, ".yaml") || strings.HasSuffix(name, ".yml")
 }
 

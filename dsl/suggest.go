@@ -2,6 +2,9 @@ package dsl
 
 import "strings"
 
+// Suggest returns `did you mean X?` for the nearest of the known names, nothing when none is near.
+func Suggest(name string, known []string) string { return suggest(name, known, "") }
+
 // suggest returns a hint that offers the nearest of the known names. When none is near, it lists them after a lead-in,
 // unless that is empty or there are too many to read.
 func suggest(name string, known []string, lead string) string {

@@ -99,7 +99,7 @@ func readerSeeds(tb testing.TB) (seeds []string) {
 	tb.Helper()
 	for _, root := range []string{"../testdata/diag", "../flows"} {
 		err := filepath.WalkDir(root, func(name string, _ fs.DirEntry, err error) error {
-			if err == nil && isDocument(name) {
+			if err == nil && IsDocument(name) {
 				data, err := os.ReadFile(name)
 				seeds = append(seeds, string(data))
 				return err

@@ -4,6 +4,7 @@ import (
 	"math"
 	"strconv"
 
+	"flowctl/dsl/flow"
 	"flowctl/dsl/period"
 )
 
@@ -75,6 +76,7 @@ type TaskRun struct {
 	Outputs  map[string]string // written to $FLOWCTL_OUTPUT or given by an operator
 	Started  period.Instant
 	Finished period.Instant
+	Alerted  bool // an event told of trouble with it, or with it in an older version, and none that it is over
 }
 
 // Attempt is one execution of a task run on one agent.
@@ -194,6 +196,29 @@ type Operation struct {
 	Detail string
 }
 
+// Event is something that alerts tell of, stored with the change that causes it. Fields that do not apply are zero.
+type Event struct {
+	ID       int64 // given by the store, from 1
+	At       period.Instant
+	Kind     flow.Event
+	Flow     string
+	Task     string
+	Run      RunID
+	Attempt  AttemptID
+	Backfill BackfillID
+	Agent    string
+	// Key names what happened: the same thing always has the same key, and the store keeps the first event of a key.
+	Key    string
+	Detail string // for people
+}
+
+// Presence is what the scheduler remembers of an agent's stream.
+type Presence struct {
+	Agent string
+	Lost  period.Instant // when the stream broke; 0 = it is open
+	Told  bool           // an event told of the loss
+}
+
 // Changes is what one round of the scheduler changed: whole rows, of which the last one of a key counts. The store
 // applies them in one transaction.
 type Changes struct {
@@ -210,6 +235,8 @@ type Changes struct {
 	Operations []Operation
 	Pauses     []Pause
 	NoPauses   []PauseKey // pauses that are no more; none of them is in Pauses
+	Events     []Event
+	Presences  []Presence
 }
 
 // Wait says that a settled run waits for a task of another run: when that one succeeds after all, the settled run is
@@ -230,7 +257,7 @@ type TaskRunKey struct {
 // Empty tells whether there is nothing to store.
 func (c *Changes) Empty() bool {
 	return len(c.Runs)+len(c.NoRuns)+len(c.TaskRuns)+len(c.NoTaskRuns)+len(c.Attempts)+len(c.Waits)+len(c.NoWaits)+len(c.Outcomes)+len(c.Flows)+
-		len(c.Backfills)+len(c.Operations)+len(c.Pauses)+len(c.NoPauses) == 0
+		len(c.Backfills)+len(c.Operations)+len(c.Pauses)+len(c.NoPauses)+len(c.Events)+len(c.Presences) == 0
 }
 
 // Reset empties c and keeps its memory.
@@ -248,4 +275,6 @@ func (c *Changes) Reset() {
 	c.Operations = c.Operations[:0]
 	c.Pauses = c.Pauses[:0]
 	c.NoPauses = c.NoPauses[:0]
+	c.Events = c.Events[:0]
+	c.Presences = c.Presences[:0]
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"flowctl/dsl/diag"
+	"flowctl/dsl/flow"
 )
 
 // Service is what people and programs can ask of a server. The server implements it over its machine and store, the HTTP client over
@@ -63,6 +64,7 @@ type Service interface {
 	// DeclareDead settles as lost what an agent holds that is gone for good, and returns these attempts.
 	DeclareDead(ctx context.Context, agent string) ([]AttemptView, error)
 	Operations(ctx context.Context, q OperationsQuery) (*List[OperationView], error)
+	Events(ctx context.Context, q EventsQuery) (*List[EventView], error)
 }
 
 // Page asks for a part of a list.
@@ -382,6 +384,29 @@ type AgentView struct {
 type AgentToken struct {
 	Token     string    `json:"token"` // holds the fingerprint of the server's CA as well
 	ExpiresAt time.Time `json:"expires_at"`
+}
+
+// EventsQuery selects events for a list, newest first.
+type EventsQuery struct {
+	Page
+	Target string // flow[/task][@period][#version]; empty = all
+	Kind   flow.Event
+}
+
+// EventView is something that alerts tell of.
+type EventView struct {
+	ID       int64      `json:"id"`
+	At       time.Time  `json:"at"`
+	Kind     flow.Event `json:"kind"`
+	Subject  string     `json:"subject"` // warehouse.orders/load@2026-11-19, backfill 3, agent host-1
+	Flow     string     `json:"flow,omitempty"`
+	Task     string     `json:"task,omitempty"`
+	Run      RunID      `json:"run,omitempty"`
+	Attempt  AttemptID  `json:"attempt,omitempty"`
+	Backfill BackfillID `json:"backfill,omitempty"`
+	Agent    string     `json:"agent,omitempty"`
+	Key      string     `json:"key"` // the same thing always has the same
+	Detail   string     `json:"detail,omitempty"`
 }
 
 // OperationView is a line of the operation log.

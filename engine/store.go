@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"flowctl/dsl/diag"
+	"flowctl/dsl/flow"
 	"flowctl/dsl/period"
 )
 
@@ -67,6 +68,7 @@ type Store interface {
 	Operations(ctx context.Context, q OperationQuery) ([]Operation, error)
 	// Pauses lists what is paused, by flow, task and period; the horizon comes first.
 	Pauses(ctx context.Context) ([]Pause, error)
+	Events(ctx context.Context, q EventQuery) ([]Event, string, error)
 
 	Close() error
 }
@@ -86,6 +88,8 @@ type Snapshot struct {
 	Ahead []Ahead
 	// Superseded are the active runs that a newer version has replaced, by ID: attempts of theirs are being killed.
 	Superseded []RunID
+	// Presences are those of the agents whose loss was not told, by name.
+	Presences []Presence
 	// Woken are the settled runs of which a Wait is over, by ID: the one who was to load them died before.
 	Woken []RunID
 	// The highest numbers given out so far; 0 = none.
@@ -196,6 +200,16 @@ type AttemptQuery struct {
 	Task   string
 	Agent  string
 	State  State
+	Cursor string
+	Limit  int // 0 = 100
+}
+
+// EventQuery selects events. Zero fields do not restrict.
+type EventQuery struct {
+	Flow   string
+	Task   string
+	Run    RunID
+	Kind   flow.Event
 	Cursor string
 	Limit  int // 0 = 100
 }

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"flowctl/dsl/flow"
 	"flowctl/engine"
 	"flowctl/engine/api"
 )
@@ -85,6 +86,7 @@ var calls = map[string]func(context.Context, engine.Service) (any, error){
 		q.Page = page
 		return s.Operations(ctx, q)
 	},
+	"Events": func(ctx context.Context, s engine.Service) (any, error) { return s.Events(ctx, eventsQuery) },
 	"StartBackfill": func(ctx context.Context, s engine.Service) (any, error) {
 		return s.StartBackfill(ctx, backfill)
 	},
@@ -102,6 +104,7 @@ var (
 	page          = engine.Page{Cursor: "a/b c", Limit: 12}
 	runsQuery     = engine.RunsQuery{Page: page, Target: someTarget, State: engine.RunFailed, Kind: engine.Rerun, Backfill: 3}
 	attemptsQuery = engine.AttemptsQuery{Page: page, Target: someTarget, State: engine.Killing, Agent: "local"}
+	eventsQuery   = engine.EventsQuery{Page: page, Target: someTarget, Kind: flow.Retrying}
 	startRun      = engine.StartRun{Target: someTarget, Params: map[string]string{"table": "a'b\n"}, Extra: true, Force: true}
 	backfill      = engine.BackfillRequest{
 		Flows: []string{"a", "b"}, Group: "g", Every: "day", All: true, From: "2026-11-01", To: "2026-11-07",

@@ -124,6 +124,11 @@ func (c *client) Operations(ctx context.Context, q engine.OperationsQuery) (*eng
 	return fetch[engine.List[engine.OperationView]](ctx, c, "/operations", p)
 }
 
+func (c *client) Events(ctx context.Context, q engine.EventsQuery) (*engine.List[engine.EventView], error) {
+	p := pageOf(q.Page).set("target", q.Target).set("kind", string(q.Kind))
+	return fetch[engine.List[engine.EventView]](ctx, c, "/events", p)
+}
+
 func number[ID ~int64](id ID) string { return strconv.FormatInt(int64(id), 10) }
 
 func itemsOf[T any](l *engine.List[T], err error) ([]T, error) {

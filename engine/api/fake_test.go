@@ -183,6 +183,10 @@ func (f *fake) AgentToken(ctx context.Context, ttl time.Duration) (*engine.Agent
 	return answer[engine.AgentToken](f.record(ctx, "AgentToken", ttl))
 }
 
+func (f *fake) Events(ctx context.Context, q engine.EventsQuery) (*engine.List[engine.EventView], error) {
+	return answer[engine.List[engine.EventView]](f.record(ctx, "Events", q))
+}
+
 func (f *fake) DeclareDead(ctx context.Context, agent string) ([]engine.AttemptView, error) {
 	return answers[engine.AttemptView](f.record(ctx, "DeclareDead", agent))
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"flowctl/dsl/flow"
 	"flowctl/engine"
 )
 
@@ -60,6 +61,11 @@ type (
 		Verb   string    `query:"verb"`
 		Since  time.Time `query:"since"`
 		Until  time.Time `query:"until"`
+	}
+	eventParams struct {
+		PageParams
+		Target string `query:"target" doc:"flow[/task][@period][#version]"`
+		Kind   string `query:"kind" doc:"failed, retrying, killed and so on"`
 	}
 	backfillVerb struct {
 		ID   int64  `path:"id" minimum:"1"`
@@ -120,6 +126,10 @@ func (s *server) readRoutes(api huma.API, svc engine.Service) {
 			return list(svc.Operations(ctx, engine.OperationsQuery{
 				Page: in.page(), Target: in.Target, By: in.By, Verb: in.Verb, Since: in.Since, Until: in.Until,
 			}))
+		})
+	get(s, api, "/events", "list-events", "List what alerts tell of, newest first",
+		func(ctx context.Context, in *eventParams) (*engine.List[engine.EventView], error) {
+			return list(svc.Events(ctx, engine.EventsQuery{Page: in.page(), Target: in.Target, Kind: flow.Event(in.Kind)}))
 		})
 }
 

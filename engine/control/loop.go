@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"flowctl/dsl/period"
@@ -234,7 +235,9 @@ func (l *Loop) perform(ctx context.Context, out *core.Output) ([]core.Event, err
 		l.Fleet.Ack(agent, ids)
 	}
 	for agent, paths := range out.Probe {
-		l.Fleet.Probe(agent, paths)
+		for call := range slices.Chunk(paths, core.ProbeBatch) {
+			l.Fleet.Probe(agent, call)
+		}
 	}
 	var events []core.Event
 	if len(out.Lookups) > 0 {

@@ -327,43 +327,32 @@ func (m *Machine) materialise(ev ExistingAnswered) {
 	if b.row.State != engine.BackfillRunning {
 		return
 	}
+	var unfinished []string
 	for i := range ev.Keys {
 		c := b.next[i]
 		standing := m.flowState(c.flow.Name).standing[c.period.Start] != nil
-		found := all[i]
-		switch d := Decide(found, standing, b.row.Reprocess); {
-		case d.Create:
-			m.replaces(found)
+		d := Decide(all[i], standing, b.row.Reprocess)
+		if d.Create {
+			m.replaces(all[i])
 			m.create(newRun{
-				flow: c.flow, rev: b.rev, period: c.period, version: found.Version + 1, kind: engine.Backfill,
+				flow: c.flow, rev: b.rev, period: c.period, version: all[i].Version + 1, kind: engine.Backfill,
 				bf: b, due: m.now, pinned: true,
 			})
 			b.row.Created++
-		case d.Reason == unfinished:
+		} else {
 			b.row.Skipped++
-			m.leaveAlone(b, c)
-		default:
-			b.row.Skipped++
+		}
+		if d.Reason == unfinishedRun {
+			b.row.Unfinished++
+			unfinished = append(unfinished, c.flow.Name+"@"+c.flow.Schedule.Label(c.period))
 		}
 		b.row.Cursor = c.mark().String()
 	}
+	m.tellSkipped(b, unfinished)
 	b.next = append(b.next[:0], b.next[len(ev.Keys):]...)
 	m.touchBackfill(b)
 	m.refill(b)
 }
-
-// mostLeft is how many unfinished runs each backfill names in the operation log; it counts all.
-const mostLeft = 1000
-
-// leaveAlone records that a period has a run that has not ended, so that the backfill makes none.
-func (m *Machine) leaveAlone(b *backfill, c candidate) {
-	if b.row.Unfinished++; b.row.Unfinished <= mostLeft {
-		m.log(b.row.By, "leave", c.flow.Name+"@"+c.flow.Schedule.Label(c.period), fmt.Sprintf("unfinished when backfill %d came to it", b.row.ID))
-	}
-}
-
-// unfinished is the reason why a backfill leaves a period alone whose run has not ended.
-const unfinished = "unfinished"
 
 // Decision is what becomes of one period of a backfill.
 type Decision struct {
@@ -371,11 +360,13 @@ type Decision struct {
 	Reason string // missing, failed, succeeded, unfinished: what the period has now
 }
 
+const unfinishedRun = "unfinished"
+
 // Decide tells whether a backfill creates a run for a period, given what there is. Unfinished runs are always left alone.
 func Decide(found engine.Existing, active bool, reprocess string) Decision {
 	switch {
 	case active || found.Run != 0 && found.State == engine.RunActive:
-		return Decision{false, unfinished}
+		return Decision{false, unfinishedRun}
 	case found.Run == 0:
 		return Decision{true, "missing"}
 	case found.State == engine.RunFailed:
@@ -412,6 +403,8 @@ func (m *Machine) conclude(b *backfill) {
 	}
 	b.row.FinishedAt = m.now
 	m.touchBackfill(b)
+	m.tell(b.event(flow.BackfillFinished, fmt.Sprintf("%s: %d succeeded, %d failed, %d periods left alone",
+		b.row.State, b.row.Succeeded, b.row.Failed, b.row.Skipped)))
 	b.close()
 	delete(m.backfills, b.row.ID)
 }

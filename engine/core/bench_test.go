@@ -45,3 +45,35 @@ func BenchmarkEvents(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkPaths measures what waiting paths cost: an event that has nothing to do with them, and each look at one of them.
+func BenchmarkPaths(b *testing.B) {
+	for _, waiting := range []int{1_000, 100_000} {
+		b.Run(fmt.Sprintf("waiting=%d", waiting), func(b *testing.B) {
+			c := newCrowd(b, crowdFlows())
+			c.wait(waiting)
+			for len(c.asked) > 0 {
+				c.answer(min(ProbeBatch, len(c.asked)))
+			}
+			b.Run("event", func(b *testing.B) {
+				for range b.N {
+					id := c.handle(StartRun{Flow: "go", Params: map[string]string{"n": "none"}})[0]
+					c.handle(Reported{Agent: "one", Reports: []engine.Report{
+						{Attempt: id, Kind: engine.ReportFinished, Result: engine.Result{State: engine.Succeeded}},
+					}})
+				}
+			})
+			b.Run("look", func(b *testing.B) {
+				c.calls, c.paths = 0, 0
+				for c.paths < b.N {
+					c.w.now = c.w.now.Add(probeEvery)
+					c.handle(Tick{})
+					for len(c.asked) > 0 && c.paths < b.N {
+						c.answer(min(ProbeBatch, len(c.asked)))
+					}
+				}
+				b.ReportMetric(float64(c.paths)/float64(c.calls), "paths/call")
+			})
+		})
+	}
+}

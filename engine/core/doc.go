@@ -21,6 +21,9 @@
 // it, the gates follow in order: the condition (when), the earliest start, the input paths, the limits; then it stands in the
 // queue of its agent selector, ordered by backfills last, priority, due instant and number.
 //
+// Input paths that are not there are watches, one for each path and selector. Those that are due stand in the outlook of their selector and go
+// to agents in bounded calls, so that an event costs the same however many are waited for.
+//
 // A point is what is known of one task for one period, kept while somebody waits for it. It is the only link between
 // runs.
 //

@@ -182,7 +182,7 @@ func (m *Machine) gates(t *taskRun) []engine.Blocker {
 		switch {
 		case w.failure != "":
 			b.Message = "input " + path + " could not be checked: " + w.failure
-		case w.queued:
+		case !m.within(w.outlook.selector):
 			b.Message = "input " + path + " cannot be checked: no agent is connected that could look"
 		}
 		bs = append(bs, b)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"flowctl/dsl/flow"
 	"flowctl/engine"
 )
 
@@ -23,6 +24,8 @@ type agent struct {
 	connected bool
 	live      map[engine.AttemptID]*taskRun
 	probing   map[string][]*watch // by path
+	asked     int                 // watches in probing
+	seen      engine.Presence     // no agent = never since the restart
 }
 
 func (a *agent) free() int {
@@ -68,18 +71,9 @@ func (m *Machine) pick(selector []string) *agent {
 	return best
 }
 
-// anyAgent returns a connected agent for a queue's selector, full or not.
-func (m *Machine) anyAgent(selector string) *agent {
-	var labels []string
-	if selector != "" {
-		labels = strings.Split(selector, ",")
-	}
-	for _, a := range m.fleet {
-		if a.connected && len(a.mismatch(labels)) == 0 {
-			return a
-		}
-	}
-	return nil
+// within tells whether a connected agent has all labels of a selector.
+func (m *Machine) within(selector []string) bool {
+	return slices.ContainsFunc(m.fleet, func(a *agent) bool { return a.connected && len(a.mismatch(selector)) == 0 })
 }
 
 // join takes an agent's account of itself: what it holds is compared with what the machine gave it.
@@ -87,6 +81,7 @@ func (m *Machine) join(h engine.Hello) {
 	a := m.agent(h.Name)
 	a.connected, a.boot, a.labels, a.slots = true, h.BootID, h.Labels, h.Slots
 	m.lookable = true
+	m.present(a)
 	known := make(map[engine.AttemptID]bool, len(h.Attempts))
 	for _, r := range h.Attempts {
 		known[r.Attempt] = true
@@ -128,12 +123,14 @@ func (m *Machine) lose(name string) {
 		return
 	}
 	a.connected = false
+	m.away(a)
 	for _, path := range slices.Sorted(maps.Keys(a.probing)) {
 		for _, w := range a.probing[path] {
 			w.asked = false
 			m.look(w)
 		}
 	}
+	a.asked = 0
 	clear(a.probing)
 }
 
@@ -238,6 +235,9 @@ func (m *Machine) finish(t *taskRun, res engine.Result) {
 	if t.row.State != engine.Killing { // it says who wanted its end
 		t.row.Code, t.row.Message = res.Code, res.Message
 	}
+	if res.Code == engine.CodeLost {
+		m.tellOfAttempt(t, flow.Zombie, res.Message)
+	}
 	switch retry := t.def.Retry; {
 	case t.row.State == engine.Killing:
 		a.State = engine.Killed
@@ -254,6 +254,7 @@ func (m *Machine) finish(t *taskRun, res engine.Result) {
 			a.State = engine.Failed
 		}
 		t.row.NextAt = m.now.Add(delay)
+		m.tellOfAttempt(t, flow.Retrying, res.Message)
 		m.move(t, engine.Retrying)
 		m.sleep(t, t.row.NextAt)
 	default:
@@ -283,6 +284,8 @@ func (m *Machine) refuse(t *taskRun, r *engine.Report) {
 	t.notBefore = m.now.Add(refusedPause)
 	if len(r.Missing) > 0 {
 		a.Message = "input not there: " + strings.Join(r.Missing, ", ")
+	} else {
+		m.tellOfAttempt(t, flow.Redispatched, r.Message)
 	}
 	if t.row.State == engine.Killing {
 		m.move(t, engine.Killed)

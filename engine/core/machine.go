@@ -27,6 +27,7 @@ type Machine struct {
 	behind    map[pointKey][]*taskRun       // what waits for their ends in other versions
 	points    map[pointKey]*point
 	watches   map[watchKey]*watch
+	outlooks  []*outlook // of the selectors of watches, in the order of their making
 	agents    map[string]*agent
 	fleet     []*agent          // the same, by name
 	queues    map[string]*queue // ready task runs by agent selector
@@ -49,8 +50,7 @@ type Machine struct {
 	stirred  []*taskRun // to be evaluated
 	emptied  []*run     // may have settled
 	thirsty  []*backfill
-	unprobed []*watch
-	lookable bool // a watch was added to unprobed, or an agent joined, since they were last offered to agents
+	lookable bool // a path is due, or an agent may be asked about more, since paths were last given to agents
 
 	// Changed since the last Take.
 	dirtyRuns      []*run

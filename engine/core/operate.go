@@ -296,7 +296,11 @@ func (m *Machine) refer(r, old *run, anew map[string]bool) {
 	for i := range r.tasks {
 		t := &r.tasks[i]
 		def := old.flow.Task(t.def.Name)
-		if def == nil || anew[t.def.Name] || !old.tasks[def.Index].member {
+		if def == nil || !old.tasks[def.Index].member {
+			continue
+		}
+		if anew[t.def.Name] {
+			t.row.Alerted = t.member && old.tasks[def.Index].row.Alerted
 			continue
 		}
 		if !t.member {

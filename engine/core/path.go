@@ -1,15 +1,26 @@
 package core
 
 import (
+	"fmt"
 	"time"
 
 	"flowctl/dsl/expr"
+	"flowctl/dsl/flow"
 	"flowctl/dsl/period"
 	"flowctl/engine"
 )
 
-// probeEvery is how often a path that is not there yet is looked at again (R11).
-const probeEvery = 30 * time.Second
+const (
+	// probeEvery is how often a path that is not there yet is looked at again, a check that failed is repeated after retryEvery, and
+	// after checkRetries of these an event tells of it (R11).
+	probeEvery   = 30 * time.Second
+	retryEvery   = 5 * time.Second
+	checkRetries = 3
+	// ProbeBatch is how many paths one call to an agent names at most, and probesAtOnce how many an agent is asked about in all its
+	// calls together: what is due beyond that has its turn when answers come.
+	ProbeBatch   = 500
+	probesAtOnce = 4 * ProbeBatch
+)
 
 // watchKey names a path as seen by the agents of a selector.
 type watchKey struct{ selector, path string }
@@ -19,11 +30,55 @@ type watch struct {
 	key     watchKey
 	tasks   []*taskRun
 	places  map[*taskRun]int // in tasks
+	outlook *outlook         // of the selector
+	queued  bool             // waits there
 	asked   bool             // an agent was asked and has not answered
-	agent   string           // which one
+	again   bool             // the path may have appeared since it was asked
 	next    period.Instant   // when to ask again
 	failure string           // of the last check
-	queued  bool             // waits for an agent that can look
+	failed  int              // checks in a row
+	since   period.Instant   // of the first of them
+}
+
+// outlook holds the paths that are to be looked at by the agents of a selector: soon those that are likely to be there.
+type outlook struct {
+	selector []string
+	key      string
+	soon     []*watch
+	due      []*watch
+}
+
+// take removes the next watch that somebody still waits for, nil when there is none.
+func (o *outlook) take() *watch {
+	for {
+		q := &o.soon
+		if len(*q) == 0 {
+			q = &o.due
+		}
+		if len(*q) == 0 {
+			return nil
+		}
+		w := (*q)[0]
+		(*q)[0], *q = nil, (*q)[1:]
+		if w.queued { // else it had its turn earlier
+			w.queued = false
+			if len(w.tasks) > 0 {
+				return w
+			}
+		}
+	}
+}
+
+func (m *Machine) outlook(t *flow.Task) *outlook {
+	key := selectorOf(t)
+	for _, o := range m.outlooks {
+		if o.key == key {
+			return o
+		}
+	}
+	o := &outlook{selector: t.Agents, key: key}
+	m.outlooks = append(m.outlooks, o)
+	return o
 }
 
 // inputs tells whether the input paths of a task run are there, and watches those that are not known to be.
@@ -51,24 +106,53 @@ func (m *Machine) inputs(t *taskRun) bool {
 		key := watchKey{selectorOf(t.def), path}
 		w := m.watches[key]
 		if w == nil {
-			w = &watch{key: key, places: map[*taskRun]int{}}
+			w = &watch{key: key, outlook: m.outlook(t.def), places: map[*taskRun]int{}}
 			m.watches[key] = w
+			m.look(w)
 		}
 		if _, watches := w.places[t]; !watches {
 			w.places[t] = len(w.tasks)
 			w.tasks = append(w.tasks, t)
 			t.missing++
-			m.look(w)
 		}
 	}
 	return t.missing == 0
 }
 
-// look asks for a watch to be probed before the event is over.
+// look asks for a watch to be probed as soon as an agent is free to.
 func (m *Machine) look(w *watch) {
 	if !w.asked && !w.queued {
 		w.queued, m.lookable = true, true
-		m.unprobed = append(m.unprobed, w)
+		w.outlook.due = append(w.outlook.due, w)
+	}
+}
+
+// hurry is look, before all that is merely due.
+func (m *Machine) hurry(w *watch) {
+	if w.asked {
+		w.again = true
+		return
+	}
+	w.queued, m.lookable = true, true
+	w.outlook.soon = append(w.outlook.soon, w)
+}
+
+// produced looks at the paths that a success has made and somebody waits for. An output whose expression fails is nobody's input.
+func (m *Machine) produced(t *taskRun) {
+	if len(m.watches) == 0 || len(t.def.Outputs) == 0 {
+		return
+	}
+	v := m.values(t)
+	for _, out := range t.def.Outputs {
+		path, err := m.programs.Text(out, expr.Creation, v)
+		if err != nil {
+			continue
+		}
+		for _, o := range m.outlooks {
+			if w := m.watches[watchKey{o.key, path}]; w != nil {
+				m.hurry(w)
+			}
+		}
 	}
 }
 
@@ -83,22 +167,40 @@ func (m *Machine) ask() {
 		return
 	}
 	m.lookable = false
-	left := m.unprobed[:0]
-	for _, w := range m.unprobed {
-		if len(w.tasks) == 0 {
-			w.queued = false
-			continue
-		}
-		a := m.anyAgent(w.key.selector)
-		if a == nil {
-			left = append(left, w)
-			continue
-		}
-		w.queued, w.asked, w.agent = false, true, a.name
-		m.out.Probe[a.name] = append(m.out.Probe[a.name], w.key.path)
-		a.probing[w.key.path] = append(a.probing[w.key.path], w)
+	for _, o := range m.outlooks {
+		m.probe(o)
 	}
-	m.unprobed = left
+}
+
+// probe gives what is due to the agents that have been asked about least.
+func (m *Machine) probe(o *outlook) {
+	for len(o.soon)+len(o.due) > 0 {
+		a := m.observer(o.selector)
+		if a == nil {
+			return
+		}
+		for range min(ProbeBatch, probesAtOnce-a.asked) {
+			w := o.take()
+			if w == nil {
+				return
+			}
+			w.asked = true
+			a.asked++
+			m.out.Probe[a.name] = append(m.out.Probe[a.name], w.key.path)
+			a.probing[w.key.path] = append(a.probing[w.key.path], w)
+		}
+	}
+}
+
+// observer returns the agent for the next call, nil when none that is connected has all labels and may be asked about more.
+func (m *Machine) observer(selector []string) *agent {
+	var best *agent
+	for _, a := range m.fleet {
+		if a.connected && a.asked < probesAtOnce && len(a.mismatch(selector)) == 0 && (best == nil || a.asked < best.asked) {
+			best = a
+		}
+	}
+	return best
 }
 
 // probed takes the answers to probes.
@@ -107,19 +209,47 @@ func (m *Machine) probed(agentName string, paths []engine.PathState) {
 	if a == nil {
 		return
 	}
-	for _, p := range paths {
+	for i := range paths {
+		p := &paths[i]
 		for _, w := range a.probing[p.Path] {
-			w.asked = false
-			w.failure = p.Error
+			a.asked--
+			m.lookable, w.asked = true, false
 			if p.Exists {
 				m.appeared(w)
 				continue
 			}
-			w.next = m.now.Add(probeEvery)
-			m.timers.set(w.next, timer{watch: w})
+			m.seen(w, a, p.Error)
 		}
 		delete(a.probing, p.Path)
 	}
+}
+
+// seen plans the next look at a path that is not there, or could not be looked at.
+func (m *Machine) seen(w *watch, a *agent, failure string) {
+	w.failure = failure
+	if w.failed++; failure == "" {
+		w.failed = 0
+	}
+	every := probeEvery
+	if w.failed == 1 {
+		w.since = m.now
+	}
+	if 0 < w.failed && w.failed <= checkRetries {
+		every = retryEvery
+	}
+	if w.failed == checkRetries+1 {
+		m.tell(engine.Event{
+			Kind: flow.SlowChecks, Agent: a.name, Key: fmt.Sprintf("%s/%s/%d", w.key.selector, w.key.path, w.since),
+			Detail: w.key.path + " could not be checked: " + failure,
+		})
+	}
+	if w.again {
+		w.again = false
+		m.hurry(w)
+		return
+	}
+	w.next = m.now.Add(every)
+	m.timers.set(w.next, timer{watch: w})
 }
 
 // appeared lets go all who wait for a path that is there.

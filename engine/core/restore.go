@@ -27,6 +27,9 @@ func Restore(now period.Instant, s *engine.Snapshot, revisions map[engine.Revisi
 	for _, p := range s.Pauses {
 		m.keepPause(p)
 	}
+	for _, p := range s.Presences { // no agent could reach the server while it was down: all are away from now on
+		m.away(m.agent(p.Agent))
+	}
 	for _, row := range s.Backfills {
 		rev := revisions[row.Revision]
 		if rev == nil {

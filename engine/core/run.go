@@ -279,8 +279,12 @@ func (m *Machine) move(t *taskRun, to engine.State) {
 	t.soured = t.soured || to.Bad()
 	if to.Final() {
 		t.row.Finished = m.now
+		m.tellEnd(t)
 		m.unsubscribe(t)
 		m.unwatch(t)
+	}
+	if to == engine.Succeeded {
+		m.produced(t)
 	}
 	m.touchTask(t)
 	r.tally(from, -1)
@@ -448,7 +452,7 @@ func (m *Machine) drop(r *run, before *flow.Flow) {
 // follow moves a run that has not started to another revision of its flow.
 func (m *Machine) follow(r *run, rev *Revision, f *flow.Flow) {
 	m.revive(r)
-	members, ended := map[string]bool{}, map[string]engine.TaskRun{}
+	former := map[string]engine.TaskRun{}
 	for i := range r.tasks {
 		t := &r.tasks[i]
 		m.unsubscribe(t)
@@ -458,10 +462,7 @@ func (m *Machine) follow(r *run, rev *Revision, f *flow.Flow) {
 		if !t.member {
 			continue
 		}
-		members[t.def.Name] = true
-		if t.row.State.Final() { // forced, killed, skipped, or taken from an older version: it stays what it is
-			ended[t.def.Name] = t.row
-		}
+		former[t.def.Name] = t.row
 		if f.Task(t.def.Name) == nil {
 			m.out.Changes.NoTaskRuns = append(m.out.Changes.NoTaskRuns, engine.TaskRunKey{Run: r.row.ID, Task: t.def.Name})
 		}
@@ -477,11 +478,13 @@ func (m *Machine) follow(r *run, rev *Revision, f *flow.Flow) {
 	r.tasks = make([]taskRun, len(f.Tasks))
 	for i := range r.tasks {
 		t := m.initTask(r, i)
-		if !r.row.Partial || members[t.def.Name] {
+		was, is := former[t.def.Name]
+		if !r.row.Partial || is {
 			m.include(t)
 		}
-		if row, ok := ended[t.def.Name]; ok {
-			t.row, t.soured = row, true
+		t.row.Alerted = was.Alerted
+		if was.State.Final() { // forced, killed, skipped, or taken from an older version: it stays what it is
+			t.row, t.soured = was, true
 		}
 	}
 	if r.stands {

@@ -220,6 +220,33 @@ func (s *sim) settle() {
 		}
 	}
 	s.noGap()
+	s.told()
+}
+
+// told is the part of invariant 4 about ends: each has its event, which is there once because no key comes twice.
+func (s *sim) told() {
+	for k, row := range s.rows.tasks {
+		kind, ok := map[engine.State]flow.Event{engine.Failed: flow.Failed, engine.Expired: flow.Expired}[row.State]
+		if !ok || row.From != 0 {
+			continue
+		}
+		if e, told := s.rows.events[fmt.Sprintf("%s/%d/%s", kind, k.Run, k.Task)]; !told || e.At != row.Finished {
+			s.Fatalf("%s/%s is %s since %d, and the event is %+v", s.rows.runs[k.Run].Flow, k.Task, row.State, row.Finished, e)
+		}
+	}
+	for id, a := range s.rows.attempts {
+		_, again := s.rows.events[fmt.Sprintf("%s/%d/%s/%d", flow.Retrying, a.Run, a.Task, id)]
+		last, failed := s.rows.events[fmt.Sprintf("%s/%d/%s", flow.Failed, a.Run, a.Task)]
+		if a.State == engine.Failed && a.Code != engine.CodeRefused && again == (failed && last.Attempt == id) {
+			s.Fatalf("attempt %d failed: retrying %v, failed %v", id, again, failed)
+		}
+	}
+	for key, e := range s.rows.events {
+		row, ok := s.rows.tasks[engine.TaskRunKey{Run: e.Run, Task: e.Task}]
+		if ok && (e.Kind == flow.Failed || e.Kind == flow.Expired) && row.State != engine.State(e.Kind) && !row.State.Satisfies() {
+			s.Fatalf("event %s, but the task run is %s", key, row.State)
+		}
+	}
 }
 
 // take commits what changed.
@@ -713,6 +740,7 @@ func (s *rows) clone() *rows {
 	c.flows, c.backfills, c.waits = maps.Clone(s.flows), maps.Clone(s.backfills), maps.Clone(s.waits)
 	c.pauses = maps.Clone(s.pauses)
 	c.deleted = maps.Clone(s.deleted)
+	c.events, c.presences = maps.Clone(s.events), maps.Clone(s.presences)
 	c.outcomes = map[engine.LedgerKey]map[int]engine.Outcome{}
 	for k, v := range s.outcomes {
 		c.outcomes[k] = maps.Clone(v)

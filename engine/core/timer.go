@@ -11,6 +11,7 @@ import (
 type timer struct {
 	flow  *flowState   // generate its next period
 	watch *watch       // look at a path again
+	agent *agent       // tell that it is lost
 	run   engine.RunID // wake a task run, or expire a run
 	task  int          // index within run; -1 = the run expires
 }
@@ -74,6 +75,8 @@ func (m *Machine) elapse() {
 			if t.watch.next == at && len(t.watch.tasks) > 0 {
 				m.look(t.watch)
 			}
+		case t.agent != nil:
+			m.missing(t.agent, at)
 		default:
 			m.ring(t)
 		}

@@ -33,7 +33,8 @@ type world struct {
 	// assigned lists all assignments in the order they were made, as "flow/task@label".
 	assigned []string
 	probes   int
-	deaf     bool // nothing reaches the agents
+	broken   map[string]string // paths whose check fails
+	deaf     bool              // nothing reaches the agents
 }
 
 func newWorld(t fataler, start string) *world {
@@ -43,7 +44,7 @@ func newWorld(t fataler, start string) *world {
 	}
 	return &world{
 		t: t, m: New(), now: period.At(at), rows: newRows(t), revs: map[engine.RevisionID]*Revision{},
-		fleet: map[string]map[engine.AttemptID]*engine.Assignment{}, paths: map[string]bool{}, joins: map[string]engine.Hello{},
+		fleet: map[string]map[engine.AttemptID]*engine.Assignment{}, paths: map[string]bool{}, broken: map[string]string{}, joins: map[string]engine.Hello{},
 	}
 }
 
@@ -120,7 +121,7 @@ func (w *world) perform() {
 			var ps []engine.PathState
 			for _, p := range out.Probe[name] {
 				w.probes++
-				ps = append(ps, engine.PathState{Path: p, Exists: w.paths[p]})
+				ps = append(ps, engine.PathState{Path: p, Exists: w.paths[p] && w.broken[p] == "", Error: w.broken[p]})
 			}
 			next = append(next, Probed{Agent: name, Paths: ps})
 		}
@@ -341,6 +342,8 @@ type rows struct {
 	deleted   map[engine.RunKey]bool
 	lastRun   engine.RunID
 	ops       []engine.Operation
+	events    map[string]engine.Event // by key
+	presences map[string]engine.Presence
 }
 
 func newRows(t fataler) *rows {
@@ -349,6 +352,7 @@ func newRows(t fataler) *rows {
 		attempts: map[engine.AttemptID]engine.Attempt{}, outcomes: map[engine.LedgerKey]map[int]engine.Outcome{},
 		flows: map[string]engine.FlowState{}, backfills: map[engine.BackfillID]engine.BackfillRow{}, waits: map[engine.RunID][]engine.Wait{},
 		pauses: map[engine.PauseKey]engine.Pause{}, deleted: map[engine.RunKey]bool{},
+		events: map[string]engine.Event{}, presences: map[string]engine.Presence{},
 	}
 }
 
@@ -397,6 +401,15 @@ func (s *rows) apply(c *engine.Changes) {
 	}
 	for _, p := range c.Pauses {
 		s.pauses[p.PauseKey] = p
+	}
+	for _, e := range c.Events {
+		if old, twice := s.events[e.Key]; twice {
+			s.t.Fatalf("event %+v was told before: %+v", e, old)
+		}
+		s.events[e.Key] = e
+	}
+	for _, p := range c.Presences {
+		s.presences[p.Agent] = p
 	}
 	s.check()
 }
@@ -632,6 +645,11 @@ func (s *rows) snapshot() *engine.Snapshot {
 	slices.SortFunc(out.Pauses, func(a, b engine.Pause) int {
 		return cmp.Or(cmp.Compare(a.Flow, b.Flow), cmp.Compare(a.Task, b.Task), cmp.Compare(a.Start, b.Start))
 	})
+	for _, name := range sortedKeys(s.presences) {
+		if p := s.presences[name]; !p.Told {
+			out.Presences = append(out.Presences, p)
+		}
+	}
 	for _, id := range sortedKeys(s.backfills) {
 		out.LastBackfill = id
 		if b := s.backfills[id]; b.FinishedAt == 0 {

@@ -14,7 +14,7 @@ type queue struct {
 	mu      sync.Mutex
 	assigns []*engine.Assignment
 	kills   []engine.AttemptID
-	probes  []string
+	probes  [][]string // by call
 	acks    []engine.AttemptID
 }
 
@@ -46,9 +46,13 @@ func (q *queue) take() *wire.ServerMessage {
 		n++
 	}
 	assigns := q.assigns[:n]
-	kills, probes, acks := q.kills, q.probes, q.acks
-	q.assigns, q.kills, q.probes, q.acks = q.assigns[n:], nil, nil, nil
-	more := len(q.assigns) > 0
+	var probes []string // of one call, so that the agent works on several at once
+	if len(q.probes) > 0 {
+		probes, q.probes = q.probes[0], q.probes[1:]
+	}
+	kills, acks := q.kills, q.acks
+	q.assigns, q.kills, q.acks = q.assigns[n:], nil, nil
+	more := len(q.assigns)+len(q.probes) > 0
 	q.mu.Unlock()
 
 	if more {
@@ -92,7 +96,7 @@ func (h *Hub) Kill(agent string, ids []engine.AttemptID) {
 // Probe implements engine.Fleet.
 func (h *Hub) Probe(agent string, paths []string) {
 	if q := h.live(agent); q != nil {
-		q.add(func(q *queue) { q.probes = append(q.probes, paths...) })
+		q.add(func(q *queue) { q.probes = append(q.probes, paths) })
 	}
 }
 

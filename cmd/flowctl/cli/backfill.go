@@ -131,7 +131,7 @@ func endedView(v *view, b engine.BackfillView) {
 		alone = fmt.Sprintf(", %s left alone because a run existed", count(b.Skipped, "period"))
 	}
 	if b.Unfinished > 0 {
-		alone += fmt.Sprintf(", %d of them unfinished (flowctl audit --verb leave)", b.Unfinished)
+		alone += fmt.Sprintf(", %d of them unfinished (flowctl get events --kind backfill_skipped)", b.Unfinished)
 	}
 	v.line("backfill %d is %s: %d succeeded, %d failed%s", b.ID, b.State, b.Succeeded, b.Failed, alone)
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"flowctl/dsl/flow"
 	"flowctl/engine"
 )
 
@@ -72,7 +73,8 @@ func newGet(g *globals) *cobra.Command {
   flowctl get runs warehouse.orders@2026-11-01..2026-11-07 --state failed
   flowctl get attempts warehouse.orders/load@2026-11-19 -o json`,
 	})
-	cmd.AddCommand(getFlows(g), getTasks(g), getRuns(g), getAttempts(g), getAgents(g), getBackfills(g), getPauses(g), getRevisions(g), getOperations(g))
+	cmd.AddCommand(getFlows(g), getTasks(g), getRuns(g), getAttempts(g), getAgents(g), getBackfills(g), getPauses(g), getRevisions(g), getOperations(g),
+		getEvents(g))
 	return cmd
 }
 
@@ -189,6 +191,16 @@ func getRevisions(g *globals) *cobra.Command {
 
 func getOperations(g *globals) *cobra.Command {
 	return operations(g, "operations [TARGET]", "List what operators did, newest first")
+}
+
+func getEvents(g *globals) *cobra.Command {
+	var kind string
+	cmd := getter(g, "events [TARGET]", "List what alerts tell of: failures, retries, lost agents, newest first", cobra.MaximumNArgs(1), eventsTable,
+		func(ctx context.Context, svc engine.Service, target string, p engine.Page) (*engine.List[engine.EventView], error) {
+			return svc.Events(ctx, engine.EventsQuery{Page: p, Target: target, Kind: flow.Event(kind)})
+		})
+	cmd.Flags().StringVar(&kind, "kind", "", "only these: failed, retrying, killed, expired, recovered and so on")
+	return cmd
 }
 
 func parseID[ID ~int64](s string) (ID, error) {

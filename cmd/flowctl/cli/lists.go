@@ -155,6 +155,14 @@ func pausesTable(v *view, pauses []engine.PauseView) {
 	v.table([]string{"PAUSED", "BY", "AT"}, rows)
 }
 
+func eventsTable(v *view, events []engine.EventView) {
+	rows := make([][]string, 0, len(events))
+	for _, e := range events {
+		rows = append(rows, []string{v.at(e.At), string(e.Kind), e.Subject, e.Agent, e.Detail})
+	}
+	v.table([]string{"AT", "KIND", "SUBJECT", "AGENT", "DETAIL"}, rows)
+}
+
 // findings shows diagnostics as `flowctl validate` does, without the snippets: the server has the files, not this host.
 func findings(v *view, all []diag.Diagnostic) {
 	_ = diag.WriteText(v, all, diag.TextOptions{Color: v.color}) // a view takes everything

@@ -1,10 +1,8 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -64,16 +62,9 @@ const (
 func validate(out io.Writer, path, output string, strict bool) error {
 	debug.SetGCPercent(validateGCPercent)
 	debug.SetMemoryLimit(validateMemoryLimit)
-	root, err := dsl.FindRoot(path)
-	switch {
-	case errors.Is(err, dsl.ErrNoRoot), errors.Is(err, fs.ErrNotExist):
-		return usage(err)
-	case err != nil:
-		return &exitError{exitUnavailable, err}
-	}
-	files, err := dsl.ReadDir(root)
+	root, files, err := readRoot(path)
 	if err != nil {
-		return &exitError{exitUnavailable, err}
+		return err
 	}
 	project, found := dsl.New().Compile(files)
 	if output == "json" {

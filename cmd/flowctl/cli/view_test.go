@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"flowctl/dsl/diag"
+	"flowctl/dsl/flow"
 	"flowctl/engine"
 )
 
@@ -133,6 +134,12 @@ var views = map[string]func(v *view){
 	"revision":  func(v *view) { revisionView(v, sampleRevisions()[0]) },
 	"operations": func(v *view) {
 		operationsTable(v, []engine.OperationView{{At: noon, By: "admin", Verb: "rerun", Target: "f@2026-11-19", Detail: "failed tasks"}})
+	},
+	"events": func(v *view) {
+		eventsTable(v, []engine.EventView{
+			{At: noon, Kind: flow.Failed, Subject: "warehouse.orders/load@2026-11-19", Agent: "local", Detail: "exit code 3\nbye"},
+			{At: started, Kind: flow.BackfillSkipped, Subject: "backfill 3", Detail: "f@2026-11-01, f@2026-11-02"},
+		})
 	},
 	"explanation": func(v *view) {
 		tasks := sampleTasks()

@@ -20,7 +20,7 @@ func (s *Store) Commit(ctx context.Context, term int64, c *engine.Changes) error
 func (w *writer) apply(c *engine.Changes) error {
 	for _, step := range []func(*engine.Changes) error{
 		w.putBackfills, w.putRuns, w.deleteRuns, w.deleteTaskRuns, w.putTaskRuns, w.putAttempts, w.deleteWaits, w.putWaits, w.putOutcomes, w.putFlows,
-		w.addOperations, w.deletePauses, w.putPauses,
+		w.addOperations, w.deletePauses, w.putPauses, w.addEvents, w.putPresences,
 	} {
 		if err := step(c); err != nil {
 			return err
@@ -113,10 +113,10 @@ func (w *writer) deleteTaskRuns(c *engine.Changes) error {
 	return nil
 }
 
-const putTaskRun = `INSERT INTO task_runs (run, task, state, attempts, attempt, from_run, next_at, code, message, outputs, started, finished)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+const putTaskRun = `INSERT INTO task_runs (run, task, state, attempts, attempt, from_run, next_at, code, message, outputs, started, finished, alerted)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
 ON CONFLICT (run, task) DO UPDATE SET state = ?3, attempts = ?4, attempt = ?5, from_run = ?6, next_at = ?7, code = ?8, message = ?9,
-	outputs = ?10, started = ?11, finished = ?12`
+	outputs = ?10, started = ?11, finished = ?12, alerted = ?13`
 
 func (w *writer) putTaskRuns(c *engine.Changes) error {
 	for i := range c.TaskRuns {
@@ -126,7 +126,7 @@ func (w *writer) putTaskRuns(c *engine.Changes) error {
 			return err
 		}
 		_, err = w.exec(putTaskRun, int64(t.Run), t.Task, string(t.State), int64(t.Attempts), int64(t.Attempt), int64(t.From), int64(t.NextAt),
-			string(t.Code), t.Message, outputs, int64(t.Started), int64(t.Finished))
+			string(t.Code), t.Message, outputs, int64(t.Started), int64(t.Finished), t.Alerted)
 		if err != nil {
 			return fmt.Errorf("task run %d/%s: %w", t.Run, t.Task, err)
 		}
@@ -186,6 +186,21 @@ func (w *writer) deletePauses(c *engine.Changes) error {
 	return nil
 }
 
+const addEvent = `INSERT INTO events (at, kind, flow, task, run, attempt, backfill, agent, key, detail)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (key) DO NOTHING`
+
+func (w *writer) addEvents(c *engine.Changes) error {
+	for i := range c.Events {
+		e := &c.Events[i]
+		_, err := w.exec(addEvent, int64(e.At), string(e.Kind), e.Flow, e.Task, int64(e.Run), int64(e.Attempt), int64(e.Backfill), e.Agent, e.Key,
+			e.Detail)
+		if err != nil {
+			return fmt.Errorf("event %s: %w", e.Key, err)
+		}
+	}
+	return nil
+}
+
 func (w *writer) putPauses(c *engine.Changes) error {
 	for i := range c.Pauses {
 		p := &c.Pauses[i]
@@ -193,6 +208,17 @@ func (w *writer) putPauses(c *engine.Changes) error {
 			p.Flow, p.Task, int64(p.Start), p.Label, int64(p.At), p.By)
 		if err != nil {
 			return fmt.Errorf("pause %s: %w", p.Target(), err)
+		}
+	}
+	return nil
+}
+
+func (w *writer) putPresences(c *engine.Changes) error {
+	for _, p := range c.Presences {
+		_, err := w.exec(`INSERT INTO presences (agent, lost, told) VALUES (?1, ?2, ?3) ON CONFLICT (agent) DO UPDATE SET lost = ?2, told = ?3`,
+			p.Agent, int64(p.Lost), p.Told)
+		if err != nil {
+			return fmt.Errorf("presence of %s: %w", p.Agent, err)
 		}
 	}
 	return nil

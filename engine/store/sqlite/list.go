@@ -248,3 +248,33 @@ func (s *Store) Operations(ctx context.Context, q engine.OperationQuery) ([]engi
 func (s *Store) Pauses(ctx context.Context) ([]engine.Pause, error) {
 	return all(ctx, s, scanPause, allPauses)
 }
+
+// Events lists events newest first.
+func (s *Store) Events(ctx context.Context, q engine.EventQuery) ([]engine.Event, string, error) {
+	var l list
+	if q.Run != 0 {
+		l.and("run = ?", int64(q.Run))
+	}
+	if q.Flow != "" {
+		l.and("flow = ?", q.Flow)
+	}
+	if q.Task != "" {
+		l.and("task = ?", q.Task)
+	}
+	if q.Kind != "" {
+		l.and("kind = ?", string(q.Kind))
+	}
+	from := "events"
+	switch { // the most selective index first
+	case q.Run != 0:
+		from += " INDEXED BY events_run"
+	case q.Flow != "":
+		from += " INDEXED BY events_flow"
+	case q.Kind != "":
+		from += " INDEXED BY events_kind"
+	}
+	if err := l.after(q.Cursor, "id < ?", 1); err != nil {
+		return nil, "", err
+	}
+	return page(ctx, s, &l, scanEvent, eventColumns, from, "id DESC", q.Limit, func(e engine.Event) string { return formatCursor(e.ID) })
+}

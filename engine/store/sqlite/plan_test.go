@@ -26,6 +26,9 @@ func TestNoStatementScansHistory(t *testing.T) {
 		`SELECT ` + runColumns + ` FROM runs r WHERE r.flow = ?1 ORDER BY r.period_start DESC, r.version DESC LIMIT 10`,
 		`SELECT ` + runColumns + ` FROM runs r INDEXED BY runs_backfill WHERE r.backfill = ?1 AND r.id < ?2 ORDER BY r.id DESC LIMIT 10`,
 		`SELECT ` + attemptColumns + ` FROM attempts a WHERE a.run = ?1 ORDER BY +a.id DESC LIMIT 10`,
+		`SELECT ` + eventColumns + ` FROM events INDEXED BY events_run WHERE run = ?1 AND task = ?2 AND id < ?3 ORDER BY id DESC LIMIT 10`,
+		`SELECT ` + eventColumns + ` FROM events INDEXED BY events_flow WHERE flow = ?1 AND kind = ?2 AND id < ?3 ORDER BY id DESC LIMIT 10`,
+		`SELECT ` + eventColumns + ` FROM events INDEXED BY events_kind WHERE kind = ?1 ORDER BY id DESC LIMIT 10`,
 	} {
 		err := s.read(t.Context(), func(c *conn) error {
 			return c.query(t.Context(), `EXPLAIN QUERY PLAN `+text, func(r *row) error {

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"flowctl/dsl/flow"
 	"flowctl/dsl/period"
 	"flowctl/engine"
 )
@@ -9,8 +10,10 @@ import (
 const (
 	runColumns = `r.id, r.flow, r.period_kind, r.period_start, r.period_end, r.zone, r.label, r.version, r.kind, r.state, r.revision, r.pinned,
 	r.params, r.backfill, r.partial, r.extra, r.force, r.created, r.due, r.started, r.finished`
-	taskRunColumns  = `t.run, t.task, t.state, t.attempts, t.attempt, t.from_run, t.next_at, t.code, t.message, t.outputs, t.started, t.finished`
+	taskRunColumns = `t.run, t.task, t.state, t.attempts, t.attempt, t.from_run, t.next_at, t.code, t.message, t.outputs, t.started, t.finished,
+	t.alerted`
 	attemptColumns  = `a.id, a.run, a.task, a.no, a.agent, a.boot, a.state, a.code, a.message, a.exit_code, a.assigned, a.started, a.finished, a.max_rss, a.cpu`
+	eventColumns    = `id, at, kind, flow, task, run, attempt, backfill, agent, key, detail`
 	backfillColumns = `id, revision, flows, from_period, to_period, max_active, missing_upstream, reprocess, state, total, created, skipped,
 	succeeded, failed, cursor, by_whom, created_at, finished_at, unfinished`
 )
@@ -34,6 +37,7 @@ func scanTaskRun(r *row) (v engine.TaskRun, err error) {
 	v.NextAt, v.Code, v.Message = period.Instant(r.int()), engine.ErrorCode(r.text()), r.text()
 	err = parse(r.text(), &v.Outputs)
 	v.Started, v.Finished = period.Instant(r.int()), period.Instant(r.int())
+	v.Alerted = r.bool()
 	return v, err
 }
 
@@ -70,6 +74,18 @@ const allPauses = `SELECT flow, task, period_start, label, at, by_whom FROM paus
 func scanPause(r *row) (v engine.Pause, _ error) {
 	v.PauseKey = engine.PauseKey{Flow: r.text(), Task: r.text(), Start: period.Instant(r.int())}
 	v.Label, v.At, v.By = r.text(), period.Instant(r.int()), r.text()
+	return v, nil
+}
+
+func scanEvent(r *row) (v engine.Event, _ error) {
+	v.ID, v.At, v.Kind = r.int(), period.Instant(r.int()), flow.Event(r.text())
+	v.Flow, v.Task, v.Run, v.Attempt = r.text(), r.text(), engine.RunID(r.int()), engine.AttemptID(r.int())
+	v.Backfill, v.Agent, v.Key, v.Detail = engine.BackfillID(r.int()), r.text(), r.text(), r.text()
+	return v, nil
+}
+
+func scanPresence(r *row) (v engine.Presence, _ error) {
+	v.Agent, v.Lost, v.Told = r.text(), period.Instant(r.int()), r.bool()
 	return v, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 
+	"flowctl/dsl/flow"
 	"flowctl/dsl/period"
 	"flowctl/engine"
 )
@@ -31,6 +32,7 @@ func (w *world) everything() engine.Changes {
 		TaskRuns: []engine.TaskRun{{
 			Run: 7, Task: "load", State: engine.Retrying, Attempts: 2, Attempt: 11, From: 5, NextAt: at(29), Code: engine.CodeExit,
 			Message: "exit 1 – 出错", Outputs: map[string]string{"rows": "12"}, Started: at(27), Finished: at(28),
+			Alerted: true,
 		}},
 		Attempts: []engine.Attempt{{
 			ID: 11, Run: 7, Task: "load", No: 2, Agent: "host", Boot: "b1", State: engine.Killing, Code: engine.CodeTimeout, Message: "too long",
@@ -45,6 +47,11 @@ func (w *world) everything() engine.Changes {
 			{PauseKey: engine.PauseKey{Flow: "f", Task: "load", Start: engine.AllPeriods}, At: at(2), By: "bob"},
 			{PauseKey: engine.PauseKey{Flow: "f", Task: "load", Start: at(0)}, Label: "2026-11-20", At: at(3), By: "bob"},
 		},
+		Events: []engine.Event{{
+			At: at(31), Kind: flow.Retrying, Flow: "f", Task: "load", Run: 7, Attempt: 11, Backfill: 3, Agent: "host", Key: "retrying/7/load/11",
+			Detail: "exit 1 – 出错",
+		}},
+		Presences: []engine.Presence{{Agent: "host", Lost: at(32)}},
 	}
 }
 
@@ -55,7 +62,8 @@ func testRoundTrip(w *world) {
 	n := w.load()
 	w.equal("snapshot", n, &engine.Snapshot{
 		Active: w.revision, Runs: c.Runs, TaskRuns: c.TaskRuns, Attempts: c.Attempts, Flows: c.Flows, Backfills: c.Backfills, Pauses: c.Pauses, Woken: []engine.RunID{7},
-		LastRun: 7, LastAttempt: 11, LastBackfill: 3,
+		Presences: c.Presences,
+		LastRun:   7, LastAttempt: 11, LastBackfill: 3,
 	})
 	answers, err := w.Outcomes(w.ctx, []engine.LedgerKey{{Flow: "f", Task: "load", Start: at(0)}})
 	w.must(err)
@@ -67,6 +75,11 @@ func testRoundTrip(w *world) {
 	w.must(err)
 	c.Operations[0].ID = 1
 	w.equal("operations", ops, c.Operations)
+	events, next, err := w.Events(w.ctx, engine.EventQuery{})
+	w.must(err)
+	c.Events[0].ID = 1
+	w.equal("events", events, c.Events)
+	w.equal("next page of events", next, "")
 
 	run, err := w.Store.Run(w.ctx, 7)
 	w.must(err)
@@ -86,6 +99,7 @@ func testReplace(w *world) {
 	c := w.everything()
 	w.commit(c)
 	r, t, a, b, f := &c.Runs[0], &c.TaskRuns[0], &c.Attempts[0], &c.Backfills[0], &c.Flows[0]
+	c.Presences[0].Lost = 0
 	r.Zone, r.Label, r.Kind, r.Pinned, r.Params, r.Partial, r.Extra, r.Force = "UTC", "l", engine.Manual, false, map[string]string{}, false, false, false
 	r.Created, r.Due, r.Started, r.Finished = 0, 0, 0, 0
 	*t = engine.TaskRun{Run: 7, Task: "load", State: engine.Ready}
@@ -98,7 +112,8 @@ func testReplace(w *world) {
 	w.commit(c)
 	w.equal("snapshot", w.load(), &engine.Snapshot{
 		Active: w.revision, Runs: c.Runs, TaskRuns: c.TaskRuns, Attempts: c.Attempts, Flows: c.Flows, Backfills: c.Backfills, Pauses: c.Pauses, Woken: []engine.RunID{7},
-		LastRun: 7, LastAttempt: 11, LastBackfill: 3,
+		Presences: c.Presences,
+		LastRun:   7, LastAttempt: 11, LastBackfill: 3,
 	})
 	answers, err := w.Outcomes(w.ctx, []engine.LedgerKey{{Flow: "f", Task: "load", Start: at(0)}})
 	w.must(err)
