@@ -14,13 +14,10 @@ import (
 // aheadTask are fields of tasks, and the same of defaults and templates.
 var aheadTask = []string{
 	"alerts",
-	"dependency_timeout",
 	"formerly",
 	"gate",
 	"lost_after",
 	"on_agent_lost",
-	"output_timeout",
-	"pool",
 	"resources",
 	"run_as",
 	"signals",
@@ -47,7 +44,6 @@ var ahead = map[*shape][]string{
 // aheadRunners are runners that this build does not have.
 var aheadRunners = []string{
 	"hive",
-	"ssh",
 }
 
 // aheadFunctions are functions of expressions.
@@ -65,9 +61,5 @@ const (
 
 // aheadAt is the warning about a use of something.
 func aheadAt(at flow.Pos, what string) diag.Diagnostic {
-	d := errorAt(at, notSupported, aheadHint, what+aheadMessage)
-	d.Severity = diag.Warning
-	return d
+	return warningAt(at, diag.NotSupported, aheadHint, what+aheadMessage)
 }
-
-const notSupported = "not-supported"

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"flowctl/dsl/diag"
 	"flowctl/dsl/expr"
 	"flowctl/dsl/flow"
 	"flowctl/dsl/period"
@@ -19,7 +20,8 @@ type surroundings struct {
 	catalog   *catalog
 	drafts    map[string]*flowDraft
 	files     map[string]*File
-	flowNames []string // sorted
+	flowNames []string                // sorted
+	former    map[string]flow.TaskRef // tasks by the ids that they had
 	programs  *expr.Programs
 }
 
@@ -37,6 +39,11 @@ type builtFlow struct {
 	reads    []dataPath            // inputs
 	writes   []dataPath            // outputs
 	concerns string                // digest of what changes no task, but whom or what it concerns
+
+	warned   bool // by the lint stage
+	year     int  // for which
+	warnings []diag.Diagnostic
+	uses     uses // of the catalog
 }
 
 // scriptSum identifies the content of a script; the zero value is a missing one.
@@ -139,7 +146,7 @@ func (b *builder) header() *flow.Flow {
 	l.person(d.owner)
 	l.common(&d.defaults)
 	l.alerts(d.alerts)
-	b.findings = append(b.findings, l.findings...)
+	b.findings = append(b.findings, l.found...)
 	return f
 }
 
@@ -150,7 +157,7 @@ func (b *builder) lookup() *lookup { return &lookup{catalog: b.catalog, suggest:
 func (b *builder) unknown(name text, rule, what, hint string) {
 	l := b.lookup()
 	l.unknown(name, rule, what, hint)
-	b.findings = append(b.findings, l.findings...)
+	b.findings = append(b.findings, l.found...)
 }
 
 // relate adds a second place to what was reported last.
@@ -175,7 +182,7 @@ func (b *builder) schedule() {
 		if spec.Calendar == nil {
 			hint := suggest(d.calendar.value, sortedKeys(b.catalog.calendars), "calendars: ")
 			b.findings = append(b.findings, finding{
-				errorAt(d.calendar.at, "unknown-calendar", hint, "no calendar is named "+strconv.Quote(d.calendar.value)), d.calendar.value,
+				errorAt(d.calendar.at, diag.UnknownCalendar, hint, "no calendar is named "+strconv.Quote(d.calendar.value)), d.calendar.value,
 			})
 		}
 	}
@@ -184,7 +191,7 @@ func (b *builder) schedule() {
 		return
 	}
 	if spec.Every == "" && spec.Cron == "" && spec.Once == "" {
-		b.report(d.at, "bad-schedule", "add `every: day` (or hour, week, month), `cron:` or `once:`", "the schedule does not say when")
+		b.report(d.at, diag.BadSchedule, "add `every: day` (or hour, week, month), `cron:` or `once:`", "the schedule does not say when")
 		return
 	}
 	var err error
@@ -205,7 +212,7 @@ func (b *builder) reportSchedule(d *scheduleDraft, err error) {
 		if !ok {
 			at = d.at
 		}
-		b.report(at, "bad-schedule", "", wrong.Error())
+		b.report(at, diag.BadSchedule, "", wrong.Error())
 	}
 }
 
@@ -237,6 +244,7 @@ func (b *builder) tasks() {
 	b.flow.Alerts = b.plain.Alerts
 	b.checkHeard(b.flow.Alerts, b.draft.team.at, "a task of "+b.flow.Name)
 	for _, d := range b.written {
+		before := len(b.findings)
 		common := d.commonDraft.or(defaults)
 		options := b.plain
 		if common.options != defaults.options {
@@ -265,6 +273,7 @@ func (b *builder) tasks() {
 			}
 			b.flow.Tasks = append(b.flow.Tasks, t)
 		}
+		b.relateUse(d, b.findings[before:])
 	}
 }
 
@@ -283,7 +292,7 @@ func (d *taskDraft) fill(t *flow.Task, c *commonDraft) {
 	*t = flow.Task{
 		Runner: c.runnerName(), Run: d.run, File: d.file.value, Args: d.args, Env: c.env,
 		Inputs: d.inputs, Outputs: d.outputs, StartAfter: c.startAfter.value, Timeout: c.timeout.value,
-		Retry: flow.Retry{Limit: c.retry.limit.value, Delay: time.Minute, Backoff: 1, MaxDelay: time.Hour},
+		Retry: flow.Retry{Limit: c.retry.limit.value, Delay: time.Minute, Backoff: 1, MaxDelay: defaultMaxDelay},
 		When:  d.when, TriggerRule: flow.AllSuccess, Concurrency: c.concurrency.value, Agents: c.agents, Pos: d.name.at,
 	}
 	if c.trigger.value != "" {
@@ -321,7 +330,7 @@ func (b *builder) checkFile(d *taskDraft) {
 	b.scripts[d.file.value] = sum
 	if sum == (scriptSum{}) {
 		hint := b.suggest(d.file.value, func() []string { return sortedKeys(b.files) }, "")
-		b.report(d.file.at, "missing-file", hint, "there is no file "+d.file.value)
+		b.report(d.file.at, diag.MissingFile, hint, "there is no file "+d.file.value)
 	}
 }
 

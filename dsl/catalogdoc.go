@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 
+	"flowctl/dsl/diag"
 	"flowctl/dsl/flow"
 	"flowctl/dsl/period"
 )
@@ -198,7 +199,7 @@ func (d *decoder) receivers(n *node) []flow.Receiver {
 	for _, t := range d.texts(n, "a list of receivers") {
 		r, ok := receiver(t)
 		if !ok {
-			d.reportAt(t.at, "type", "write a person, an address, team:NAME, oncall:TEAM, oncall:TEAM:secondary or channel:NAME",
+			d.reportAt(t.at, diag.WrongType, "write a person, an address, team:NAME, oncall:TEAM, oncall:TEAM:secondary or channel:NAME",
 				strconv.Quote(t.value)+" is no receiver")
 			continue
 		}

@@ -3,7 +3,6 @@ package dsl
 import (
 	"slices"
 	"strconv"
-	"time"
 
 	"flowctl/dsl/diag"
 	"flowctl/dsl/expr"
@@ -56,7 +55,7 @@ func (r *compilation) collect() {
 	}
 	if r.byPath[SettingsFile] == nil {
 		r.add(diag.Diagnostic{
-			File: SettingsFile, Rule: "missing", Message: "the flows root has no " + SettingsFile,
+			File: SettingsFile, Rule: diag.Missing, Message: "the flows root has no " + SettingsFile,
 			Hint: "create it with the line `version: 1`",
 		})
 	}
@@ -67,82 +66,50 @@ func (r *compilation) collect() {
 	r.findings = append(r.findings, r.catalog.findings...)
 }
 
-// register is one kind of declared things while they are collected.
-type register[V any] struct {
-	what  string
-	known map[string]V
-	at    func(V) flow.Pos
+// gather makes things of one kind of all that the files declare, and reports names that are declared twice.
+func gather[D, V any](c *catalog, what string, drafts func(*catalogDraft) []D, make func(D) (name text, v V)) map[string]V {
+	known, first := map[string]V{}, map[string]flow.Pos{}
+	c.drafts(func(d *catalogDraft) {
+		for _, draft := range drafts(d) {
+			name, v := make(draft)
+			at, taken := first[name.value]
+			if taken {
+				c.report(name.at, diag.Duplicate, "rename or remove one of them", "a second "+what+" named "+strconv.Quote(name.value))
+				c.findings[len(c.findings)-1].Related = relatedAt(at, "first defined here")
+				continue
+			}
+			known[name.value], first[name.value] = v, name.at
+		}
+	})
+	return known
 }
 
-// add takes a thing, or reports it when its name is taken.
-func (r register[V]) add(c *catalog, name string, v V) bool {
-	first, taken := r.known[name]
-	if taken {
-		c.report(r.at(v), "duplicate", "rename or remove one of them", "a second "+r.what+" named "+strconv.Quote(name))
-		c.findings[len(c.findings)-1].Related = relatedAt(r.at(first), "first defined here")
-		return false
-	}
-	r.known[name] = v
-	return true
-}
-
-func registerOf[V any](what string, at func(V) flow.Pos) register[V] {
-	return register[V]{what, make(map[string]V), at}
-}
-
+// newCatalog collects what the files declare, each kind on the ones before it.
 func newCatalog(units []*unit, s *schemas, programs *expr.Programs) *catalog {
 	c := &catalog{units: units, timezone: "UTC", schemas: s}
-	people := registerOf("person", func(p *flow.Person) flow.Pos { return p.Pos })
-	accounts := registerOf("account", func(a *flow.Account) flow.Pos { return a.Pos })
-	secrets := registerOf("secret", func(s *flow.Secret) flow.Pos { return s.Pos })
-	pools := registerOf("pool", func(p *flow.Pool) flow.Pos { return p.Pos })
-	signals := registerOf("signal", func(s *flow.Signal) flow.Pos { return s.Pos })
-	plugins := registerOf("plugin", func(p *plugin) flow.Pos { return p.Pos })
-	templates := registerOf("template", func(t *templateDraft) flow.Pos { return t.name.at })
-	calendars := registerOf("calendar", func(d *calendarDraft) flow.Pos { return d.name.at })
-	c.people, c.accounts, c.secrets, c.pools = people.known, accounts.known, secrets.known, pools.known
-	c.signals, c.plugins, c.templates = signals.known, plugins.known, templates.known
-	c.calendars = make(map[string]*period.CalendarSpec)
-	for _, u := range units {
-		if u.settings != nil && u.settings.timezone.at.Line > 0 && c.checkZone(u.settings.timezone) {
-			c.timezone = u.settings.timezone.value
-		}
-		if u.catalog == nil {
-			continue
-		}
-		for _, p := range u.catalog.people {
-			people.add(c, p.Key, p)
-		}
-		for _, z := range u.catalog.zones {
-			c.checkZone(z)
-		}
-		for _, d := range u.catalog.calendars {
-			if calendars.add(c, d.name.value, d) {
-				c.calendars[d.name.value] = &d.spec
-				c.checkCalendar(d)
-			}
-		}
-		for _, a := range u.catalog.accounts {
-			accounts.add(c, a.Name, a)
-		}
-		for _, x := range u.catalog.secrets {
-			secrets.add(c, x.Name, x)
-		}
-		for _, p := range u.catalog.pools {
-			pools.add(c, p.Name, p)
-		}
-		for _, p := range u.catalog.plugins {
-			plugins.add(c, p.Name, c.lockedPlugin(p))
-		}
-		for _, t := range u.catalog.templates {
-			templates.add(c, t.name.value, t)
-		}
-	}
-	c.addSignals(signals)
-	c.addTeams()
-	c.addChannels(programs)
-	c.addConnections(programs)
-	c.finish()
+	c.checkZones()
+	c.calendars = gather(c, "calendar", func(d *catalogDraft) []*calendarDraft { return d.calendars },
+		func(d *calendarDraft) (text, *period.CalendarSpec) {
+			c.checkCalendar(d)
+			return d.name, &d.spec
+		})
+	c.people = gather(c, "person", func(d *catalogDraft) []*flow.Person { return d.people },
+		func(p *flow.Person) (text, *flow.Person) { return text{p.Key, p.Pos}, p })
+	c.teams = gather(c, "team", func(d *catalogDraft) []*teamDraft { return d.teams }, c.makeTeam)
+	c.accounts = gather(c, "account", func(d *catalogDraft) []*flow.Account { return d.accounts },
+		func(a *flow.Account) (text, *flow.Account) { return text{a.Name, a.Pos}, a })
+	c.secrets = gather(c, "secret", func(d *catalogDraft) []*flow.Secret { return d.secrets },
+		func(s *flow.Secret) (text, *flow.Secret) { return text{s.Name, s.Pos}, s })
+	c.pools = gather(c, "pool", func(d *catalogDraft) []*flow.Pool { return d.pools },
+		func(p *flow.Pool) (text, *flow.Pool) { return text{p.Name, p.Pos}, p })
+	c.signals = gather(c, "signal", func(d *catalogDraft) []*flow.Signal { return d.signals }, c.makeSignal)
+	c.templates = gather(c, "template", func(d *catalogDraft) []*templateDraft { return d.templates },
+		func(t *templateDraft) (text, *templateDraft) { return t.name, t })
+	c.plugins = gather(c, "plugin", func(d *catalogDraft) []*pluginDraft { return d.plugins }, c.makePlugin)
+	c.connections = gather(c, "connection", func(d *catalogDraft) []*connectionDraft { return d.connections }, c.makeConnection)
+	c.channels = gather(c, "channel", func(d *catalogDraft) []*channelDraft { return d.channels }, c.makeChannel)
+	c.chooseDefaults()
+	c.finish(programs)
 	return c
 }
 
@@ -159,35 +126,40 @@ func (c *catalog) drafts(do func(*catalogDraft)) {
 	}
 }
 
-func (c *catalog) addSignals(signals register[*flow.Signal]) {
+// checkZones checks the time zones of all that has one, and takes the default of schedules.
+func (c *catalog) checkZones() {
+	for _, u := range c.units {
+		if u.settings != nil && u.settings.timezone.at.Line > 0 && c.checkZone(u.settings.timezone) {
+			c.timezone = u.settings.timezone.value
+		}
+	}
 	c.drafts(func(d *catalogDraft) {
-		for _, draft := range d.signals {
-			s := *draft
-			if s.Spec.Timezone == "" {
-				s.Spec.Timezone = c.timezone
-			}
-			var err error
-			if s.Schedule, err = period.New(s.Spec); err != nil { // its zone, which is reported
-				s.Spec.Timezone = "UTC"
-				s.Schedule, _ = period.New(s.Spec)
-			}
-			signals.add(c, s.Name, &s)
+		for _, z := range d.zones {
+			c.checkZone(z)
 		}
 	})
 }
 
-func (c *catalog) addTeams() {
-	teams := registerOf("team", func(t *flow.Team) flow.Pos { return t.Pos })
-	c.teams = teams.known
-	c.drafts(func(d *catalogDraft) {
-		for _, t := range d.teams {
-			team := &flow.Team{Name: t.name.value, Pos: t.name.at, Members: valuesOf(t.members), Escalation: t.escalation}
-			if t.oncall != nil {
-				team.Oncall = c.rotation(t)
-			}
-			teams.add(c, team.Name, team)
-		}
-	})
+// makeSignal completes a signal.
+func (c *catalog) makeSignal(draft *flow.Signal) (text, *flow.Signal) {
+	s := *draft
+	if s.Spec.Timezone == "" {
+		s.Spec.Timezone = c.timezone
+	}
+	var err error
+	if s.Schedule, err = period.New(s.Spec); err != nil { // its zone, which is reported
+		s.Spec.Timezone = "UTC"
+		s.Schedule, _ = period.New(s.Spec)
+	}
+	return text{s.Name, s.Pos}, &s
+}
+
+func (c *catalog) makeTeam(t *teamDraft) (text, *flow.Team) {
+	team := &flow.Team{Name: t.name.value, Pos: t.name.at, Members: valuesOf(t.members), Escalation: t.escalation}
+	if t.oncall != nil {
+		team.Oncall = c.rotation(t)
+	}
+	return t.name, team
 }
 
 // rotation completes a team's rotation.
@@ -212,27 +184,18 @@ func valuesOf(list []text) []string {
 }
 
 // finish looks up the names that the catalog itself uses, once all of it is known.
-func (c *catalog) finish() {
+func (c *catalog) finish(programs *expr.Programs) {
 	l := &lookup{catalog: c, suggest: unlimited}
 	c.drafts(func(d *catalogDraft) {
 		l.teamNames(d.allowed)
 		for _, t := range d.teams {
-			for _, m := range t.members {
-				l.person(m)
-			}
-			for _, e := range t.escalation {
-				l.receivers(e.Notify)
-			}
-			if t.oncall != nil {
-				for _, who := range append(slices.Clone(t.oncall.order), t.oncall.whos...) {
-					l.person(who)
-				}
-			}
+			l.teamDraft(t)
+		}
+		for _, ch := range d.channels {
+			l.channel(ch, programs)
 		}
 		for _, x := range d.connections {
-			if x.runner.at.Line > 0 {
-				l.connectionRunner(x.runner)
-			}
+			l.connection(x, programs)
 		}
 	})
 	for _, u := range c.units {
@@ -242,13 +205,13 @@ func (c *catalog) finish() {
 			c.defaults, c.admins, c.monitors, c.watchdog = s.defaults, valuesOf(s.admins), s.monitors, s.watchdog
 		}
 	}
-	c.findings = append(c.findings, l.findings...)
+	c.findings = append(c.findings, l.found...)
 }
 
 // checkZone reports a time zone that does not exist.
 func (c *catalog) checkZone(z text) bool {
-	if _, err := time.LoadLocation(z.value); err != nil || z.value == "" || z.value == "Local" {
-		c.report(z.at, "bad-schedule", "use an IANA name such as Europe/Berlin", "no time zone is named "+strconv.Quote(z.value))
+	if _, err := period.Zone(z.value); err != nil || z.value == "" {
+		c.report(z.at, diag.BadSchedule, "use an IANA name such as Europe/Berlin", "no time zone is named "+strconv.Quote(z.value))
 		return false
 	}
 	return true
@@ -265,6 +228,6 @@ func (c *catalog) checkCalendar(d *calendarDraft) {
 		if !ok {
 			at = d.name.at
 		}
-		c.report(at, "bad-schedule", "", "calendar "+strconv.Quote(d.name.value)+": "+wrong.Err.Error())
+		c.report(at, diag.BadSchedule, "", "calendar "+strconv.Quote(d.name.value)+": "+wrong.Err.Error())
 	}
 }

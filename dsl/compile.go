@@ -19,6 +19,9 @@ import (
 type Compiler struct {
 	// ForExecution makes an error of every use of what the engine of this build does not act on; else it is a warning.
 	ForExecution bool
+	// Year is the first of the two years whose clock changes are looked at (rule dst); 0 is none. A compile knows no clock of its own, so that the same
+	// files give the same findings. It must not change while a compile runs.
+	Year int
 
 	mu      sync.Mutex
 	units   map[string]*unit // by path
@@ -70,7 +73,11 @@ func stages() []stage {
 		// Connects readers and writers of data, and finds tasks by the ids they had: both need the tasks of all flows.
 		{"lineage", (*compilation).lineage},
 		{"former ids", (*compilation).formerIDs},
-		// Sorts what was found, drops what merely follows from something else.
+		// Makes errors of what this build's engine does not act on, when it is this engine that asks.
+		{"refuse", (*compilation).refuse},
+		// Looks for what is valid, but hardly meant.
+		{"lint", (*compilation).lint},
+		// Sorts what was found, drops what is silenced or merely follows from something else.
 		{"report", (*compilation).report},
 		// Puts the project together. Worth doing only now: most of it is not used when there are errors.
 		{"assemble", (*compilation).assemble},
@@ -83,6 +90,8 @@ type finding struct {
 	unknown string
 }
 
+func (f finding) isError() bool { return isError(f.Diagnostic) }
+
 // compilation is the state of one Compile.
 type compilation struct {
 	c           *Compiler
@@ -92,6 +101,7 @@ type compilation struct {
 	catalog     *catalog
 	drafts      map[string]*flowDraft
 	names       []string // of all flows, sorted
+	former      map[string]flow.TaskRef
 	built       []*builtFlow
 	data        []flow.DataEdge
 	missed      map[string]string // answers of missing, by the schedules and expressions
@@ -109,6 +119,13 @@ func (r *compilation) add(findings ...diag.Diagnostic) {
 // errorAt makes an error diagnostic.
 func errorAt(at flow.Pos, rule, hint, message string) diag.Diagnostic {
 	return diag.Diagnostic{File: at.File, Line: at.Line, Col: at.Col, Rule: rule, Message: message, Hint: hint}
+}
+
+// warningAt makes a warning diagnostic.
+func warningAt(at flow.Pos, rule, hint, message string) diag.Diagnostic {
+	d := errorAt(at, rule, hint, message)
+	d.Severity = diag.Warning
+	return d
 }
 
 func relatedAt(at flow.Pos, message string) *diag.Related {
@@ -130,7 +147,7 @@ func (r *compilation) read() {
 		switch {
 		case !IsDocument(f.Path) && f.Path != LockFile || r.byPath[f.Path] != f || ignore.skipsPath(f.Path):
 		case f.Mode == modeSymlink:
-			r.add(errorAt(flow.Pos{File: f.Path}, "not-supported", "copy the file, or name the link in "+IgnoreFile, "a YAML file that is a symbolic link is not read"))
+			r.add(errorAt(flow.Pos{File: f.Path}, diag.NotSupported, "copy the file, or name the link in "+IgnoreFile, "a YAML file that is a symbolic link is not read"))
 		default:
 			documents = append(documents, f)
 		}
@@ -164,17 +181,24 @@ func readUnit(name string, data []byte) *unit {
 	}
 	if problem != nil {
 		u.broken = content
-		u.findings = []diag.Diagnostic{errorAt(flow.Pos{File: name, Line: problem.line, Col: problem.col}, "syntax", problem.hint, problem.msg)}
+		u.findings = []diag.Diagnostic{errorAt(flow.Pos{File: name, Line: problem.line, Col: problem.col}, diag.Syntax, problem.hint, problem.msg)}
 		return u
 	}
 	d := &decoder{src: &source{path: name, text: content}, folder: path.Dir(name)}
 	if len(docs) == 0 {
-		d.reportAt(flow.Pos{File: name, Line: 1, Col: 1}, "syntax", "delete it, or write a document that begins with `flow: NAME`", "the file holds no document")
+		d.reportAt(flow.Pos{File: name, Line: 1, Col: 1}, diag.Syntax, "delete it, or write a document that begins with `flow: NAME`", "the file holds no document")
 	}
 	for i, n := range docs {
 		d.document(u, n, i)
 	}
-	u.findings = d.findings
+	faulty := slices.ContainsFunc(d.findings, isError)
+	for _, f := range u.flows {
+		f.faulty = faulty
+	}
+	for _, n := range docs {
+		d.plainSecrets(n)
+	}
+	u.findings, u.silences = d.findings, silences(d.src)
 	return u
 }
 
@@ -182,7 +206,7 @@ func readUnit(name string, data []byte) *unit {
 func (d *decoder) document(u *unit, n *node, i int) {
 	if d.src.path == LockFile {
 		if i > 0 {
-			d.report(n, "duplicate", "keep one document", "plugins.lock holds more than one document")
+			d.report(n, diag.Duplicate, "keep one document", "plugins.lock holds more than one document")
 			return
 		}
 		d.lock(n, u)
@@ -190,14 +214,14 @@ func (d *decoder) document(u *unit, n *node, i int) {
 	}
 	if d.src.path == SettingsFile {
 		if i > 0 {
-			d.report(n, "duplicate", "keep one document", "flowctl.yaml holds more than one document")
+			d.report(n, diag.Duplicate, "keep one document", "flowctl.yaml holds more than one document")
 			return
 		}
 		u.settings = d.settings(n)
 		return
 	}
 	if n.kind != mappingNode {
-		d.report(n, "type", "begin it with `flow: NAME`, or with `people:`, `teams:` or `calendars:`", "a document is a mapping, not %s", n.describe())
+		d.report(n, diag.WrongType, "begin it with `flow: NAME`, or with `people:`, `teams:` or `calendars:`", "a document is a mapping, not %s", n.describe())
 		return
 	}
 	for _, p := range n.pairs {
@@ -207,11 +231,11 @@ func (d *decoder) document(u *unit, n *node, i int) {
 		}
 	}
 	if path.Base(d.src.path) == SettingsFile {
-		d.report(n, "duplicate", "keep the settings in the flowctl.yaml of the flows root", "a second flowctl.yaml, below the flows root")
+		d.report(n, diag.Duplicate, "keep the settings in the flowctl.yaml of the flows root", "a second flowctl.yaml, below the flows root")
 		return
 	}
 	if problem := d.mistakenFlow(n); problem != nil {
-		d.report(problem, "missing", "begin it with `flow: NAME`", "the document has fields of a flow, but no name")
+		d.report(problem, diag.Missing, "begin it with `flow: NAME`", "the document has fields of a flow, but no name")
 		return
 	}
 	d.catalog(n, u)
@@ -236,7 +260,7 @@ func (r *compilation) index() {
 				continue
 			}
 			if first := r.drafts[name]; first != nil {
-				d := errorAt(f.name.at, "duplicate", "rename one of them", "a second flow named "+strconv.Quote(name))
+				d := errorAt(f.name.at, diag.Duplicate, "rename one of them", "a second flow named "+strconv.Quote(name))
 				d.Related = relatedAt(first.name.at, "first defined here")
 				r.add(d)
 				continue
@@ -246,10 +270,11 @@ func (r *compilation) index() {
 		}
 	}
 	slices.Sort(r.names)
+	r.former = r.formerTasks()
 }
 
 func (r *compilation) build() {
-	env := &surroundings{catalog: r.catalog, drafts: r.drafts, files: r.byPath, flowNames: r.names, programs: &r.c.programs}
+	env := &surroundings{catalog: r.catalog, drafts: r.drafts, files: r.byPath, flowNames: r.names, former: r.former, programs: &r.c.programs}
 	r.built = make([]*builtFlow, len(r.names))
 	parallel(len(r.names), func(i int) {
 		draft := r.drafts[r.names[i]]
@@ -273,16 +298,28 @@ func (r *compilation) build() {
 	}
 }
 
+func (r *compilation) refuse() {
+	for i := range r.findings {
+		if f := &r.findings[i]; r.c.ForExecution && f.Rule == diag.NotSupported {
+			f.Severity = diag.Error
+		}
+	}
+}
+
 func (r *compilation) report() {
+	r.silence()
 	r.findings = slices.DeleteFunc(r.findings, func(f finding) bool { return f.unknown != "" && r.mayBeBroken(f.unknown) })
 	r.diagnostics = make([]diag.Diagnostic, 0, len(r.findings))
 	for _, f := range r.findings {
-		if r.c.ForExecution && f.Rule == notSupported {
-			f.Severity = diag.Error
-		}
 		r.diagnostics = append(r.diagnostics, f.Diagnostic)
 	}
 	r.diagnostics = diag.Sort(r.diagnostics)
+	diag.Quote(r.diagnostics, func(file string) []byte {
+		if f := r.byPath[file]; f != nil {
+			return f.Data
+		}
+		return nil
+	})
 }
 
 // mayBeBroken tells whether a name that nothing defines stands in a file that could not be read: then it is the file that wants mending.

@@ -33,7 +33,7 @@ func repository(pairs ...string) []dsl.File {
 func compile(t *testing.T, pairs ...string) *flow.Project {
 	t.Helper()
 	project, found := dsl.New().Compile(repository(pairs...))
-	for _, d := range found {
+	for _, d := range slices.DeleteFunc(found, isUnused) {
 		t.Errorf("%s:%d:%d: %s [%s]", d.File, d.Line, d.Col, d.Message, d.Rule)
 	}
 	if project == nil {
@@ -149,7 +149,7 @@ schedule: {every: day}
 defaults: {retry: {limit: 1}}
 params: {n: 0123, v: 1.10}
 tasks:
-  a: {run: x}
+  a: {run: "x ${{ quote(params.n) }} ${{ quote(params.v) }}"}
   b: {run: x, timeout: 1h30m, retry: {max_delay: 2d}}
 `)
 	f := p.Flow("f")
@@ -280,17 +280,41 @@ func FuzzCompile(f *testing.F) {
 	f.Add("flow: f\nteam: data\ntasks: {t: {run: x}}\n")
 	f.Add(dsltest.Flow(3, 4))
 	f.Add("a: &a [*a]\n")
+	f.Add("\r\x00")
 	f.Add("flow: f\nteam: data\ntasks: {l: {run: x, matrix: {a: [x, \"x:y\"], b: [z, \"y:z\"]}}, \"l:x:z\": {run: x}, m: {run: x, needs: [l]}}\n")
+	f.Add(declared + "---\nflow: f\nteam: data\ntasks: {t: {runner: ssh, connection: c, run: x, pool: {name: p, slots: 9}, run_as: etl, signals: [s], resources: {memory: 2GiB}}}\n")
+	f.Add("templates: {t: {params: {a: text, b: {type: int, default: 2}}, run: \"x ${{ template.a }} ${{ quote(template.b) }}\", when: template.b > 1}}\n---\nflow: f\nteam: data\ntasks: {t: {uses: {template: t, params: {a: \"y ${{ ds }}\"}}}}\n")
+	f.Add("channels: {a: {plugin: email, with: {host: [{b: \"${{ secret('s') }}\"}]}}}\nteams: {x: {members: [], oncall: {handoff: \"Mon 09:00\", overrides: [{from: x}]}, escalation: [{after: 1m, notify: [oncall:x:secondary]}]}}\n")
+	f.Add("flow: f\nteam: data\nschedule: {every: day}\nalerts: {rules: [{events: [failed], notify: [a@b, team:x]}]}\ntasks: {t: {run: x, inputs: [\"/${{ ds }}\"], outputs: [\"/${{ hour }}\"], formerly: [f/t]}, u: {run: x, outputs: [\"/${{ds}}\"]}}\n")
 	f.Add("flow: f\ntasks:\n  a: {run: \"${{ ds\", matrix: {x: [1]}, needs: [{flow: f, periods: previous}]}\n---\nteams: {data: {members: [x]}}\n")
+	f.Add("flow: f # flowctl:ignore dst\nteam: data\nschedule: {cron: \"0,30 2 * * *\", timezone: Europe/Berlin, end: 2027-01-01}\n# flowctl:ignore unused\nparams: {a: b}\n" +
+		"tasks:\n  t: # flowctl:ignore\n    run: |\n      x\n    env: {TOKEN: x, A: ${{ ds }}} # flowctl:ignore secret-in-plain-text x\n    when: 1 > 2\n    retry: {delay: 2h, limit: 1}\n")
+	f.Add("flow: f\nteam: data\nschedule: {once: 2026-10-25T02:30, timezone: Europe/Berlin}\ntasks: {t: {run: '${{ ''x'' + a }}', args: [\"--token=x\", '-----BEGIN PRIVATE KEY-----']}}\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		if len(text) > 10_000 {
 			return
 		}
 		files := repository("f.yaml", text, "flowctl.yaml", "version: 1\n")
-		project, found := dsl.New().Compile(files)
+		project, found := (&dsl.Compiler{Year: 2026}).Compile(files)
 		if project == nil && !slices.ContainsFunc(found, func(d diag.Diagnostic) bool { return d.Severity == diag.Error }) {
 			t.Error("no project and no error")
 		}
+		checkPlaces(t, files, found)
+	})
+}
+
+// FuzzLock compiles any plugins.lock, with a task that uses its runner.
+func FuzzLock(f *testing.F) {
+	const head = "version: 1\nplugins: {spark: {kind: runner, version: 1, sha256: 0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0, schema: "
+	f.Add(head + "{type: object, properties: {n: {type: integer, minimum: 1}}, required: [n]}}}\n")
+	f.Add(head + "{$ref: \"#/$defs/a\", $defs: {a: {anyOf: [{$ref: \"#\"}, {not: {}}], patternProperties: {\"^(a|a)*$\": false}}}}}}\n")
+	f.Add(head + "{properties: {l: {items: {enum: [1, x, ~]}, uniqueItems: true}}, additionalProperties: {format: date}}}}\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		if len(text) > 10_000 {
+			return
+		}
+		files := repository("plugins.lock", text, "f.yaml", "flow: f\nteam: data\ntasks: {t: {runner: spark, run: x, with: {n: 0, l: [1, 1, {a: \"${{ ds }}\"}], a: {b: c}}}}\n")
+		_, found := dsl.New().Compile(files)
 		checkPlaces(t, files, found)
 	})
 }

@@ -56,7 +56,7 @@ func (d *decoder) reportAt(at flow.Pos, rule, hint, message string) {
 
 // wrongType reports that a node is not what its field takes.
 func (d *decoder) wrongType(n *node, want string) {
-	d.report(n, "type", "", "%s takes %s, not %s", d.field(), want, n.describe())
+	d.report(n, diag.WrongType, "", "%s takes %s, not %s", d.field(), want, n.describe())
 }
 
 // field names the field being read, for messages.
@@ -98,7 +98,7 @@ func (d *decoder) pairs(n *node, want string, visit func(key string, k, v *node)
 	for i, p := range n.pairs {
 		d.path[len(d.path)-1] = p.key.text
 		if first := earlier(n.pairs[:i], seen, p.key); first != nil {
-			d.report(p.key, "duplicate", "keep one of them", "%s is given twice", strconv.Quote(p.key.text))
+			d.report(p.key, diag.Duplicate, "keep one of them", "%s is given twice", strconv.Quote(p.key.text))
 			d.findings[len(d.findings)-1].Related = d.related(first, "first given here")
 			continue
 		}
@@ -128,9 +128,12 @@ func (d *decoder) related(n *node, message string) *diag.Related {
 	return &diag.Related{File: d.src.path, Line: int(n.line), Col: int(n.col), Message: message}
 }
 
-// object visits the fields of a mapping that the shape knows; it reports all others.
+// object visits the fields of a mapping that the shape knows; it reports all others, and those that the engine does not act on.
 func (d *decoder) object(n *node, s *shape, visit func(key string, v *node)) {
-	late := ahead[s]
+	d.fields(n, s, ahead[s], visit)
+}
+
+func (d *decoder) fields(n *node, s *shape, late []string, visit func(key string, v *node)) {
 	d.pairs(n, s.want, func(key string, k, v *node) {
 		switch {
 		case slices.Contains(s.fields, key):
@@ -139,9 +142,9 @@ func (d *decoder) object(n *node, s *shape, visit func(key string, v *node)) {
 			}
 			visit(key, v)
 		case slices.Contains(s.later, key):
-			d.report(k, "not-supported", "remove it: it would have no effect", "%s is not supported yet", key)
+			d.report(k, diag.NotSupported, "remove it: it would have no effect", "%s is not supported yet", key)
 		default:
-			d.report(k, "unknown-field", suggest(key, s.fields, "known fields: "), "%s has no field %s", s.name, strconv.Quote(key))
+			d.report(k, diag.UnknownField, suggest(key, s.fields, "known fields: "), "%s has no field %s", s.name, strconv.Quote(key))
 		}
 	})
 }
@@ -197,10 +200,10 @@ func (d *decoder) checkName(t text, n *node) {
 	}
 	hint := "use letters, digits, '_', '-' and '.', beginning with a letter, digit or '_'"
 	if len(t.value) > maxName {
-		d.report(n, "bad-name", hint, "a name has at most %d characters, this one %d", maxName, len(t.value))
+		d.report(n, diag.BadName, hint, "a name has at most %d characters, this one %d", maxName, len(t.value))
 		return
 	}
-	d.report(n, "bad-name", hint, "%s is not a valid name", strconv.Quote(t.value))
+	d.report(n, diag.BadName, hint, "%s is not a valid name", strconv.Quote(t.value))
 }
 
 const maxName = 200
@@ -262,7 +265,7 @@ func (d *decoder) duration(n *node) optional[time.Duration] {
 		if n.typ == intScalar {
 			hint = "add a unit: " + t.value + "s, " + t.value + "m or " + t.value + "h"
 		}
-		d.report(n, "bad-duration", hint, "%s is not a duration: %v", strconv.Quote(t.value), err)
+		d.report(n, diag.BadDuration, hint, "%s is not a duration: %v", strconv.Quote(t.value), err)
 		return optional[time.Duration]{}
 	}
 	return optional[time.Duration]{v, t.at}
@@ -271,12 +274,18 @@ func (d *decoder) duration(n *node) optional[time.Duration] {
 // maxDuration keeps sums of durations and instants far from overflow.
 const maxDuration = 100 * 366 * 24 * time.Hour
 
+type durationUnit struct {
+	letter byte
+	length time.Duration
+}
+
+func durationUnits() []durationUnit {
+	return []durationUnit{{'d', 24 * time.Hour}, {'h', time.Hour}, {'m', time.Minute}, {'s', time.Second}}
+}
+
 // parseDuration reads whole numbers with the units d, h, m and s, each at most once, largest first.
 func parseDuration(s string) (time.Duration, error) {
-	units := [...]struct {
-		letter byte
-		length time.Duration
-	}{{'d', 24 * time.Hour}, {'h', time.Hour}, {'m', time.Minute}, {'s', time.Second}}
+	units := durationUnits()
 	rest, next, sum := s, 0, time.Duration(0)
 	for rest != "" {
 		digits := 0
@@ -308,11 +317,26 @@ func parseDuration(s string) (time.Duration, error) {
 	return sum, nil
 }
 
+// written returns a duration as parseDuration reads it.
+func written(d time.Duration) string {
+	if d == 0 {
+		return "0s"
+	}
+	var b strings.Builder
+	for _, unit := range durationUnits() {
+		if n := d / unit.length; n > 0 {
+			b.WriteString(strconv.Itoa(int(n)) + string(unit.letter))
+			d -= n * unit.length
+		}
+	}
+	return b.String()
+}
+
 // oneOf reads a text that must be one of a few.
 func (d *decoder) oneOf(n *node, values ...string) text {
 	t := d.text(n, "one of "+strings.Join(values, ", "))
 	if t.at.Line > 0 && !slices.Contains(values, t.value) {
-		d.report(n, "type", suggest(t.value, values, ""), "%s is one of %s, not %s", d.field(), strings.Join(values, ", "), strconv.Quote(t.value))
+		d.report(n, diag.WrongType, suggest(t.value, values, ""), "%s is one of %s, not %s", d.field(), strings.Join(values, ", "), strconv.Quote(t.value))
 		return text{}
 	}
 	return t

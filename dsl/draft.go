@@ -17,6 +17,7 @@ type unit struct {
 	settings *settingsDraft
 	catalog  *catalogDraft // nil when the file declares nothing for others
 	flows    []*flowDraft
+	silences []silence
 	findings []diag.Diagnostic
 }
 
@@ -158,6 +159,7 @@ type flowDraft struct {
 	tasks                          []*taskDraft
 	expanded                       map[string][]string // names after matrix expansion, by the name before
 	names                          map[string]int      // index of the task in expansion order
+	faulty                         bool                // its file has errors
 }
 
 // scheduleDraft is a schedule block with the places of its fields.

@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"time"
 
+	"flowctl/dsl/diag"
 	"flowctl/dsl/flow"
 	"flowctl/dsl/period"
 )
@@ -54,10 +55,10 @@ func (d *decoder) flow(n *node) *flowDraft {
 // requireFlow reports the fields that a flow must have and does not mention.
 func (d *decoder) requireFlow(n *node, f *flowDraft) {
 	if n.field("team") == nil {
-		d.reportAt(f.at, "no-team", "add `team: NAME`, the team that owns the flow", "flow "+strconv.Quote(f.name.value)+" has no team")
+		d.reportAt(f.at, diag.NoTeam, "add `team: NAME`, the team that owns the flow", "flow "+strconv.Quote(f.name.value)+" has no team")
 	}
 	if n.field("tasks") == nil {
-		d.reportAt(f.at, "missing", "add `tasks:` with at least one task", "flow "+strconv.Quote(f.name.value)+" has no tasks")
+		d.reportAt(f.at, diag.Missing, "add `tasks:` with at least one task", "flow "+strconv.Quote(f.name.value)+" has no tasks")
 	}
 }
 
@@ -144,7 +145,7 @@ func (d *decoder) retry(n *node) (out retryDraft) {
 
 func (d *decoder) tasks(f *flowDraft, n *node) {
 	if n.kind == mappingNode && len(n.pairs) == 0 {
-		d.report(n, "missing", "add at least one task", "flow %s has no tasks", strconv.Quote(f.name.value))
+		d.report(n, diag.Missing, "add at least one task", "flow %s has no tasks", strconv.Quote(f.name.value))
 		return
 	}
 	f.tasks = make([]*taskDraft, 0, len(n.pairs))

@@ -24,7 +24,7 @@ func Format(file string, data []byte) ([]byte, *diag.Diagnostic) {
 		docs, problem = parseYAML(text)
 	}
 	if problem != nil {
-		d := errorAt(flow.Pos{File: file, Line: problem.line, Col: problem.col}, "syntax", problem.hint, problem.msg)
+		d := errorAt(flow.Pos{File: file, Line: problem.line, Col: problem.col}, diag.Syntax, problem.hint, problem.msg)
 		return nil, &d
 	}
 	formatted, err := format.Format(text, keyOrder)
@@ -43,7 +43,7 @@ func Format(file string, data []byte) ([]byte, *diag.Diagnostic) {
 		}
 	}
 	if err != nil {
-		d := errorAt(flow.Pos{File: file, Line: line, Col: min(line, 1)}, "not-supported", "lay it out by hand, or write it in a plainer way",
+		d := errorAt(flow.Pos{File: file, Line: line, Col: min(line, 1)}, diag.NotSupported, "lay it out by hand, or write it in a plainer way",
 			"the formatter leaves the file as it is: "+err.Error())
 		return nil, &d
 	}

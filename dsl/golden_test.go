@@ -26,13 +26,15 @@ func TestDiagnostics(t *testing.T) {
 		t.Run(filepath.Base(folder), func(t *testing.T) {
 			t.Parallel()
 			files := readRepository(t, folder)
-			project, found := dsl.New().Compile(files)
-			if wrong := slices.ContainsFunc(found, func(d diag.Diagnostic) bool { return d.Severity == diag.Error }); (project == nil) != wrong {
-				t.Errorf("project %v, errors %v", project != nil, wrong)
+			project, found := (&dsl.Compiler{Year: 2026}).Compile(files)
+			failed := slices.ContainsFunc(found, func(d diag.Diagnostic) bool { return d.Severity == diag.Error })
+			if (project == nil) != failed {
+				t.Errorf("project %v with %d diagnostics", project != nil, len(found))
 			}
 			checkPlaces(t, files, found)
+			checkRules(t, found)
 			var got bytes.Buffer
-			if err := diag.WriteText(&got, found, diag.TextOptions{Source: sourceOf(files)}); err != nil {
+			if err := diag.WriteText(&got, found, diag.TextOptions{}); err != nil {
 				t.Fatal(err)
 			}
 			compareGolden(t, filepath.Join(folder, "want.txt"), got.Bytes())
@@ -80,6 +82,23 @@ func sourceOf(files []dsl.File) func(string) []byte {
 			}
 		}
 		return nil
+	}
+}
+
+// checkRules fails when a rule is not declared, or a warning or error is given twice. Errors of one place may differ: a use of a template lacks each
+// of its parameters there.
+func checkRules(t *testing.T, found []diag.Diagnostic) {
+	t.Helper()
+	for i, d := range found {
+		if rule, ok := diag.RuleOf(d.Rule); !ok || rule.Severity != d.Severity && rule.ID != diag.NoAlertReceiver {
+			t.Errorf("%s of severity %s is declared as %+v", d.Rule, d.Severity, rule)
+		}
+		if i == 0 {
+			continue
+		}
+		if last := found[i-1]; last.File == d.File && last.Line == d.Line && last.Col == d.Col && last.Rule == d.Rule && (d.Severity == diag.Warning || last.Message == d.Message) {
+			t.Errorf("%s:%d:%d: %s twice: %s and %s", d.File, d.Line, d.Col, d.Rule, last.Message, d.Message)
+		}
 	}
 }
 

@@ -14,6 +14,7 @@ const (
 	maxDepth    = 64      // nested mappings and lists
 	maxKeys     = 20_000  // of one mapping: the parser is quadratic in them
 	maxNodes    = 250_000 // of one file, aliases expanded
+	maxBlank    = 100     // empty lines in a row: the lexer copies a block of text for each that follows it
 )
 
 // normalize makes text of a file's bytes: no byte order mark, lines end with \n. It refuses what no YAML file holds.
@@ -22,6 +23,9 @@ func normalize(data []byte) (string, *syntaxError) {
 		return "", &syntaxError{0, 0, fmt.Sprintf("the file is larger than %d MiB", maxFileSize>>20), "split it into several files"}
 	}
 	text := strings.TrimPrefix(string(data), "\ufeff")
+	if strings.IndexByte(text, '\r') >= 0 {
+		text = strings.ReplaceAll(strings.ReplaceAll(text, "\r\n", "\n"), "\r", "\n")
+	}
 	if !utf8.ValidString(text) {
 		line, col := 1, 1
 		for i, r := range text {
@@ -41,10 +45,21 @@ func normalize(data []byte) (string, *syntaxError) {
 		}
 		return "", &syntaxError{line, col, "the file holds a NUL character", "is it a binary file? Name it in .flowctlignore"}
 	}
-	if strings.IndexByte(text, '\r') >= 0 {
-		text = strings.ReplaceAll(strings.ReplaceAll(text, "\r\n", "\n"), "\r", "\n")
+	return text, checkBlank(text)
+}
+
+func checkBlank(text string) *syntaxError {
+	line, blank := 0, 0
+	for l := range strings.Lines(text) {
+		line, blank = line+1, blank+1
+		if strings.TrimLeft(l, " \t\n") != "" {
+			blank = 0
+		}
+		if blank > maxBlank {
+			return &syntaxError{line, 1, fmt.Sprintf("more than %d empty lines in a row", maxBlank), "remove them"}
+		}
 	}
-	return text, nil
+	return nil
 }
 
 func advance(line, col int, r rune) (int, int) {

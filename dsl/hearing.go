@@ -92,9 +92,9 @@ func kindsOf(s flow.Severity) string {
 }
 
 func (l *lookup) noReceiver(at flow.Pos, severity diag.Severity, message string) {
-	d := errorAt(at, "no-alert-receiver", "give somebody an address in `people`, or name another receiver", message)
+	d := errorAt(at, diag.NoAlertReceiver, "give somebody an address in `people`, or name another receiver", message)
 	d.Severity = severity
-	l.findings = append(l.findings, finding{Diagnostic: d})
+	l.found = append(l.found, finding{Diagnostic: d})
 }
 
 // checkHeard warns where nobody hears of a failure. One warning stands for all tasks of a flow that say nothing of alerts.
@@ -104,7 +104,7 @@ func (b *builder) checkHeard(a *flow.Alerts, at flow.Pos, what string) {
 	}
 	l := b.lookup()
 	l.noReceiver(at, diag.Warning, "nobody hears when "+what+" fails")
-	b.findings = append(b.findings, l.findings...)
+	b.findings = append(b.findings, l.found...)
 }
 
 // heard tells whether somebody may hear of a failed task. Lists and rules are looked at where they are written; without channels, it is

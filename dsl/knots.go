@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"flowctl/dsl/diag"
 	"flowctl/dsl/flow"
 	"flowctl/dsl/period"
 )
@@ -87,7 +88,7 @@ func (r *compilation) reportKnot(tasks []taskRef, edges [][]int, knot []int) {
 			break
 		}
 	}
-	d := errorAt(at, "cycle", "remove one of these needs, or let it reach the period before: {task: NAME, periods: previous}", message)
+	d := errorAt(at, diag.Cycle, "remove one of these needs, or let it reach the period before: {task: NAME, periods: previous}", message)
 	r.add(d)
 }
 

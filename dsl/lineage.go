@@ -95,6 +95,9 @@ func literalOf(source string) (string, bool) {
 
 // spelling writes an expression without spaces and with one kind of quotes, and the long forms of ds, ds_nodash and hour as these.
 func (b *builder) spelling(source string) string {
+	if wordEnd(source, 0) == len(source) {
+		return source
+	}
 	var out strings.Builder
 	for i := 0; i < len(source); {
 		switch c := source[i]; {
@@ -182,8 +185,7 @@ func (r *compilation) connect(b *builtFlow, in dataPath, w writer) {
 	reader, author := b.flow.Tasks[in.task], w.built.flow.Tasks[w.path.task]
 	from, to := flow.TaskRef{Flow: w.built.flow.Name, Task: author.Name}, flow.TaskRef{Flow: b.flow.Name, Task: reader.Name}
 	warn := func(message, hint string) {
-		d := errorAt(in.template.Pos, "data-edge", hint, message)
-		d.Severity = diag.Warning
+		d := warningAt(in.template.Pos, diag.DataEdge, hint, message)
 		d.Related = relatedAt(w.path.template.Pos, "written here")
 		r.add(d)
 	}

@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 
+	"flowctl/dsl/diag"
 	"flowctl/dsl/flow"
 )
 
@@ -17,7 +18,7 @@ func (d *decoder) lock(n *node, u *unit) {
 		switch key {
 		case "version":
 			if v.kind != scalarNode || v.text != "1" {
-				d.report(v, "type", "write `version: 1`", "this flowctl reads version 1, not %s", strconv.Quote(v.text))
+				d.report(v, diag.WrongType, "write `version: 1`", "this flowctl reads version 1, not %s", strconv.Quote(v.text))
 			}
 		case "plugins":
 			d.named(v, "plugins", func(name text, k, v *node) { d.plugin(u.catalog, name, k, v) })
@@ -48,7 +49,7 @@ func (d *decoder) plugin(c *catalogDraft, name text, k, n *node) {
 func (d *decoder) sums(n *node) (out []string) {
 	check := func(t text) {
 		if len(t.value) != 64 || strings.Trim(t.value, "0123456789abcdef") != "" {
-			d.reportAt(t.at, "type", "write 64 hexadecimal digits, as sha256sum prints them", strconv.Quote(t.value)+" is no SHA-256")
+			d.reportAt(t.at, diag.WrongType, "write 64 hexadecimal digits, as sha256sum prints them", strconv.Quote(t.value)+" is no SHA-256")
 		}
 		out = append(out, t.value)
 	}

@@ -5,14 +5,20 @@ import (
 	"strconv"
 	"strings"
 
+	"flowctl/dsl/diag"
 	"flowctl/dsl/flow"
 )
 
 // lookup checks that names exist where they are used. Each use is checked where it is written, once.
 type lookup struct {
 	*catalog
-	suggest  func(name string, known func() []string, lead string) string
-	findings []finding
+	suggest func(name string, known func() []string, lead string) string
+	found   []finding
+}
+
+// report records a problem; nothing is ever added to the catalog's own.
+func (l *lookup) report(at flow.Pos, rule, hint, message string) {
+	l.found = append(l.found, finding{Diagnostic: errorAt(at, rule, hint, message)})
 }
 
 // unlimited suggests for the few names of the catalog itself.
@@ -22,7 +28,7 @@ func unlimited(name string, known func() []string, lead string) string {
 
 // unknown reports a name that nothing defines.
 func (l *lookup) unknown(name text, rule, what, hint string) {
-	l.findings = append(l.findings, finding{errorAt(name.at, rule, hint, "no "+what+" is named "+strconv.Quote(name.value)), name.value})
+	l.found = append(l.found, finding{errorAt(name.at, rule, hint, "no "+what+" is named "+strconv.Quote(name.value)), name.value})
 }
 
 // find reports a name that is not a key of the known ones. A hint says how to declare it when none is similar.
@@ -38,16 +44,31 @@ func find[V any](l *lookup, known map[string]V, name text, rule, what, declare s
 }
 
 func (l *lookup) person(name text) {
-	find(l, l.people, name, "unknown-person", "person", "people: {"+name.value+": {name: …, email: …}}")
+	find(l, l.people, name, diag.UnknownPerson, "person", "people: {"+name.value+": {name: …, email: …}}")
 }
 
 func (l *lookup) team(name text) {
-	find(l, l.teams, name, "unknown-team", "team", "teams: {"+name.value+": {members: [NAME]}}")
+	find(l, l.teams, name, diag.UnknownTeam, "team", "teams: {"+name.value+": {members: [NAME]}}")
 }
 
 func (l *lookup) teamNames(names []text) {
 	for _, t := range names {
 		l.team(t)
+	}
+}
+
+// teamDraft looks up the people of a team.
+func (l *lookup) teamDraft(t *teamDraft) {
+	for _, m := range t.members {
+		l.person(m)
+	}
+	for _, e := range t.escalation {
+		l.receivers(e.Notify)
+	}
+	if t.oncall != nil {
+		for _, who := range append(slices.Clone(t.oncall.order), t.oncall.whos...) {
+			l.person(who)
+		}
 	}
 }
 
@@ -57,11 +78,11 @@ func (l *lookup) runner(name text) {
 	case name.at.Line == 0:
 	case slices.Contains(builtinRunners(), name.value):
 		if isAhead(aheadRunners, name.value) {
-			l.findings = append(l.findings, finding{Diagnostic: aheadAt(name.at, "the runner "+name.value)})
+			l.found = append(l.found, finding{Diagnostic: aheadAt(name.at, "the runner "+name.value)})
 		}
 	case l.plugin(flow.RunnerPlugin, name.value) == nil:
 		known := append(builtinRunners(), l.pluginNames(flow.RunnerPlugin)...)
-		l.unknown(name, "unknown-runner", "runner", l.suggest(name.value, func() []string { return known }, "runners: "))
+		l.unknown(name, diag.UnknownRunner, "runner", l.suggest(name.value, func() []string { return known }, "runners: "))
 	}
 }
 
@@ -73,11 +94,10 @@ func (l *lookup) receivers(list []flow.Receiver) {
 		case r.Team != "" || r.Oncall != "":
 			l.team(text{r.Team + r.Oncall, r.Pos})
 		case r.Channel != "":
-			find(l, l.channels, text{r.Channel, r.Pos}, "unknown-channel", "channel", "channels: {"+r.Channel+": {plugin: webhook, with: {…}}}")
+			find(l, l.channels, text{r.Channel, r.Pos}, diag.UnknownChannel, "channel", "channels: {"+r.Channel+": {plugin: webhook, with: {…}}}")
 		}
 		if r.Oncall != "" && l.teams[r.Oncall] != nil && l.teams[r.Oncall].Oncall == nil {
-			l.findings = append(l.findings, finding{Diagnostic: errorAt(r.Pos, "no-alert-receiver",
-				"add `oncall: {rotate: weekly}` to the team", "nobody is on call in the team "+strconv.Quote(r.Oncall))})
+			l.noReceiver(r.Pos, diag.Warning, "nobody is on call in the team "+strconv.Quote(r.Oncall)+": it has no `oncall`")
 		}
 	}
 }
@@ -102,13 +122,13 @@ func (l *lookup) common(c *commonDraft) {
 	if o == nil {
 		return
 	}
-	find(l, l.connections, o.connection, "unknown-connection", "connection", "connections: {"+o.connection.value+": {runner: …, teams: […], with: {…}}}")
-	find(l, l.accounts, o.runAs, "unknown-account", "account", "accounts: {"+o.runAs.value+": {user: …, teams: […]}}")
-	find(l, l.pools, o.pool, "unknown-pool", "pool", "pools: {"+o.pool.value+": {slots: 10}}")
+	find(l, l.connections, o.connection, diag.UnknownConnection, "connection", "connections: {"+o.connection.value+": {runner: …, teams: […], with: {…}}}")
+	find(l, l.accounts, o.runAs, diag.UnknownAccount, "account", "accounts: {"+o.runAs.value+": {user: …, teams: […]}}")
+	find(l, l.pools, o.pool, diag.UnknownPool, "pool", "pools: {"+o.pool.value+": {slots: 10}}")
 	if p := l.pools[o.pool.value]; p != nil && o.slots.value > p.Slots && p.Slots > 0 {
-		d := errorAt(o.slots.at, "type", "", "the pool "+p.Name+" has "+strconv.Itoa(p.Slots)+" slots, so this would never start")
+		d := errorAt(o.slots.at, diag.WrongType, "", "the pool "+p.Name+" has "+strconv.Itoa(p.Slots)+" slots, so this would never start")
 		d.Related = relatedAt(p.Pos, "declared here")
-		l.findings = append(l.findings, finding{Diagnostic: d})
+		l.found = append(l.found, finding{Diagnostic: d})
 	}
 	for _, s := range o.signals {
 		if !strings.Contains(s.value, "${{") { // else when the matrix is known
@@ -119,9 +139,9 @@ func (l *lookup) common(c *commonDraft) {
 }
 
 func (l *lookup) signal(s text) {
-	find(l, l.signals, s, "unknown-signal", "signal", "signals: {"+s.value+": {every: day, teams: […]}}")
+	find(l, l.signals, s, diag.UnknownSignal, "signal", "signals: {"+s.value+": {every: day, teams: […]}}")
 }
 
 func (l *lookup) secret(name text) {
-	find(l, l.secrets, name, "unknown-secret", "secret", "secrets: {"+name.value+": {teams: […]}}")
+	find(l, l.secrets, name, diag.UnknownSecret, "secret", "secrets: {"+name.value+": {teams: […]}}")
 }

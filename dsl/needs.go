@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"flowctl/dsl/diag"
 	"flowctl/dsl/flow"
 	"flowctl/dsl/period"
 )
@@ -38,7 +39,7 @@ func (b *builder) needs(d *taskDraft, matrix map[string]string) []flow.Need {
 		names := b.needed(n, target)
 		if b.edges += len(names); b.edges > maxNeeds {
 			if b.edges-len(names) <= maxNeeds {
-				b.report(n.at, "type", "put a task between them that many need", "the flow has more than "+strconv.Itoa(maxNeeds)+" needs, matrices expanded")
+				b.report(n.at, diag.WrongType, "put a task between them that many need", "the flow has more than "+strconv.Itoa(maxNeeds)+" needs, matrices expanded")
 			}
 			return nil
 		}
@@ -67,7 +68,7 @@ func (b *builder) fillIn(n needDraft, matrix map[string]string) (needDraft, bool
 			name, isMatrix := strings.CutPrefix(strings.TrimSpace(inner), "matrix.")
 			value, known := matrix[name]
 			if !isMatrix || !known {
-				b.report(n.at, "bad-expression", "write ${{ matrix.NAME }} with a NAME of the task's matrix", "a need may only use the task's matrix: needs are looked up when the repository is compiled")
+				b.report(n.at, diag.BadExpression, "write ${{ matrix.NAME }} with a NAME of the task's matrix", "a need may only use the task's matrix: needs are looked up when the repository is compiled")
 				return n, false
 			}
 			*field = before + value + after
@@ -81,16 +82,21 @@ func (b *builder) target(n needDraft) *flowDraft {
 	if n.flow == "" || n.flow == b.draft.name.value {
 		return b.draft
 	}
-	draft := b.drafts[n.flow]
+	draft := b.depend(n.flow)
+	if draft == nil {
+		hint := b.suggest(n.flow, func() []string { return b.flowNames }, "")
+		b.findings = append(b.findings, finding{errorAt(n.at, diag.UnknownFlow, hint, "no flow is named "+strconv.Quote(n.flow)), n.flow})
+	}
+	return draft
+}
+
+// depend returns a flow's draft, nil when there is none, and remembers that this flow was built with it.
+func (b *builder) depend(name string) *flowDraft {
 	if b.foreign == nil {
 		b.foreign = make(map[string]*flowDraft)
 	}
-	b.foreign[n.flow] = draft
-	if draft == nil {
-		hint := b.suggest(n.flow, func() []string { return b.flowNames }, "")
-		b.findings = append(b.findings, finding{errorAt(n.at, "unknown-flow", hint, "no flow is named "+strconv.Quote(n.flow)), n.flow})
-	}
-	return draft
+	b.foreign[name] = b.drafts[name]
+	return b.drafts[name]
 }
 
 // needed returns the names of the tasks that a need means, reporting a task that does not exist.
@@ -105,7 +111,7 @@ func (b *builder) needed(n needDraft, target *flowDraft) []string {
 		return []string{n.task}
 	}
 	hint := b.suggest(n.task, func() []string { return sortedKeys(target.names) }, "its tasks: ")
-	b.report(n.at, "unknown-task", hint, "flow "+target.name.value+" has no task "+strconv.Quote(n.task))
+	b.report(n.at, diag.UnknownTask, hint, "flow "+target.name.value+" has no task "+strconv.Quote(n.task))
 	return nil
 }
 
@@ -114,8 +120,8 @@ func (b *builder) rule(n needDraft, target *flowDraft) period.Rule {
 	if target == b.draft || target.schedule != nil {
 		return n.rule
 	}
-	if n.rule.Kind == period.Offset || n.rule.Kind == period.Last {
-		b.report(n.at, "bad-schedule", "use `periods: latest`", "flow "+target.name.value+" has no schedule, so it has no periods to count")
+	if (n.rule.Kind == period.Offset || n.rule.Kind == period.Last) && !target.faulty {
+		b.report(n.at, diag.BadSchedule, "use `periods: latest`", "flow "+target.name.value+" has no schedule, so it has no periods to count")
 	}
 	return period.Rule{Kind: period.Latest}
 }
@@ -123,7 +129,7 @@ func (b *builder) rule(n needDraft, target *flowDraft) period.Rule {
 // checkStart reports tasks that need themselves in an earlier period, directly or through others, without schedule.start: there is no
 // first period, so each would wait for one before it.
 func (b *builder) checkStart() {
-	if b.flow.Spec.Start != "" || !b.needsEarlier() {
+	if b.flow.Spec.Start != "" || !b.needsEarlier() || b.draft.schedule == nil && b.draft.faulty { // the schedule may be what is wrong
 		return
 	}
 	index, component := b.components()
@@ -135,15 +141,26 @@ func (b *builder) checkStart() {
 			if j, one := index[baseName(n.task)]; one && component[i] != component[j] {
 				continue
 			}
-			if b.draft.schedule == nil {
-				b.report(n.at, "no-start", "add a schedule with a start, or use `periods: latest`", "a flow without schedule has no previous period")
-				continue
-			}
-			b.report(n.at, "no-start", "add `start: 2024-01-01` to the schedule: the first period, which waits for none before it",
-				"task "+strconv.Quote(d.name.value)+" needs its own previous period, but the schedule has no start")
+			b.reportStart(d, n)
 		}
 	}
 }
+
+func (b *builder) reportStart(d *taskDraft, n needDraft) {
+	switch {
+	case b.draft.schedule == nil:
+		b.report(n.at, diag.NoStart, "add a schedule with a start, or use `periods: latest`", "a flow without schedule has no previous period")
+	case b.flow.Spec.Once != "":
+		b.report(n.at, diag.NoStart, "remove the need, or use `periods: latest`", "a schedule with `once` has one period, and none before it")
+	case n.task != "" && baseName(n.task) != d.name.value:
+		b.report(n.at, diag.NoStart, startHint, "task "+strconv.Quote(d.name.value)+" needs an earlier period of "+strconv.Quote(n.task)+
+			", which needs it in turn, but the schedule has no start")
+	default:
+		b.report(n.at, diag.NoStart, startHint, "task "+strconv.Quote(d.name.value)+" needs its own previous period, but the schedule has no start")
+	}
+}
+
+const startHint = "add `start: 2024-01-01` to the schedule: the first period, which waits for none before it"
 
 func (b *builder) needsEarlier() bool {
 	return slices.ContainsFunc(b.written, func(d *taskDraft) bool {

@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 
+	"flowctl/dsl/diag"
 	"flowctl/dsl/flow"
 )
 
@@ -65,7 +66,7 @@ func (b *builder) expanded(t *flow.Task, o *optionsDraft) *flow.Options {
 		if filled.task != s.value {
 			l := b.lookup()
 			l.signal(text{filled.task, s.at})
-			b.findings = append(b.findings, l.findings...)
+			b.findings = append(b.findings, l.found...)
 		}
 		out.Signals = append(out.Signals, filled.task)
 	}
@@ -96,12 +97,12 @@ func (b *builder) checkNames(d *taskDraft) {
 	}
 	l := b.lookup()
 	l.common(&d.commonDraft)
-	b.findings = append(b.findings, l.findings...)
+	b.findings = append(b.findings, l.found...)
 	if d.options == nil {
 		return
 	}
 	if o := d.options; o.lostAfter.set() && o.onLost.value != string(flow.OnLostRestart) {
-		b.report(o.lostAfter.at, "type", "add `on_agent_lost: restart`, or remove lost_after", "lost_after says nothing without on_agent_lost: restart")
+		b.report(o.lostAfter.at, diag.WrongType, "add `on_agent_lost: restart`, or remove lost_after", "lost_after says nothing without on_agent_lost: restart")
 	}
 	for _, s := range d.options.signals {
 		if len(d.matrix) == 0 && strings.Contains(s.value, "${{") {
@@ -137,7 +138,7 @@ func (b *builder) allow(name text, what string, teams []string, declared flow.Po
 	if len(teams) > 0 {
 		hint = "it is for " + strings.Join(teams, ", ") + ": ask one of them, or add " + b.flow.Team + " to its teams"
 	}
-	b.report(name.at, "not-allowed", hint, "the team "+strconv.Quote(b.flow.Team)+" may not use the "+what+" "+strconv.Quote(name.value))
+	b.report(name.at, diag.NotAllowed, hint, "the team "+strconv.Quote(b.flow.Team)+" may not use the "+what+" "+strconv.Quote(name.value))
 	b.relate(declared, "declared here")
 }
 
@@ -150,7 +151,7 @@ func (b *builder) with(d *taskDraft, c *commonDraft) map[string]any {
 		case x == nil: // reported
 			return nil
 		case x.Runner != c.runnerName():
-			b.report(c.options.connection.at, "runner-config", "write `runner: "+x.Runner+"`, or name a connection for "+c.runnerName(),
+			b.report(c.options.connection.at, diag.RunnerConfig, "write `runner: "+x.Runner+"`, or name a connection for "+c.runnerName(),
 				"the connection "+x.Name+" is for the runner "+x.Runner+", not for "+c.runnerName())
 			b.relate(x.Pos, "declared here")
 			return nil
@@ -167,7 +168,7 @@ func (b *builder) with(d *taskDraft, c *commonDraft) map[string]any {
 		if len(m.path) == 0 && d.with == nil { // what is missing is missing here, not in the defaults
 			at = d.name.at
 		}
-		b.report(at, "runner-config", m.hint, m.message)
+		b.report(at, diag.RunnerConfig, m.hint, m.message)
 	}
 	return merged
 }

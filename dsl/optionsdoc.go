@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"flowctl/dsl/diag"
 	"flowctl/dsl/flow"
 )
 
@@ -87,7 +88,7 @@ func (d *decoder) gate(n *node) *flow.Gate {
 		case "url":
 			g.URL = d.template(v, "a URL")
 			if s, ok := g.URL.Const(); ok && g.URL != nil && !isURL(s) {
-				d.report(v, "type", "write it like https://dq.example.com/check", "%s is not a URL", strconv.Quote(s))
+				d.report(v, diag.WrongType, "write it like https://dq.example.com/check", "%s is not a URL", strconv.Quote(s))
 			}
 		case "timeout":
 			g.Timeout = d.duration(v).value
@@ -135,7 +136,7 @@ func (d *decoder) size(n *node) int64 {
 	}
 	bytes, err := parseSize(t.value)
 	if err != nil {
-		d.report(n, "type", "write it like 512MiB or 2GiB", "%s is not a size: %v", strconv.Quote(t.value), err)
+		d.report(n, diag.WrongType, "write it like 512MiB or 2GiB", "%s is not a size: %v", strconv.Quote(t.value), err)
 	}
 	return bytes
 }
@@ -162,7 +163,7 @@ func (d *decoder) formerly(n *node) []text {
 	for _, id := range ids {
 		name, task := splitTask(id.value)
 		if base, _, _ := strings.Cut(task, ":"); !isName(name) || !isName(base) {
-			d.reportAt(id.at, "bad-name", "write flow/task, as it was", strconv.Quote(id.value)+" is no id of a task")
+			d.reportAt(id.at, diag.BadName, "write flow/task, as it was", strconv.Quote(id.value)+" is no id of a task")
 		}
 	}
 	return ids
@@ -227,9 +228,9 @@ func (d *decoder) checkEvent(t text) {
 			continue
 		}
 		if e.Subject == flow.OfPlatform {
-			d.reportAt(t.at, "type", "the teams in `admins` of flowctl.yaml hear of it", t.value+" is an event of the platform, not of a task")
+			d.reportAt(t.at, diag.WrongType, "the teams in `admins` of flowctl.yaml hear of it", t.value+" is an event of the platform, not of a task")
 		}
 		return
 	}
-	d.reportAt(t.at, "type", suggest(t.value, known, "events: "), "no event is named "+strconv.Quote(t.value))
+	d.reportAt(t.at, diag.WrongType, suggest(t.value, known, "events: "), "no event is named "+strconv.Quote(t.value))
 }

@@ -4,23 +4,23 @@ import (
 	"slices"
 	"strconv"
 
+	"flowctl/dsl/diag"
 	"flowctl/dsl/expr"
 	"flowctl/dsl/flow"
 )
 
-// lockedPlugin compiles the schema of a plugin of plugins.lock.
-func (c *catalog) lockedPlugin(d *pluginDraft) *plugin {
+// makePlugin compiles the schema of a plugin of plugins.lock.
+func (c *catalog) makePlugin(d *pluginDraft) (text, *plugin) {
 	p := &plugin{&d.Plugin, &schema{}}
-	if d.schema == nil {
-		return p
+	if d.schema != nil {
+		s, err := d.schema.compile()
+		if err != nil {
+			c.report(d.schema.place(nil, false), diag.RunnerConfig, "see https://json-schema.org", "the schema of "+d.Name+" is no JSON schema: "+firstLine(err.Error()))
+		} else {
+			p.schema = s
+		}
 	}
-	s, err := d.schema.compile()
-	if err != nil {
-		c.report(d.schema.place(nil, false), "runner-config", "see https://json-schema.org", "the schema of "+d.Name+" is no JSON schema: "+firstLine(err.Error()))
-		return p
-	}
-	p.schema = s
-	return p
+	return text{d.Name, d.Pos}, p
 }
 
 // plugin returns the plugin of that kind and name in plugins.lock, nil when there is none.
@@ -51,67 +51,37 @@ func (c *catalog) schemaOf(kind flow.PluginKind, name string) *schema {
 	return nil
 }
 
-func (c *catalog) addChannels(programs *expr.Programs) {
-	channels := registerOf("channel", func(ch *flow.Channel) flow.Pos { return ch.Pos })
-	c.channels = channels.known
-	var ofKind [4][]*channelDraft
-	kinds := []flow.ChannelKind{flow.Email, flow.SMS, flow.Phone, flow.Webhook}
+func (c *catalog) makeConnection(d *connectionDraft) (text, *connection) {
+	x := &flow.Connection{Name: d.name.value, Runner: d.runner.value, Teams: valuesOf(d.teams), With: d.with.merged(), Pos: d.name.at}
+	return d.name, &connection{x, d.with}
+}
+
+func (c *catalog) makeChannel(d *channelDraft) (text, *flow.Channel) {
+	kind := flow.ChannelKind(d.kind.value)
+	if kind == "" {
+		kind = flow.Webhook
+		if slices.Contains(builtinChannels(), d.plugin.value) {
+			kind = flow.ChannelKind(d.plugin.value)
+		}
+	}
+	return d.name, &flow.Channel{Name: d.name.value, Plugin: d.plugin.value, Kind: kind, With: d.with.merged(), Pos: d.name.at}
+}
+
+// chooseDefaults wants one default among several channels of a kind; a single one is it without saying so.
+func (c *catalog) chooseDefaults() {
+	ofKind := make(map[flow.ChannelKind][]*channelDraft)
 	c.drafts(func(d *catalogDraft) {
 		for _, ch := range d.channels {
-			kind := flow.ChannelKind(ch.kind.value)
-			if kind == "" {
-				kind = flow.Webhook
-				if slices.Contains(builtinChannels(), ch.plugin.value) {
-					kind = flow.ChannelKind(ch.plugin.value)
-				}
+			if made := c.channels[ch.name.value]; made.Pos == ch.name.at { // else its name is taken
+				ofKind[made.Kind] = append(ofKind[made.Kind], ch)
 			}
-			out := &flow.Channel{Name: ch.name.value, Plugin: ch.plugin.value, Kind: kind, With: ch.with.merged(), Pos: ch.name.at}
-			if channels.add(c, out.Name, out) {
-				i := slices.Index(kinds, kind)
-				ofKind[i] = append(ofKind[i], ch)
-			}
-			c.checkChannel(ch, programs)
 		}
 	})
-	for i, list := range ofKind {
-		if kinds[i] != flow.Webhook {
-			c.chooseDefault(string(kinds[i]), list)
-		}
+	for _, kind := range []flow.ChannelKind{flow.Email, flow.SMS, flow.Phone} {
+		c.chooseDefault(string(kind), ofKind[kind])
 	}
 }
 
-func (c *catalog) checkChannel(ch *channelDraft, programs *expr.Programs) {
-	if ch.plugin.at.Line == 0 {
-		return
-	}
-	s := c.schemaOf(flow.ChannelPlugin, ch.plugin.value)
-	if s == nil {
-		known := append(builtinChannels(), c.pluginNames(flow.ChannelPlugin)...)
-		c.findings = append(c.findings, finding{errorAt(ch.plugin.at, "unknown-channel", suggest(ch.plugin.value, known, "plugins: "),
-			"no channel plugin is named "+strconv.Quote(ch.plugin.value)), ch.plugin.value})
-		return
-	}
-	c.checkPeer(s, "the channel "+ch.plugin.value, ch.name.at, ch.with, programs)
-}
-
-// checkPeer checks the settings of a channel or a connection: they belong to no run, so secret() is all that their expressions know.
-func (c *catalog) checkPeer(s *schema, subject string, at flow.Pos, with *withDraft, programs *expr.Programs) {
-	for _, m := range s.check(subject, with.merged()) {
-		c.report(with.placeOr(at, m), "runner-config", m.hint, m.message)
-	}
-	eachTemplate(with.merged(), func(t *flow.Template) {
-		for _, p := range programs.Check(t, expr.Peer, nil) {
-			c.report(p.Pos, p.Rule, p.Hint, p.Message)
-		}
-		l := &lookup{catalog: c, suggest: unlimited}
-		for _, use := range programs.Secrets(t, expr.Peer) {
-			l.secret(text{use.Name, use.Pos})
-		}
-		c.findings = append(c.findings, l.findings...)
-	})
-}
-
-// chooseDefault wants one default among several channels of a kind; a single one is it without saying so.
 func (c *catalog) chooseDefault(kind string, list []*channelDraft) {
 	chosen := -1
 	for i, ch := range list {
@@ -119,7 +89,7 @@ func (c *catalog) chooseDefault(kind string, list []*channelDraft) {
 			continue
 		}
 		if chosen >= 0 {
-			c.report(ch.def.at, "duplicate", "keep one of them", "a second default channel for "+kind)
+			c.report(ch.def.at, diag.Duplicate, "keep one of them", "a second default channel for "+kind)
 			c.findings[len(c.findings)-1].Related = relatedAt(list[chosen].def.at, "the first is here")
 			continue
 		}
@@ -131,30 +101,48 @@ func (c *catalog) chooseDefault(kind string, list []*channelDraft) {
 	if chosen >= 0 {
 		c.channels[list[chosen].name.value].Default = true
 	} else if len(list) > 1 {
-		c.report(list[0].name.at, "missing", "add `default: true` to one of them", "there are "+strconv.Itoa(len(list))+" channels for "+kind+", and none is the default")
+		c.report(list[0].name.at, diag.Missing, "add `default: true` to one of them", "there are "+strconv.Itoa(len(list))+" channels for "+kind+", and none is the default")
 	}
 }
 
-func (c *catalog) addConnections(programs *expr.Programs) {
-	connections := registerOf("connection", func(x *connection) flow.Pos { return x.Pos })
-	c.connections = connections.known
-	c.drafts(func(d *catalogDraft) {
-		for _, x := range d.connections {
-			out := &flow.Connection{Name: x.name.value, Runner: x.runner.value, Teams: valuesOf(x.teams), With: x.with.merged(), Pos: x.name.at}
-			connections.add(c, out.Name, &connection{out, x.with})
-			if s := c.schemaOf(flow.RunnerPlugin, out.Runner); s != nil {
-				c.checkPeer(s, "the runner "+out.Runner, x.name.at, x.with, programs)
-			}
+// channel checks the plugin of a channel and its settings.
+func (l *lookup) channel(d *channelDraft, programs *expr.Programs) {
+	if d.plugin.at.Line == 0 {
+		return
+	}
+	s := l.schemaOf(flow.ChannelPlugin, d.plugin.value)
+	if s == nil {
+		known := append(builtinChannels(), l.pluginNames(flow.ChannelPlugin)...)
+		l.unknown(d.plugin, diag.UnknownChannel, "channel plugin", suggest(d.plugin.value, known, "plugins: "))
+		return
+	}
+	l.peer(s, "the channel "+d.plugin.value, d.name.at, d.with, programs)
+}
+
+// connection checks the runner of a connection and its settings. A connection does nothing by itself, so one for a runner that this version
+// does not have is fine.
+func (l *lookup) connection(d *connectionDraft, programs *expr.Programs) {
+	if !slices.Contains(builtinRunners(), d.runner.value) {
+		l.runner(d.runner)
+	}
+	if s := l.schemaOf(flow.RunnerPlugin, d.runner.value); s != nil {
+		l.peer(s, "the runner "+d.runner.value, d.name.at, d.with, programs)
+	}
+}
+
+// peer checks the settings of a channel or a connection: they belong to no run, so secret() is all that their expressions know.
+func (l *lookup) peer(s *schema, subject string, at flow.Pos, with *withDraft, programs *expr.Programs) {
+	for _, m := range s.check(subject, with.merged()) {
+		l.report(with.placeOr(at, m), diag.RunnerConfig, m.hint, m.message)
+	}
+	eachTemplate(with.merged(), func(t *flow.Template) {
+		for _, p := range programs.Check(t, expr.Peer, nil) {
+			l.report(p.Pos, p.Rule, p.Hint, p.Message)
+		}
+		for _, use := range programs.Secrets(t, expr.Peer) {
+			l.secret(text{use.Name, use.Pos})
 		}
 	})
-}
-
-// connectionRunner reports an unknown runner of a connection. A connection does nothing by itself, so one for a runner that this version
-// does not have is fine.
-func (l *lookup) connectionRunner(name text) {
-	if !slices.Contains(builtinRunners(), name.value) {
-		l.runner(name)
-	}
 }
 
 // placeOr returns where a misfit is written, or the given place when there is no `with` at all.

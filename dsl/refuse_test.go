@@ -2,6 +2,7 @@ package dsl_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -29,7 +30,7 @@ pools: {p: {slots: 3}}
 accounts: {etl: {teams: [data]}}
 secrets: {s: {teams: [data]}}
 signals: {s: {every: day, teams: [data]}}
-connections: {c: {runner: ssh, teams: [data], with: {host: h, password: "${{ secret('s') }}"}}}
+connections: {c: {runner: ssh, teams: [data], with: {host: h, passphrase: "${{ secret('s') }}"}}}
 `
 
 // TestAheadOfTheEngine gives every use of what the engine does not act on: each is a warning to who writes it, and an error to the server
@@ -39,18 +40,19 @@ func TestAheadOfTheEngine(t *testing.T) {
 	const task = "flow: f\nteam: data\ntasks:\n  t:\n    run: x\n    "
 	cases := map[string][]string{
 		"f.yaml": {
-			task + "signals: [s]", task + "gate: {url: http://h/}", task + "dependency_timeout: 1h", task + "output_timeout: 1h",
-			task + "success: outputs", task + "pool: p", task + "pool: {name: p, slots: 2}", task + "run_as: etl", task + "resources: {cpu: 1}",
+			task + "signals: [s]", task + "gate: {url: http://h/}",
+			task + "success: outputs", task + "run_as: etl", task + "resources: {cpu: 1}",
 			task + "on_agent_lost: wait", task + "formerly: [a/b]", task + "alerts: {default: true}",
-			task + "runner: ssh\n    with: {host: h}", task + `env: {A: "${{ secret('s') }}"}`,
-			"alerts: {}\nflow: f\nteam: data\ntasks: {t: {run: x}}", "channels: {}", "templates: {t: {pool: p}}",
+			task + "runner: hive\n    with: {host: h}", task + `env: {A: "${{ secret('s') }}"}`,
+			"alerts: {}\nflow: f\nteam: data\ntasks: {t: {run: x}}", "channels: {}", "templates: {t: {success: outputs, run: x}}\n---\nflow: f\nteam: data\ntasks: {t: {uses: t}}",
 		},
-		"flowctl.yaml": {"version: 1\nmonitors: {}", "version: 1\nwatchdog: {url: http://h/}", "version: 1\ndefaults: {pool: p}"},
+		"flowctl.yaml": {"version: 1\nmonitors: {}", "version: 1\nwatchdog: {url: http://h/}", "version: 1\ndefaults: {success: outputs}"},
 	}
 	for file, texts := range cases {
 		for _, text := range texts {
 			files := repository(file, text+"\n", "declared.yaml", declared)
 			project, found := dsl.New().Compile(files)
+			found = slices.DeleteFunc(found, isUnused) // most of what is declared
 			if project == nil || len(found) != 1 || found[0].Rule != "not-supported" || found[0].Severity != diag.Warning {
 				t.Errorf("%q: %v, %+v", text, project != nil, found)
 			}
@@ -62,13 +64,15 @@ func TestAheadOfTheEngine(t *testing.T) {
 			}
 		}
 	}
-	if got := rules("f.yaml", declared); len(got) > 0 {
-		t.Errorf("declarations alone: %v", got)
+	if _, found := dsl.New().Compile(repository("f.yaml", declared+"templates: {t: {pool: p}}\n")); slices.ContainsFunc(found, func(d diag.Diagnostic) bool { return !isUnused(d) }) {
+		t.Errorf("declarations alone: %+v", found)
 	}
 	if got := rules("f.yaml", "test: x\n"); len(got) != 1 || got[0] != "not-supported" {
 		t.Errorf("test: %v", got)
 	}
 }
+
+func isUnused(d diag.Diagnostic) bool { return d.Rule == diag.Unused }
 
 func TestBadNeeds(t *testing.T) {
 	t.Parallel()
@@ -114,5 +118,16 @@ func TestCompileIsBounded(t *testing.T) {
 				t.Log(took)
 			}
 		})
+	}
+}
+
+func TestNothingFollowsFromAMisspeltSchedule(t *testing.T) {
+	t.Parallel()
+	got := rules(
+		"f.yaml", "flow: f\nteam: data\nshedule: {every: day}\ntasks: {t: {run: x, needs: [{task: t, periods: previous}]}}\n",
+		"g.yaml", "flow: g\nteam: data\nschedule: {every: day}\ntasks: {t: {run: x, needs: [{flow: f, periods: {last: 2}}]}}\n",
+	)
+	if len(got) != 1 || got[0] != diag.UnknownField {
+		t.Errorf("found %q", got)
 	}
 }

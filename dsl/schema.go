@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/big"
 	"slices"
 	"strconv"
 	"strings"
@@ -84,7 +85,7 @@ func compileSchema(text []byte) (s *schema, err error) {
 	if err != nil {
 		return nil, err
 	}
-	const name = "with.json"
+	const name = "urn:flowctl:with" // else messages would hold the working directory
 	c := jsonschema.NewCompiler()
 	c.UseLoader(noLoader{})
 	if err := c.AddResource(name, document); err != nil {
@@ -92,9 +93,22 @@ func compileSchema(text []byte) (s *schema, err error) {
 	}
 	compiled, err := c.Compile(name)
 	if err != nil {
-		return nil, err
+		return nil, schemaError(err)
 	}
 	return &schema{compiled, compiled.Validate(map[string]any{}) != nil}, nil
+}
+
+// schemaError takes the first thing that is wrong out of the library's account.
+func schemaError(err error) error {
+	var outer *jsonschema.SchemaValidationError
+	var wrong *jsonschema.ValidationError
+	if !errors.As(err, &outer) || !errors.As(outer.Err, &wrong) {
+		return err
+	}
+	for len(wrong.Causes) > 0 {
+		wrong = wrong.Causes[0]
+	}
+	return fmt.Errorf("%s: %s", strings.Join(wrong.InstanceLocation, "."), wrong.ErrorKind.LocalizedString(message.NewPrinter(language.English)))
 }
 
 // compile makes a schema of what plugins.lock says.
@@ -172,10 +186,11 @@ func (s *schema) misfits(subject string, with map[string]any, e *jsonschema.Vali
 		}
 		return out
 	case *schemakind.Required:
-		for _, name := range k.Missing {
-			out = append(out, misfit{e.InstanceLocation, false, where + " needs the setting " + strconv.Quote(name), "add `" + name + ":`"})
+		what := " needs the setting "
+		if len(k.Missing) > 1 {
+			what = " needs the settings "
 		}
-		return out
+		return one(where+what+`"`+strings.Join(k.Missing, `", "`)+`"`, "add `"+strings.Join(k.Missing, ":` and `")+":`")
 	case *schemakind.Type:
 		if template {
 			return one(where+" takes "+schemaTypes(k.Want)+", but an expression gives text", "write the value itself")
@@ -190,6 +205,11 @@ func (s *schema) misfits(subject string, with map[string]any, e *jsonschema.Vali
 			values[i] = fmt.Sprint(v)
 		}
 		return one(where+" is one of "+strings.Join(values, ", ")+", not "+strconv.Quote(fmt.Sprint(k.Got)), suggest(fmt.Sprint(k.Got), values, ""))
+	case *schemakind.Minimum, *schemakind.Maximum, *schemakind.MinLength:
+		if template {
+			return out
+		}
+		return one(where+" is out of range: "+bound(k), "")
 	case *schemakind.AnyOf, *schemakind.OneOf:
 		return one(where+" has none of the forms that it may have", "see the plugin's documentation")
 	}
@@ -200,6 +220,20 @@ func (s *schema) misfits(subject string, with map[string]any, e *jsonschema.Vali
 		out = s.misfits(subject, with, cause, out)
 	}
 	return out
+}
+
+// bound says what a number or the length of a text may be.
+func bound(k jsonschema.ErrorKind) string {
+	number := func(r *big.Rat) string { return strings.TrimSuffix(strings.TrimRight(r.FloatString(6), "0"), ".") }
+	switch k := k.(type) {
+	case *schemakind.Minimum:
+		return "at least " + number(k.Want)
+	case *schemakind.Maximum:
+		return "at most " + number(k.Want)
+	case *schemakind.MinLength:
+		return "at least " + strconv.Itoa(k.Want) + " characters"
+	}
+	return ""
 }
 
 // schemaTypes says what an author of YAML calls the types of JSON.

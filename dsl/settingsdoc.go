@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"flowctl/dsl/diag"
 	"flowctl/dsl/flow"
 )
 
@@ -17,7 +18,7 @@ func (d *decoder) settings(n *node) *settingsDraft {
 		case "version":
 			versioned = true
 			if v.kind != scalarNode || v.text != "1" {
-				d.report(v, "type", "write `version: 1`", "this flowctl reads version 1, not %s", strconv.Quote(v.text))
+				d.report(v, diag.WrongType, "write `version: 1`", "this flowctl reads version 1, not %s", strconv.Quote(v.text))
 			}
 		case "timezone":
 			s.timezone = d.text(v, "a time zone such as Asia/Shanghai")
@@ -32,7 +33,7 @@ func (d *decoder) settings(n *node) *settingsDraft {
 		}
 	})
 	if !versioned && n.kind == mappingNode {
-		d.report(n, "missing", "add `version: 1`", "flowctl.yaml does not say its version")
+		d.report(n, diag.Missing, "add `version: 1`", "flowctl.yaml does not say its version")
 	}
 	return s
 }
@@ -102,7 +103,7 @@ func (d *decoder) delay(n *node) *flow.Delay {
 
 func (d *decoder) checkOrder(n *node, wrong bool) {
 	if wrong {
-		d.report(n, "type", "exchange them", "%s is critical before it is major", d.field())
+		d.report(n, diag.WrongType, "exchange them", "%s is critical before it is major", d.field())
 	}
 }
 
@@ -119,7 +120,7 @@ func (d *decoder) watchdog(n *node) *flow.Watchdog {
 func (d *decoder) url(n *node) text {
 	t := d.text(n, "a URL such as https://example.com/ping")
 	if t.at.Line > 0 && !isURL(t.value) {
-		d.report(n, "type", "write it like https://example.com/ping", "%s is not a URL", strconv.Quote(t.value))
+		d.report(n, diag.WrongType, "write it like https://example.com/ping", "%s is not a URL", strconv.Quote(t.value))
 	}
 	return t
 }
@@ -136,7 +137,7 @@ func (d *decoder) require(at, n *node, subject string, fields ...string) {
 	}
 	for _, field := range fields {
 		if n.field(field) == nil {
-			d.report(at, "missing", "add `"+field+":`", "%s has no %s", subject, field)
+			d.report(at, diag.Missing, "add `"+field+":`", "%s has no %s", subject, field)
 		}
 	}
 }

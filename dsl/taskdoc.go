@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"flowctl/dsl/diag"
 	"flowctl/dsl/flow"
 	"flowctl/dsl/period"
 )
@@ -41,12 +42,12 @@ func (d *decoder) task(name text, n *node, s *shape) *taskDraft {
 		}
 	})
 	if run != nil && file != nil {
-		d.report(file, "duplicate", "keep one of them", "task %s has both run and file", strconv.Quote(t.name.value))
+		d.report(file, diag.Duplicate, "keep one of them", "task %s has both run and file", strconv.Quote(t.name.value))
 		d.findings[len(d.findings)-1].Related = d.related(run, "run is given here")
 	}
 	if s == &taskShape && n.kind == mappingNode && run == nil && file == nil && t.uses == nil {
 		at, hint, message := nothingToRun(name)
-		d.reportAt(at, "missing", hint, message)
+		d.reportAt(at, diag.Missing, hint, message)
 	}
 	return t
 }
@@ -64,10 +65,10 @@ func (d *decoder) file(n *node) text {
 	name := path.Join(d.folder, t.value)
 	switch {
 	case strings.Contains(t.value, "${{"):
-		d.report(n, "bad-expression", "name the file; pass what varies in args or env", "file takes no expressions: the script belongs to the commit")
+		d.report(n, diag.BadExpression, "name the file; pass what varies in args or env", "file takes no expressions: the script belongs to the commit")
 		return text{}
 	case t.value == "" || path.IsAbs(t.value) || name == ".." || strings.HasPrefix(name, "../"):
-		d.report(n, "missing-file", "name a file within the flows root, relative to this one", "%s is not within the flows root", strconv.Quote(t.value))
+		d.report(n, diag.MissingFile, "name a file within the flows root, relative to this one", "%s is not within the flows root", strconv.Quote(t.value))
 		return text{}
 	}
 	return text{name, t.at}
@@ -92,11 +93,11 @@ func (d *decoder) args(n *node) (out []flow.Arg) {
 func (d *decoder) env(n *node) (out []flow.Env) {
 	d.pairs(n, "a mapping of names to texts", func(key string, k, v *node) {
 		if !isVariable(key) {
-			d.report(k, "bad-name", "use letters, digits and '_'", "%s is not a name for an environment variable", strconv.Quote(key))
+			d.report(k, diag.BadName, "use letters, digits and '_'", "%s is not a name for an environment variable", strconv.Quote(key))
 			return
 		}
 		if strings.HasPrefix(key, "FLOWCTL_") {
-			d.report(k, "bad-name", "choose another beginning", "%s is set by flowctl: names that begin with FLOWCTL_ are its own", key)
+			d.report(k, diag.BadName, "choose another beginning", "%s is set by flowctl: names that begin with FLOWCTL_ are its own", key)
 			return
 		}
 		if t := d.template(v, "text"); t != nil {
@@ -138,8 +139,10 @@ func (d *decoder) matrix(n *node) (out []axis) {
 		}
 		d.list(v, "a list of values", func(item *node) {
 			value := d.name(item, "a name or number")
-			if slices.ContainsFunc(a.values, func(t text) bool { return t.value == value.value }) && value.at.Line > 0 {
-				d.report(item, "duplicate", "keep one of them", "%s is given twice", strconv.Quote(value.value))
+			first := slices.IndexFunc(a.values, func(t text) bool { return t.value == value.value })
+			if first >= 0 && value.at.Line > 0 {
+				d.report(item, diag.Duplicate, "keep one of them", "%s is given twice", strconv.Quote(value.value))
+				d.findings[len(d.findings)-1].Related = relatedAt(a.values[first].at, "first given here")
 				return
 			}
 			if value.at.Line > 0 {
@@ -163,7 +166,7 @@ func (d *decoder) expand(f *flowDraft) {
 	for _, t := range f.tasks {
 		names := []string{t.name.value}
 		if count := t.count(); d.made+count > maxTasks {
-			d.reportAt(t.name.at, "type", "split the file, or the matrix", "the file has more than "+strconv.Itoa(maxTasks)+" tasks, matrices expanded")
+			d.reportAt(t.name.at, diag.WrongType, "split the file, or the matrix", "the file has more than "+strconv.Itoa(maxTasks)+" tasks, matrices expanded")
 			t.matrix = nil
 		}
 		if len(t.matrix) > 0 {
@@ -222,7 +225,7 @@ func (d *decoder) need(n *node) (needDraft, bool) {
 		t := d.text(n, needShape.want)
 		need.flow, need.task = splitTask(t.value)
 		if t.at.Line > 0 && (need.task == "" || need.flow == "" && strings.HasPrefix(t.value, "/")) {
-			d.report(n, "bad-name", "write a task of this flow, or flow/task; for all tasks of a flow {flow: NAME}", "%s names no task", strconv.Quote(t.value))
+			d.report(n, diag.BadName, "write a task of this flow, or flow/task; for all tasks of a flow {flow: NAME}", "%s names no task", strconv.Quote(t.value))
 			return need, false
 		}
 		return need, t.at.Line > 0
@@ -251,7 +254,7 @@ func (d *decoder) need(n *node) (needDraft, bool) {
 		return need, false
 	}
 	if need.flow == "" && need.task == "" {
-		d.report(n, "missing", "write {task: NAME} or {flow: NAME}", "the need names neither a task nor a flow")
+		d.report(n, diag.Missing, "write {task: NAME} or {flow: NAME}", "the need names neither a task nor a flow")
 		return need, false
 	}
 	return need, true

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"flowctl/dsl/diag"
 	"flowctl/dsl/flow"
 )
 
@@ -24,7 +25,7 @@ func (d *decoder) team(c *catalogDraft, name text, k, n *node) {
 		}
 	})
 	if n.kind == mappingNode && !members {
-		d.report(k, "missing", "add `members: [NAME]`", "team %s has no members", strconv.Quote(name.value))
+		d.report(k, diag.Missing, "add `members: [NAME]`", "team %s has no members", strconv.Quote(name.value))
 	}
 	c.teams = append(c.teams, t)
 }
@@ -82,7 +83,7 @@ func (d *decoder) handoff(o *flow.Oncall, t text) {
 		if weekly {
 			want = `"Mon 09:00"`
 		}
-		d.reportAt(t.at, "bad-schedule", "write it like "+want, strconv.Quote(t.value)+" is no time for a "+string(o.Rotate)+" hand-off")
+		d.reportAt(t.at, diag.BadSchedule, "write it like "+want, strconv.Quote(t.value)+" is no time for a "+string(o.Rotate)+" hand-off")
 		return
 	}
 	o.Handoff = time.Duration(at.Hour())*time.Hour + time.Duration(at.Minute())*time.Minute
@@ -107,7 +108,7 @@ func (d *decoder) override(o *oncallDraft, n *node) {
 	})
 	d.require(n, n, "the override", "from", "to", "who")
 	if len(d.findings) == failed && v.To < v.From {
-		d.report(n, "bad-schedule", "exchange them", "the override ends before it begins")
+		d.report(n, diag.BadSchedule, "exchange them", "the override ends before it begins")
 	}
 	o.oncall.Overrides = append(o.oncall.Overrides, v)
 }
@@ -116,7 +117,7 @@ func (d *decoder) override(o *oncallDraft, n *node) {
 func (d *decoder) date(n *node) string {
 	t := d.text(n, "a date such as 2026-12-24")
 	if _, err := time.Parse(time.DateOnly, t.value); err != nil && t.at.Line > 0 {
-		d.report(n, "bad-schedule", "write it like 2026-12-24", "%s is no date", strconv.Quote(t.value))
+		d.report(n, diag.BadSchedule, "write it like 2026-12-24", "%s is no date", strconv.Quote(t.value))
 	}
 	return t.value
 }
@@ -136,7 +137,7 @@ func (d *decoder) escalation(n *node) (out []flow.Escalation) {
 		})
 		d.require(item, item, "the step", "after", "notify")
 		if len(out) > 0 && after.set() && e.After <= out[len(out)-1].After {
-			d.report(item, "type", "sort the steps by `after`", "this step does not come after the one before it")
+			d.report(item, diag.WrongType, "sort the steps by `after`", "this step does not come after the one before it")
 		}
 		out = append(out, e)
 	})

@@ -3,6 +3,7 @@ package dsl
 import (
 	"strings"
 
+	"flowctl/dsl/diag"
 	"flowctl/dsl/expr"
 	"flowctl/dsl/flow"
 	"flowctl/dsl/period"
@@ -51,10 +52,11 @@ func (d *decoder) condition(n *node) *flow.Template {
 	}
 	source := strings.TrimSpace(t.value)
 	if source == "" {
-		d.report(n, "bad-expression", "remove `when` to run always", "the condition is empty")
+		d.report(n, diag.BadExpression, "remove `when` to run always", "the condition is empty")
 		return nil
 	}
-	return &flow.Template{Parts: []flow.Part{{Expr: source, Pos: d.place(n)(strings.Index(t.value, source))}}, Pos: t.at}
+	part := expr.Expression(source, strings.Index(t.value, source), d.place(n))
+	return &flow.Template{Parts: []flow.Part{part}, Pos: t.at}
 }
 
 // parseTemplate splits a text into literals and expressions.
@@ -91,30 +93,35 @@ func (b *builder) checkTemplates(d *taskDraft, t *flow.Task) {
 			b.report(p.Pos, p.Rule, p.Hint, p.Message)
 		}
 	}
-	check(t.Run, expr.Run)
-	check(t.When, expr.When)
-	for _, a := range t.Args {
-		check(a.Value, expr.Dispatch)
-	}
+	eachScoped(t, check)
 	for _, e := range t.Env {
-		check(e.Value, expr.Config)
 		b.secrets(e.Value)
 	}
-	eachTemplate(t.With, func(value *flow.Template) {
-		check(value, expr.Config)
-		b.secrets(value)
-	})
+	eachTemplate(t.With, b.secrets)
+}
+
+// eachScoped visits the templates of a task with their scopes.
+func eachScoped(t *flow.Task, visit func(*flow.Template, expr.Scope)) {
+	visit(t.Run, expr.Run)
+	visit(t.When, expr.When)
+	for _, a := range t.Args {
+		visit(a.Value, expr.Dispatch)
+	}
+	for _, e := range t.Env {
+		visit(e.Value, expr.Config)
+	}
+	eachTemplate(t.With, func(value *flow.Template) { visit(value, expr.Config) })
 	if t.Gate != nil {
-		check(t.Gate.URL, expr.Dispatch)
+		visit(t.Gate.URL, expr.Dispatch)
 	}
 	for _, r := range t.Alerts.Rules {
-		check(r.When, expr.When)
+		visit(r.When, expr.When)
 	}
 	for _, path := range t.Inputs {
-		check(path, expr.Creation)
+		visit(path, expr.Creation)
 	}
 	for _, path := range t.Outputs {
-		check(path, expr.Creation)
+		visit(path, expr.Creation)
 	}
 }
 
@@ -126,7 +133,7 @@ func (b *builder) secrets(t *flow.Template) {
 	for _, use := range b.programs.Secrets(t, expr.Config) {
 		l := b.lookup()
 		l.secret(text{use.Name, use.Pos})
-		b.findings = append(b.findings, l.findings...)
+		b.findings = append(b.findings, l.found...)
 		if s := b.catalog.secrets[use.Name]; s != nil {
 			b.allow(text{use.Name, use.Pos}, "secret", s.Teams, s.Pos)
 		}

@@ -4,12 +4,14 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"flowctl/dsl/diag"
 )
 
 // skeleton reads a template: its parameters now, its task at each use, when they have values.
 func (d *decoder) skeleton(c *catalogDraft, name text, n *node) {
 	t := &templateDraft{name: name, src: d.src, folder: d.folder}
-	d.object(n, &templateShape, func(key string, v *node) {
+	d.fields(n, &templateShape, nil, func(key string, v *node) { // what is ahead of the engine is told at a use
 		if key == "params" {
 			d.pairs(v, "a mapping of names to parameters", func(_ string, k, v *node) {
 				t.params = append(t.params, d.parameter(k, v))
@@ -33,7 +35,7 @@ func (d *decoder) parameter(k, n *node) parameter {
 	if n.kind == scalarNode {
 		p.typ = d.oneOf(n, types...).value
 		if p.typ == "enum" {
-			d.report(n, "missing", "write {type: enum, values: [a, b]}", "an enum needs its values")
+			d.report(n, diag.Missing, "write {type: enum, values: [a, b]}", "an enum needs its values")
 		}
 		return p
 	}
@@ -52,11 +54,11 @@ func (d *decoder) parameter(k, n *node) parameter {
 		}
 	})
 	if (p.typ == "enum") != (len(p.values) > 0) && n.kind == mappingNode {
-		d.report(n, "type", "write {type: enum, values: [a, b]}", "an enum, and nothing else, has values")
+		d.report(n, diag.WrongType, "write {type: enum, values: [a, b]}", "an enum, and nothing else, has values")
 	}
 	if p.def != nil {
 		if want := p.refuse(p.def); want != "" {
-			d.report(p.def, "type", "", "the parameter %s takes %s, not %s", strconv.Quote(p.name.value), want, p.def.describe())
+			d.report(p.def, diag.WrongType, "", "the parameter %s takes %s, not %s", strconv.Quote(p.name.value), want, p.def.describe())
 		}
 	}
 	return p

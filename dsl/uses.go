@@ -10,9 +10,9 @@ import (
 	"flowctl/dsl/flow"
 )
 
-// resolve returns the tasks as written, those that use a template filled in from it.
+// resolve returns the tasks as written, those that use a template filled in from it, needs on tasks by their old names led to the new ones.
 func (b *builder) resolve() []*taskDraft {
-	if !slices.ContainsFunc(b.draft.tasks, func(d *taskDraft) bool { return d.uses != nil }) {
+	if len(b.former) == 0 && !slices.ContainsFunc(b.draft.tasks, func(d *taskDraft) bool { return d.uses != nil }) {
 		return b.draft.tasks
 	}
 	out := make([]*taskDraft, len(b.draft.tasks))
@@ -21,6 +21,9 @@ func (b *builder) resolve() []*taskDraft {
 		out[i] = d
 		if d.uses != nil {
 			out[i] = b.fromTemplate(d, &budget)
+		}
+		if len(b.former) > 0 {
+			out[i] = b.followRenames(out[i])
 		}
 	}
 	return out
@@ -36,7 +39,7 @@ func (b *builder) fromTemplate(d *taskDraft, budget *int) *taskDraft {
 	t := b.catalog.templates[name.value]
 	if t == nil {
 		hint := b.suggest(name.value, func() []string { return sortedKeys(b.catalog.templates) }, "templates: ")
-		b.unknown(name, "unknown-template", "template", hint)
+		b.unknown(name, diag.UnknownTemplate, "template", hint)
 		return d
 	}
 	values, ok := b.arguments(d.uses, t)
@@ -44,7 +47,7 @@ func (b *builder) fromTemplate(d *taskDraft, budget *int) *taskDraft {
 		return d
 	}
 	if *budget -= int(t.task.size); *budget < 0 {
-		b.report(name.at, "type", "split the flow", "the flow grows beyond "+strconv.Itoa(maxNodes)+" values when its templates are filled in")
+		b.report(name.at, diag.WrongType, "split the flow", "the flow grows beyond "+strconv.Itoa(maxNodes)+" values when its templates are filled in")
 		return d
 	}
 	source := *t.src
@@ -59,9 +62,24 @@ func (b *builder) fromTemplate(d *taskDraft, budget *int) *taskDraft {
 	task := d.over(own)
 	if task.run == nil && task.file.value == "" && !slices.ContainsFunc(s.findings, isError) {
 		at, hint, message := nothingToRun(d.name)
-		b.report(at, "missing", hint, message)
+		b.report(at, diag.Missing, hint, message)
 	}
 	return task
+}
+
+// relateUse adds the use of a template to what was found in the template.
+func (b *builder) relateUse(d *taskDraft, found []finding) {
+	if d.uses == nil {
+		return
+	}
+	t := b.catalog.templates[d.uses.template.value]
+	for i := range found {
+		f := &found[i]
+		inTemplate := t != nil && f.File == t.src.path && (f.File != b.draft.file || f.Line < d.name.at.Line)
+		if inTemplate && f.Related == nil {
+			f.Related = relatedAt(d.uses.template.at, "used here")
+		}
+	}
 }
 
 func isError(d diag.Diagnostic) bool { return d.Severity == diag.Error }
@@ -74,12 +92,12 @@ func (b *builder) arguments(u *usesDraft, t *templateDraft) (values map[string]v
 		i := slices.IndexFunc(t.params, func(p parameter) bool { return p.name.value == a.name.value })
 		if i < 0 {
 			hint := b.suggest(a.name.value, t.names, "parameters: ")
-			b.report(a.name.at, "unknown-field", hint, "the template "+t.name.value+" has no parameter "+strconv.Quote(a.name.value))
+			b.report(a.name.at, diag.UnknownField, hint, "the template "+t.name.value+" has no parameter "+strconv.Quote(a.name.value))
 			ok = false
 			continue
 		}
 		if want := t.params[i].refuse(a.value); want != "" {
-			b.report(a.at, "type", "", "the parameter "+a.name.value+" takes "+want+", not "+a.value.describe())
+			b.report(a.at, diag.WrongType, "", "the parameter "+a.name.value+" takes "+want+", not "+a.value.describe())
 			b.relate(t.params[i].name.at, "declared here")
 			ok = false
 		}
@@ -90,7 +108,7 @@ func (b *builder) arguments(u *usesDraft, t *templateDraft) (values map[string]v
 			continue
 		}
 		if p.def == nil {
-			b.report(u.template.at, "missing", "write uses: {template: "+t.name.value+", params: {"+p.name.value+": …}}",
+			b.report(u.template.at, diag.Missing, "write uses: {template: "+t.name.value+", params: {"+p.name.value+": …}}",
 				"the template "+t.name.value+" needs the parameter "+strconv.Quote(p.name.value))
 			b.relate(p.name.at, "declared here")
 			ok = false
@@ -228,6 +246,7 @@ func (s *substitution) scalar(n *node, condition bool) *node {
 		if len(refs) == 1 && refs[0].start == 0 && refs[0].end == len(p.Expr) {
 			v, ok := s.value(n, refs[0], start)
 			if !ok {
+				edits = append(edits, edit{start, end, "''"})
 				continue
 			}
 			open := strings.LastIndex(n.text[:start], "${{")
@@ -253,24 +272,21 @@ type edit struct {
 func (s *substitution) inExpression(n *node, source string, at int) (edits []edit) {
 	for _, r := range references(source, "template") {
 		v, ok := s.value(n, r, at)
-		if !ok {
-			continue
-		}
-		if strings.Contains(v.text, "${{") {
-			s.reportAt(s.src.cursor(n).place(at+r.start), "bad-expression", "write ${{ template."+r.name+" }} alone",
+		if ok && strings.Contains(v.text, "${{") {
+			s.reportAt(s.src.cursor(n).place(at+r.start), diag.BadExpression, "write ${{ template."+r.name+" }} alone",
 				"the parameter "+r.name+" holds expressions itself, so it cannot be part of another")
-			continue
+			v = value{}
 		}
 		edits = append(edits, edit{at + r.start, at + r.end, v.literal()})
 	}
 	return edits
 }
 
-// value looks a parameter up.
+// value looks a parameter up. One that does not exist is reported, and empty.
 func (s *substitution) value(n *node, r reference, at int) (value, bool) {
 	v, ok := s.values[r.name]
 	if !ok {
-		s.reportAt(s.src.cursor(n).place(at+r.start), "bad-expression", suggest(r.name, sortedKeys(s.values), "parameters: "),
+		s.reportAt(s.src.cursor(n).place(at+r.start), diag.BadExpression, suggest(r.name, sortedKeys(s.values), "parameters: "),
 			"the template has no parameter "+strconv.Quote(r.name))
 	}
 	return v, ok

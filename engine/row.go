@@ -76,7 +76,9 @@ type TaskRun struct {
 	Outputs  map[string]string // written to $FLOWCTL_OUTPUT or given by an operator
 	Started  period.Instant
 	Finished period.Instant
-	Alerted  bool // an event told of trouble with it, or with it in an older version, and none that it is over
+	// When it was marked as late: with its dependencies (dependency_timeout) and with its success (output_timeout).
+	DependencyLate, OutputLate period.Instant
+	Alerted                    bool // an event told of trouble with it, or with it in an older version, and none that it is over
 }
 
 // Attempt is one execution of a task run on one agent.

@@ -167,6 +167,9 @@ type TaskRunView struct {
 	Outputs    map[string]string `json:"outputs,omitempty"`
 	StartedAt  *time.Time        `json:"started_at,omitempty"`
 	FinishedAt *time.Time        `json:"finished_at,omitempty"`
+	// When it was marked as late: with its dependencies, and with its success.
+	DependencyLateAt *time.Time `json:"dependency_late_at,omitempty"`
+	OutputLateAt     *time.Time `json:"output_late_at,omitempty"`
 }
 
 // AttemptView is one execution.
@@ -213,6 +216,7 @@ const (
 	BlockRetry      BlockerKind = "retry"           // Until says when
 	BlockFlowLimit  BlockerKind = "flow_limit"      // Holders are the runs that take the slots
 	BlockTaskLimit  BlockerKind = "task_limit"      // Holders are the task runs that take the slots
+	BlockPool       BlockerKind = "pool"            // Ref is the pool, Holders are the task runs that take its slots
 	BlockAgent      BlockerKind = "no_agent"        // Message says why each agent cannot take it
 	BlockSlots      BlockerKind = "agents_busy"     // every eligible agent is full
 	BlockBackfill   BlockerKind = "backfill_paused"

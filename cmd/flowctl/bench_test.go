@@ -88,24 +88,47 @@ func rawBest(b *testing.B) time.Duration {
 	return best
 }
 
+// chainFlow is a flow of n tasks, each of which needs the one before.
+func chainFlow(n int) string {
+	var flow bytes.Buffer
+	fmt.Fprintf(&flow, "flow: chain%d\nteam: data\ntasks:\n  t0: {run: 'true'}\n", n)
+	for i := 1; i < n; i++ {
+		fmt.Fprintf(&flow, "  t%d: {run: 'true', needs: [t%d]}\n", i, i-1)
+	}
+	return flow.String()
+}
+
 // BenchmarkChain is a run of 1,000 tasks, each of which needs the one before: server, store, agent and plugin stand in every
 // step. The baseline is `sh -c true`, one after the other.
 func BenchmarkChain(b *testing.B) {
-	var flows bytes.Buffer
-	fmt.Fprint(&flows, "flow: chain\nteam: data\ntasks:\n  t0: {run: 'true'}\n")
-	for i := 1; i < many; i++ {
-		fmt.Fprintf(&flows, "  t%d: {run: 'true', needs: [t%d]}\n", i, i-1)
-	}
-	_, c := benchSite(b, flows.String())
+	_, c := benchSite(b, chainFlow(many))
 	var ours, raw time.Duration
 	for b.Loop() {
 		raw += rawSteps(b, 1) / 2
-		r := runToEnd(b, c, "chain")
+		r := runToEnd(b, c, fmt.Sprint("chain", many))
 		ours += r.FinishedAt.Sub(r.CreatedAt)
 		raw += rawSteps(b, 1) / 2
 	}
 	b.ReportMetric(float64(ours.Microseconds())/float64(b.N*many), "µs/step")
 	b.ReportMetric(float64(ours)/float64(raw), "x-raw")
+}
+
+// BenchmarkChainGrowth runs a chain of 250 tasks and one of 4,000; x-flat is the time of a step of the long one over that of a step of
+// the short one, which runs before and after it.
+func BenchmarkChainGrowth(b *testing.B) {
+	const short, long = 250, 4000
+	_, c := benchSite(b, chainFlow(short)+"---\n"+chainFlow(long))
+	step := func(n int) time.Duration {
+		r := runToEnd(b, c, fmt.Sprint("chain", n))
+		return r.FinishedAt.Sub(r.CreatedAt) / time.Duration(n)
+	}
+	var few, lot time.Duration
+	for b.Loop() {
+		few += step(short) / 2
+		lot += step(long)
+		few += step(short) / 2
+	}
+	b.ReportMetric(float64(lot)/float64(few), "x-flat")
 }
 
 // BenchmarkFanOut is a run of one task, 1,000 that need it, and one that needs these. The baseline is `sh -c true` at the best

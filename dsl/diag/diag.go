@@ -15,10 +15,11 @@ type Diagnostic struct {
 	Line     int      `json:"line"` // from 1; 0 = the whole file
 	Col      int      `json:"col"`  // from 1, in characters
 	Severity Severity `json:"severity"`
-	Rule     string   `json:"rule"`              // stable id, e.g. unknown-task
+	Rule     string   `json:"rule"`              // id of a Rule, e.g. unknown-task
 	Message  string   `json:"message"`           // one line, lower case
 	Hint     string   `json:"hint,omitempty"`    // what to do about it
 	Path     string   `json:"path,omitempty"`    // field path, e.g. tasks.load.retry.limit
+	Source   string   `json:"source,omitempty"`  // the line, unless it is empty, very long or holds a secret
 	Related  *Related `json:"related,omitempty"` // e.g. where the name was first defined
 }
 

@@ -13,8 +13,6 @@ import (
 
 // TextOptions say how WriteText shows diagnostics.
 type TextOptions struct {
-	// Source returns the content of a file, nil when it is not known; nil Source shows no lines.
-	Source func(file string) []byte
 	// Name returns how a file is called where the reader stands; nil shows it as it is.
 	Name func(file string) string
 	// Color marks severities, carets and hints with terminal colours.
@@ -39,8 +37,6 @@ func WriteText(w io.Writer, list []Diagnostic, o TextOptions) error {
 type textWriter struct {
 	*bufio.Writer
 	TextOptions
-	file  string
-	lines []string // of file
 }
 
 // The colours, as escape sequences of the terminal.
@@ -88,34 +84,17 @@ func (t *textWriter) place(file string, line, col int) string {
 
 // snippet writes the line of a diagnostic with a caret below its column, and returns the margin for what follows.
 func (t *textWriter) snippet(d *Diagnostic, color string) (margin string) {
-	line, ok := t.line(d.File, d.Line)
-	if !ok {
+	if d.Source == "" {
 		return "  "
 	}
 	number := strconv.Itoa(d.Line)
 	margin = strings.Repeat(" ", max(len(number), 3)+1)
-	text, pad, mark := excerpt(line, d.Col)
+	text, pad, mark := excerpt(d.Source, d.Col)
 	fmt.Fprintf(t, "%s %s\n", t.paint(dim, fmt.Sprintf("%*s |", len(margin)-1, number)), text)
 	if mark != "" {
 		fmt.Fprintf(t, "%s %s%s\n", t.paint(dim, margin+"|"), pad, t.paint(color, mark))
 	}
 	return margin
-}
-
-// line returns a line of a file, counted from 1.
-func (t *textWriter) line(file string, n int) (string, bool) {
-	if t.Source == nil || n < 1 {
-		return "", false
-	}
-	if t.file != file || t.lines == nil {
-		text := strings.TrimPrefix(string(t.Source(file)), "\ufeff")
-		text = strings.ReplaceAll(strings.ReplaceAll(text, "\r\n", "\n"), "\r", "\n")
-		t.file, t.lines = file, strings.Split(text, "\n")
-	}
-	if n > len(t.lines) || len(t.lines) == 1 && t.lines[0] == "" {
-		return "", false
-	}
-	return t.lines[n-1], true
 }
 
 // excerpt returns the part of a line around a column, the space before the caret and the caret with a tail below the rest
@@ -179,10 +158,19 @@ func clean(s string) string {
 
 // Summary counts diagnostics in words: 2 errors and 1 warning in 2 files. It is empty when there are none.
 func Summary(list []Diagnostic) string {
-	errors, warnings := 0, 0
+	if len(list) == 0 {
+		return ""
+	}
 	files := make(map[string]bool)
 	for _, d := range list {
 		files[d.File] = true
+	}
+	return counts(list) + " in " + plural(len(files), "file")
+}
+
+func counts(list []Diagnostic) string {
+	errors, warnings := 0, 0
+	for _, d := range list {
 		if d.Severity == Warning {
 			warnings++
 		} else {
@@ -196,10 +184,7 @@ func Summary(list []Diagnostic) string {
 	if warnings > 0 {
 		parts = append(parts, plural(warnings, "warning"))
 	}
-	if len(parts) == 0 {
-		return ""
-	}
-	return strings.Join(parts, " and ") + " in " + plural(len(files), "file")
+	return strings.Join(parts, " and ")
 }
 
 func plural(n int, word string) string {

@@ -2,6 +2,7 @@ package diag_test
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 
@@ -28,8 +29,9 @@ func TestWriteTextPutsTheCaretBelowThePlace(t *testing.T) {
 			t.Parallel()
 			var b strings.Builder
 			d := diag.Diagnostic{File: "f.yaml", Line: c.line, Col: c.col, Rule: "type", Message: "bad"}
-			err := diag.WriteText(&b, []diag.Diagnostic{d}, diag.TextOptions{Source: func(string) []byte { return []byte(source) }})
-			if err != nil {
+			list := []diag.Diagnostic{d}
+			diag.Quote(list, func(string) []byte { return []byte(source) })
+			if err := diag.WriteText(&b, list, diag.TextOptions{}); err != nil {
 				t.Fatal(err)
 			}
 			lines := strings.Split(b.String(), "\n")
@@ -37,6 +39,24 @@ func TestWriteTextPutsTheCaretBelowThePlace(t *testing.T) {
 				t.Errorf("got\n%s\n%s\nwant\n%s\n%s", lines[1], lines[2], c.text, c.mark)
 			}
 		})
+	}
+}
+
+func TestQuoteLeavesSecretsAndLongLinesOut(t *testing.T) {
+	t.Parallel()
+	list := []diag.Diagnostic{
+		{File: "a", Line: 0}, {File: "a", Line: 1}, {File: "a", Line: 2, Rule: diag.SecretInPlainText}, {File: "a", Line: 2}, {File: "a", Line: 3},
+		{File: "a", Line: 9}, {File: "b", Line: 1}, {File: "c", Line: 2},
+	}
+	diag.Quote(list, func(file string) []byte {
+		return map[string][]byte{"a": []byte("\ufeffone\r\ntwo\r" + strings.Repeat("x", 1001)), "c": []byte("x\n\ty\n")}[file]
+	})
+	var got []string
+	for _, d := range list {
+		got = append(got, d.Source)
+	}
+	if want := []string{"", "one", "", "", "", "", "", "\ty"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 

@@ -42,7 +42,7 @@ tasks:
 `, i%100, i, i, i%3, i%60, i)
 	for t := range tasks {
 		fmt.Fprintf(&b, "  t%d:\n    run: |\n      set -e\n      ./step.sh --day ${{ ds }} --table ${{ quote(params.table) }} --step %d\n", t, t)
-		fmt.Fprintf(&b, "    timeout: %dm\n    retry: {limit: %d, delay: 30s}\n", 10+t, t%4)
+		fmt.Fprintf(&b, "    timeout: %dm\n    retry: {limit: %d, delay: 30s}\n", 10+t, 1+t%3)
 		switch {
 		case t > 1:
 			fmt.Fprintf(&b, "    needs: [t%d, t%d]\n", t-1, t/2)

@@ -326,8 +326,18 @@ func FuzzTemplate(f *testing.F) {
 	v := values(f)
 	f.Fuzz(func(t *testing.T, text string) {
 		template, problems := ParseTemplate(text, linePos)
+		for _, p := range problems {
+			if p.Pos.Col < 1 || p.Pos.Col > len(text)+1 {
+				t.Fatalf("%q: a problem at %d", text, p.Pos.Col)
+			}
+		}
 		if len(problems) > 0 {
 			return
+		}
+		for _, p := range template.Parts {
+			if p.Expr != "" && !strings.HasPrefix(text[p.Pos.Col-1:], p.Expr) || p.Expr == "" && !strings.Contains(strings.ReplaceAll(text, "$${{", "${{"), p.Lit) {
+				t.Fatalf("%q has no part %+v", text, p)
+			}
 		}
 		var ps Programs
 		for _, scope := range []Scope{Creation, Dispatch, Run, When} {
@@ -338,6 +348,44 @@ func FuzzTemplate(f *testing.F) {
 			if _, err := ps.Text(template, scope, v); err == nil && bad && scope != When {
 				t.Fatal("a refused template ran")
 			}
+		}
+	})
+}
+
+// FuzzShift moves a time by anything, and back: elapsed time comes back to the same instant.
+func FuzzShift(f *testing.F) {
+	for _, by := range []string{"-1d", "2w", "1h30m", "1000000s", "1000001s", "-", "", "--1d", "1", "٣d", "1d-2h", "99999999999999999999d", "0s"} {
+		f.Add(by)
+	}
+	t0 := time.Date(2026, 11, 19, 13, 0, 0, 0, time.UTC)
+	f.Fuzz(func(t *testing.T, by string) {
+		moved, err := shift(t0, by)
+		if err != nil {
+			if !moved.Equal(t0) || len(err.Error()) > 250 {
+				t.Fatalf("%q moves by %v: %v", by, moved.Sub(t0), err)
+			}
+			return
+		}
+		if strings.HasPrefix(by, "-") == moved.After(t0) && !moved.Equal(t0) {
+			t.Fatalf("%q moves to %v", by, moved)
+		}
+		back, err := shift(moved, strings.TrimPrefix("-"+by, "--"))
+		if err != nil || !back.Equal(t0) {
+			t.Fatalf("%q and back is %v (%v)", by, back, err)
+		}
+	})
+}
+
+// FuzzDate prints a time in any format: of bounded length, and a format without % as it stands.
+func FuzzDate(f *testing.F) {
+	for _, format := range []string{"%Y%m%d", "%F %T", "%%", "%", "%Q", "no directive", "%Y\x00", "日%d", "%\xff"} {
+		f.Add(format)
+	}
+	t0 := time.Date(2026, 11, 9, 3, 4, 5, 6000, time.UTC)
+	f.Fuzz(func(t *testing.T, format string) {
+		text, err := strftime(t0, format)
+		if err == nil && (len(text) > 10*len(format) || !strings.Contains(format, "%") && text != format) {
+			t.Fatalf("%q prints %q", format, text)
 		}
 	})
 }

@@ -365,17 +365,22 @@ func (ps *Programs) Secrets(t *flow.Template, scope Scope) (uses []Use) {
 	return uses
 }
 
-// place moves the position of an expression on to a character of its first line; on later lines only the line is known.
-func place(part *flow.Part, at int) flow.Pos {
-	pos := part.Pos
-	for i, c := range []rune(part.Expr) {
-		if i >= at {
-			break
-		}
-		pos.Col++
-		if c == '\n' {
-			pos.Line, pos.Col = pos.Line+1, 1
-		}
+// Fixed returns the value of a condition that has the same one whatever the values, such as 1 == 2; false when it has not, or cannot
+// be evaluated.
+func (ps *Programs) Fixed(t *flow.Template) (value, ok bool) {
+	if t == nil || len(t.Parts) != 1 || t.Parts[0].Expr == "" {
+		return false, false
 	}
-	return pos
+	p := ps.get(When, t.Parts[0].Expr)
+	if len(p.findings) > 0 {
+		return false, false
+	}
+	if folded, ok := p.code.Node().(*ast.BoolNode); ok {
+		return folded.Value, true
+	}
+	if len(p.names) > 0 {
+		return false, false
+	}
+	value, err := ps.Bool(t, When, &Values{})
+	return value, err == nil
 }

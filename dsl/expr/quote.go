@@ -9,7 +9,7 @@ import (
 // there; nil when the runner has no such language.
 func Quoter(runner string) func(string) string {
 	switch runner {
-	case "shell":
+	case "shell", "ssh":
 		return quoteShell
 	case "python":
 		return quotePython

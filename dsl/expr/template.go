@@ -2,7 +2,9 @@ package expr
 
 import (
 	"strings"
+	"unicode"
 
+	"flowctl/dsl/diag"
 	"flowctl/dsl/flow"
 )
 
@@ -16,8 +18,8 @@ type Problem struct {
 
 // The rules of problems.
 const (
-	BadExpression = "bad-expression"
-	UnquotedParam = "unquoted-param"
+	BadExpression = diag.BadExpression
+	UnquotedParam = diag.UnquotedParam
 )
 
 // ParseTemplate splits text into literals and expressions; pos gives the place of a byte of the text. Write $${{ for a
@@ -56,7 +58,7 @@ func ParseTemplate(text string, pos func(byteOffset int) flow.Pos) (*flow.Templa
 		if source = strings.TrimSpace(source); source == "" {
 			problems = append(problems, Problem{pos(open), BadExpression, "the expression is empty", "write a value, such as ${{ ds }}"})
 		} else {
-			t.Parts = append(t.Parts, flow.Part{Expr: source, Pos: pos(start)})
+			t.Parts = append(t.Parts, Expression(source, start, pos))
 		}
 		i = end + 2
 		litAt = i
@@ -64,6 +66,36 @@ func ParseTemplate(text string, pos func(byteOffset int) flow.Pos) (*flow.Templa
 	lit.WriteString(text[i:])
 	flush()
 	return t, problems
+}
+
+// Expression returns the part that an expression makes, which begins at an offset of a text; pos is as for ParseTemplate.
+func Expression(source string, start int, pos func(byteOffset int) flow.Pos) flow.Part {
+	part := flow.Part{Expr: source, Pos: pos(start)}
+	next, count := part.Pos, 0
+	for i, r := range source {
+		if !unicode.IsSpace(r) { // folded lines make spaces of other lengths
+			if at := pos(start + i); at != next {
+				part.Jumps = append(part.Jumps, flow.Jump{At: count, Pos: at})
+				next = at
+			}
+		}
+		next.Col++
+		count++
+	}
+	return part
+}
+
+// place returns where a character of an expression stands.
+func place(part *flow.Part, at int) flow.Pos {
+	pos, from := part.Pos, 0
+	for _, j := range part.Jumps {
+		if j.At > at {
+			break
+		}
+		pos, from = j.Pos, j.At
+	}
+	pos.Col += max(at-from, 0)
+	return pos
 }
 
 // expressionEnd returns where the }} is that ends the expression beginning at i: not one within a string, and not the end

@@ -170,6 +170,14 @@ type Part struct {
 	Lit  string `json:"lit,omitempty"`
 	Expr string `json:"expr,omitempty"` // source without ${{ }}
 	Pos  Pos    `json:"pos"`            // of the expression's first character
+	// Jumps tell where the expression goes on elsewhere than one column further: on another line, behind a quote that is written twice.
+	Jumps []Jump `json:"-"`
+}
+
+// Jump is the place of one character of an expression.
+type Jump struct {
+	At  int // characters before it
+	Pos Pos
 }
 
 // Const returns the text of a template without expressions.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
+	"slices"
 	"strings"
 
 	"github.com/netresearch/go-cron"
@@ -15,6 +16,7 @@ type cronTable struct {
 	minute, hour, dom, month, dow uint64
 	dayOr                         bool // both day fields are set: either may match
 	everyHour                     bool // follows elapsed time where clocks are changed
+	never                         bool // no month has such a day
 }
 
 const (
@@ -30,13 +32,19 @@ const (
 )
 
 func parseCron(text string) (*cronTable, error) {
-	switch fields := strings.Fields(text); {
+	fields := strings.Fields(text)
+	switch {
 	case strings.HasPrefix(text, "@"):
 		return nil, errors.New("macros such as @daily are not supported; write five fields: minute hour day month weekday")
 	case len(fields) > 0 && strings.Contains(fields[0], "TZ="):
 		return nil, errors.New("the time zone belongs into `timezone`, not into the cron expression")
 	case len(fields) != 5:
 		return nil, fmt.Errorf("%q has %d fields, want five: minute hour day month weekday", text, len(fields))
+	}
+	for _, field := range fields {
+		if slices.Contains(strings.Split(field, ","), "") { // go-cron takes it for a value that never comes
+			return nil, fmt.Errorf("%q lists nothing before or after a comma", field)
+		}
 	}
 	parser, err := cron.TryNewParser(cronFields)
 	if err != nil {
@@ -60,9 +68,8 @@ func parseCron(text string) (*cronTable, error) {
 		everyHour: spec.Hour&allHours == allHours,
 	}
 	// Eight years hold a 29 February, also across 2100; dates that this window lacks never come.
-	if _, ok := c.next(wallOf(2000, 1, 1)); !ok {
-		return nil, fmt.Errorf("%q never fires: no month has such a day", text)
-	}
+	_, fires := c.next(wallOf(2000, 1, 1))
+	c.never = !fires
 	return c, nil
 }
 
@@ -200,6 +207,9 @@ func (c *cronTable) spans(z *zone, i int) (own, skipped fireSpan) {
 
 // fireAfter returns the first fire after t.
 func (c *cronTable) fireAfter(z *zone, t Instant) (Instant, bool) {
+	if c.never {
+		return 0, false
+	}
 	after := floorDiv(int64(t), second)
 	for i := z.at(after); i < len(z.segments); i++ {
 		own, skipped := c.spans(z, i)
@@ -222,6 +232,9 @@ func (c *cronTable) fireAfter(z *zone, t Instant) (Instant, bool) {
 
 // fireUntil returns the last fire at or before t.
 func (c *cronTable) fireUntil(z *zone, t Instant) (Instant, bool) {
+	if c.never {
+		return 0, false
+	}
 	until := floorDiv(int64(t), second)
 	for i := z.at(until); i >= 0; i-- {
 		own, skipped := c.spans(z, i)

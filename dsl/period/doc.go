@@ -1,6 +1,6 @@
 // Package period is the arithmetic of schedules: which periods exist, when their runs are due, what they are called, and
-// which upstream periods a run needs. It is pure: no clock, no I/O after New, the same answers on every machine (the
-// time zone data is embedded).
+// which upstream periods a run needs. It is pure: no clock, no I/O, the same answers on every machine ([Zone] knows the
+// embedded tz database alone).
 //
 // A [Schedule] is made from a [Spec] by [New], or by a [Cache] when thousands of flows share a few schedules. It knows the
 // instants at which its zone changes its offset and works on plain numbers, so that most questions cost tens of nanoseconds.

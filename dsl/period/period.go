@@ -72,21 +72,21 @@ const (
 
 // Spec is a schedule as written in a flow. Exactly one of Every, Cron and Once is set, or none for on-demand flows.
 type Spec struct {
-	Every    string        // hour, day, week, month
-	Cron     string        // five fields
-	Once     string        // local clock time, 2026-11-20T10:00
-	At       string        // hour ":01", day "00:01", week "Mon 00:02", month "1 00:05"; empty = the kind's default
-	Timezone string        // IANA name; empty = UTC
-	Start    string        // local date or clock time; empty = none
-	End      string        // local date or clock time; empty = none. No period begins at or after it
-	Calendar *CalendarSpec // nil = every day
+	Every    string        `json:"every,omitempty"`    // hour, day, week, month
+	Cron     string        `json:"cron,omitempty"`     // five fields
+	Once     string        `json:"once,omitempty"`     // local clock time, 2026-11-20T10:00
+	At       string        `json:"at,omitempty"`       // hour ":01", day "00:01", week "Mon 00:02", month "1 00:05"; empty = the kind's default
+	Timezone string        `json:"timezone,omitempty"` // IANA name; empty = UTC
+	Start    string        `json:"start,omitempty"`    // local date or clock time; empty = none
+	End      string        `json:"end,omitempty"`      // local date or clock time; empty = none. No period begins at or after it
+	Calendar *CalendarSpec `json:"calendar,omitempty"` // nil = every day
 }
 
 // CalendarSpec names the days on which hour and day periods may begin. Dates are local to the schedule.
 type CalendarSpec struct {
-	Days    []string // mon … sun; empty = all
-	Exclude []string // 2026-10-01 or 2026-10-01..2026-10-07
-	Include []string // as Exclude; wins over it
+	Days    []string `json:"days,omitempty"`    // mon … sun; empty = all
+	Exclude []string `json:"exclude,omitempty"` // 2026-10-01 or 2026-10-01..2026-10-07
+	Include []string `json:"include,omitempty"` // as Exclude; wins over it
 }
 
 // SpecError says which field of a Spec is wrong.

@@ -296,7 +296,8 @@ func TestSpecErrors(t *testing.T) {
 		{"zone alone in cron", Spec{Cron: "TZ="}, "cron"},
 		{"fields", Spec{Cron: "* * * *"}, "cron"},
 		{"minute", Spec{Cron: "60 * * * *"}, "cron"},
-		{"never", Spec{Cron: "0 0 30 2 *"}, "cron"},
+		{"empty list", Spec{Cron: ", 1 1 1 0"}, "cron"},
+		{"empty value of a list", Spec{Cron: "0 1,,2 * * *"}, "cron"},
 		{"zone", Spec{Every: "day", Timezone: "Mars/Olympus"}, "timezone"},
 		{"host's zone", Spec{Every: "day", Timezone: "Local"}, "timezone"},
 		{"at of another kind", Spec{Every: "hour", At: "00:01"}, "at"},
@@ -410,5 +411,84 @@ func TestCacheShares(t *testing.T) {
 	other.Calendar.Days = nil
 	if d, err := c.New(other); err != nil || d == a || d.zone != a.zone {
 		t.Errorf("another calendar must give another schedule of the same zone (%v)", err)
+	}
+}
+
+func TestSchedulesWithoutPeriods(t *testing.T) {
+	t.Parallel()
+	for name, spec := range map[string]Spec{
+		"no such day":                {Cron: "0 0 30 2 *"},
+		"no such day in a span":      {Cron: "0 0 29 2 *", Start: "2025-01-01", End: "2026-01-01"},
+		"no day of the calendar":     {Every: "day", Start: "2026-11-21", End: "2026-11-23", Calendar: &CalendarSpec{Days: []string{"mon"}}},
+		"a week that begins outside": {Every: "week", Start: "2026-11-17", End: "2026-11-23"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, err := New(spec)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if p, ok := s.FirstEndingAfter(earliest); ok {
+				t.Errorf("first period %v", p)
+			}
+			if p, ok := s.LastEnded(latest); ok {
+				t.Errorf("last period %v", p)
+			}
+			if !s.Empty() {
+				t.Error("it is not empty")
+			}
+		})
+	}
+	for _, spec := range []Spec{{Every: "day"}, {Once: "1999-01-01T10:00"}, {Cron: "0 0 29 2 *"}, {Every: "month", End: "1950-01-01"}, {}} {
+		if s, err := New(spec); err != nil || s.Empty() {
+			t.Errorf("%+v is empty, %v", spec, err)
+		}
+	}
+}
+
+func TestClashes(t *testing.T) {
+	t.Parallel()
+	const zone = "Europe/Berlin"
+	for name, c := range map[string]struct {
+		spec Spec
+		want string
+	}{
+		"a day":                  {Spec{Every: "day", At: "02:30", Timezone: zone}, "2026-03-29T02:30 skipped, 2026-10-25T02:30 twice, 2027-03-28T02:30 skipped, 2027-10-31T02:30 twice"},
+		"the edge before":        {Spec{Every: "day", At: "01:59", Timezone: zone}, ""},
+		"the first minute":       {Spec{Every: "day", At: "02:00", Timezone: zone, End: "2026-06-01"}, "2026-03-29T02:00 skipped"},
+		"the edge after":         {Spec{Every: "day", At: "03:00", Timezone: zone}, ""},
+		"within start and end":   {Spec{Every: "day", At: "02:30", Timezone: zone, Start: "2026-04-01", End: "2027-01-01"}, "2026-10-25T02:30 twice"},
+		"off its calendar":       {Spec{Every: "day", At: "02:30", Timezone: zone, Calendar: &CalendarSpec{Days: []string{"sun"}}}, ""},
+		"a week on Sunday":       {Spec{Every: "week", At: "Sun 02:30", Timezone: zone, End: "2027-01-01"}, "2026-03-29T02:30 skipped, 2026-10-25T02:30 twice"},
+		"a week on Monday":       {Spec{Every: "week", At: "Mon 02:30", Timezone: zone}, ""},
+		"a month":                {Spec{Every: "month", At: "31 02:30", Timezone: zone}, "2027-10-31T02:30 twice"},
+		"hours":                  {Spec{Every: "hour", Timezone: zone}, ""},
+		"a cron":                 {Spec{Cron: "*/20 2 * * *", Timezone: zone, End: "2027-01-01"}, "2026-03-29T02:00 skipped, 2026-10-25T02:00 twice"},
+		"a cron of weekdays":     {Spec{Cron: "30 2 * * 1-5", Timezone: zone}, ""},
+		"a cron in elapsed time": {Spec{Cron: "30 * * * *", Timezone: zone}, ""},
+		"once":                   {Spec{Once: "2026-10-25T02:30", Timezone: zone}, "2026-10-25T02:30 twice"},
+		"another once":           {Spec{Once: "2026-10-26T02:30", Timezone: zone}, ""},
+		"midnight":               {Spec{Every: "day", Timezone: "America/Havana", End: "2026-06-01"}, "2026-03-08T00:01 skipped"},
+		"UTC":                    {Spec{Every: "day", At: "02:30"}, ""},
+		"on demand":              {Spec{}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, err := New(c.spec)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, clash := range s.Clashes(2026, 2027) {
+				what := "skipped"
+				if clash.Twice {
+					what = "twice"
+				}
+				got = append(got, clash.Clock+" "+what)
+			}
+			if got := strings.Join(got, ", "); got != c.want {
+				t.Errorf("got %s, want %s", got, c.want)
+			}
+		})
 	}
 }

@@ -1,11 +1,9 @@
 package period
 
 import (
-	"errors"
 	"math"
 	"sort"
 	"time"
-	_ "time/tzdata" // the same zones on every machine
 )
 
 // second is the number of Instants in a second: zones work in seconds.
@@ -43,14 +41,8 @@ const (
 	lastYear  = 2210
 )
 
-// errLocalZone refuses the name that would mean something else on every host.
-var errLocalZone = errors.New(`"Local" differs from host to host; write an IANA name such as Europe/Berlin`)
-
 func loadZone(name string) (*zone, error) {
-	if name == "Local" {
-		return nil, errLocalZone
-	}
-	loc, err := time.LoadLocation(name)
+	loc, err := Zone(name)
 	if err != nil {
 		return nil, err
 	}

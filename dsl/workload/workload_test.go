@@ -67,7 +67,7 @@ func TestWrite(t *testing.T) {
 }
 
 // folder names the recorded facts, which are not part of this repository.
-func folder(t *testing.T) string {
+func folder(t testing.TB) string {
 	t.Helper()
 	folder, ok := workload.Folder()
 	if !ok {
@@ -76,7 +76,7 @@ func folder(t *testing.T) string {
 	return folder
 }
 
-func bqetl(t *testing.T, o workload.Options) workload.Repository {
+func bqetl(t testing.TB, o workload.Options) workload.Repository {
 	t.Helper()
 	r, err := workload.BQETL(folder(t), o)
 	if err != nil {

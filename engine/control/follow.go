@@ -111,11 +111,12 @@ func unfollowed(err error) error {
 func (f *Follower) compile(ctx context.Context, hash string) ([]dsl.File, *flow.Project, []diag.Diagnostic, error) {
 	files, err := f.Source.Files(ctx, hash)
 	if errors.Is(err, gitsync.ErrNoFlows) {
-		return nil, nil, []diag.Diagnostic{{File: dsl.SettingsFile, Rule: "missing", Message: err.Error()}}, nil
+		return nil, nil, []diag.Diagnostic{{File: dsl.SettingsFile, Rule: diag.Missing, Message: err.Error()}}, nil
 	}
 	if err != nil {
 		return nil, nil, nil, unfollowed(err)
 	}
+	f.compiler.Year = f.Now().Year()
 	project, found := f.compiler.Compile(files)
 	return files, project, found, nil
 }

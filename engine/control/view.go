@@ -35,6 +35,7 @@ func taskRunView(r *engine.Run, t *engine.TaskRun, from string) engine.TaskRunVi
 		Name: r.Name(t.Task), Task: t.Task, Run: t.Run, State: t.State, Attempts: t.Attempts, Attempt: t.Attempt,
 		Reference: from, Code: t.Code, Message: t.Message, Outputs: t.Outputs,
 		StartedAt: instant(t.Started), FinishedAt: instant(t.Finished),
+		DependencyLateAt: instant(t.DependencyLate), OutputLateAt: instant(t.OutputLate),
 	}
 }
 

@@ -26,7 +26,7 @@ func (m *Machine) dispatch() bool {
 		t := heap.Pop(&best.tasks).(*taskRun)
 		if m.busy(t) {
 			m.move(t, engine.Waiting)
-			m.unpark(t.id)
+			m.unpark(t)
 			continue
 		}
 		if m.limited(t) {
@@ -43,7 +43,7 @@ func (m *Machine) assign(t *taskRun, a *agent) {
 	as, err := m.assignment(t)
 	if err != nil {
 		m.spoil(t, err)
-		m.unpark(t.id)
+		m.unpark(t)
 		return
 	}
 	if t.attemptDirty { // the row of the former attempt has not been taken yet

@@ -42,18 +42,29 @@ func (m *Machine) blockers(t *taskRun) []engine.Blocker {
 		}
 		return append(bs, m.gates(t)...)
 	case engine.Ready:
-		if t.parked {
-			l := m.limits[t.id]
-			return []engine.Blocker{{
-				Kind: engine.BlockTaskLimit, Holders: m.names(l.live),
-				Message: fmt.Sprintf("task concurrency %d is taken", l.max),
-			}}
+		if t.parked != nil {
+			return m.limitBlocker(t)
 		}
 		return m.noAgent(t)
 	case engine.Retrying:
 		return append(m.pauseBlocker(t), until(engine.BlockRetry, t.row.NextAt, "waits for its retry"))
 	}
 	return nil
+}
+
+// limitBlocker tells of the limit that holds a ready task run back.
+func (m *Machine) limitBlocker(t *taskRun) []engine.Blocker {
+	if l := m.limits[t.id]; l != nil && t.parked == &l.parked {
+		return []engine.Blocker{{
+			Kind: engine.BlockTaskLimit, Holders: m.names(l.live),
+			Message: fmt.Sprintf("task concurrency %d is taken", l.max),
+		}}
+	}
+	p := m.pool(t)
+	return []engine.Blocker{{
+		Kind: engine.BlockPool, Ref: p.name, Holders: m.names(p.live),
+		Message: fmt.Sprintf("%d of the %d slots of pool %s are taken, and it takes %d", p.used, p.slots, p.name, p.needs(t)),
+	}}
 }
 
 func until(kind engine.BlockerKind, at period.Instant, message string) engine.Blocker {
@@ -172,6 +183,10 @@ func (m *Machine) gates(t *taskRun) []engine.Blocker {
 	case t.earliest() > m.now:
 		return []engine.Blocker{until(engine.BlockStartAfter, t.earliest(), "may start")}
 	}
+	return m.missingInputs(t)
+}
+
+func (m *Machine) missingInputs(t *taskRun) []engine.Blocker {
 	var bs []engine.Blocker
 	for _, path := range t.paths {
 		w := m.watches[watchKey{selectorOf(t.def), path}]

@@ -66,6 +66,7 @@ func (m *Machine) evaluate(t *taskRun) {
 	case upstreamFailed:
 		m.unwatch(t)
 		m.settleIn(t, engine.UpstreamFailed)
+		m.overdue(t)
 	case skip:
 		if m.settleIn(t, engine.Waiting) {
 			m.move(t, engine.Skipped)
@@ -73,6 +74,7 @@ func (m *Machine) evaluate(t *taskRun) {
 	case wait:
 		m.unwatch(t)
 		m.settleIn(t, engine.Waiting)
+		m.overdue(t)
 	case pass:
 		if s == engine.UpstreamFailed {
 			m.move(t, engine.Waiting)
@@ -117,6 +119,7 @@ func (m *Machine) pass(t *taskRun) {
 		return
 	}
 	if !m.inputs(t) {
+		m.overdue(t)
 		return
 	}
 	if t.notBefore > m.now {

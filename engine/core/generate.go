@@ -29,6 +29,7 @@ func (m *Machine) activate(rev *Revision) {
 	for _, name := range sortedKeys(m.flows) {
 		m.admitNext(m.flows[name]) // its limit may have been raised
 	}
+	m.resizePools()
 	m.dropRevisions()
 }
 

@@ -33,6 +33,7 @@ type Machine struct {
 	queues    map[string]*queue // ready task runs by agent selector
 	queueList []*queue          // the same, in the order of their making
 	limits    map[int32]*limit  // by task id
+	pools     map[string]*pool
 	backfills map[engine.BackfillID]*backfill
 	pauses    map[engine.PauseKey]*engine.Pause
 	horizon   *engine.Pause // one of them; nil = none
@@ -78,7 +79,7 @@ func New() *Machine {
 		watches:   map[watchKey]*watch{},
 		agents:    map[string]*agent{},
 		queues:    map[string]*queue{},
-		limits:    map[int32]*limit{},
+		limits:    map[int32]*limit{}, pools: map[string]*pool{},
 		backfills: map[engine.BackfillID]*backfill{},
 		pauses:    map[engine.PauseKey]*engine.Pause{},
 		made:      map[engine.RunKey]*run{},

@@ -35,9 +35,11 @@ type watch struct {
 	asked   bool             // an agent was asked and has not answered
 	again   bool             // the path may have appeared since it was asked
 	next    period.Instant   // when to ask again
-	failure string           // of the last check
-	failed  int              // checks in a row
-	since   period.Instant   // of the first of them
+	made    period.Instant
+	looked  bool           // an agent has answered, and it was not there
+	failure string         // of the last check
+	failed  int            // checks in a row
+	since   period.Instant // of the first of them
 }
 
 // outlook holds the paths that are to be looked at by the agents of a selector: soon those that are likely to be there.
@@ -106,7 +108,7 @@ func (m *Machine) inputs(t *taskRun) bool {
 		key := watchKey{selectorOf(t.def), path}
 		w := m.watches[key]
 		if w == nil {
-			w = &watch{key: key, outlook: m.outlook(t.def), places: map[*taskRun]int{}}
+			w = &watch{key: key, outlook: m.outlook(t.def), places: map[*taskRun]int{}, made: m.now}
 			m.watches[key] = w
 			m.look(w)
 		}
@@ -226,6 +228,12 @@ func (m *Machine) probed(agentName string, paths []engine.PathState) {
 
 // seen plans the next look at a path that is not there, or could not be looked at.
 func (m *Machine) seen(w *watch, a *agent, failure string) {
+	if !w.looked {
+		w.looked = true
+		for _, t := range w.tasks {
+			m.overdue(t)
+		}
+	}
 	w.failure = failure
 	if w.failed++; failure == "" {
 		w.failed = 0

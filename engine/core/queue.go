@@ -91,7 +91,6 @@ func (m *Machine) enqueue(t *taskRun) {
 		m.queues[key] = q
 		m.queueList = append(m.queueList, q)
 	}
-	t.parked = false
 	heap.Push(&q.tasks, t)
 }
 
@@ -99,45 +98,71 @@ func (m *Machine) enqueue(t *taskRun) {
 func (m *Machine) dequeue(t *taskRun) {
 	switch {
 	case t.rank == 0:
-	case t.parked:
-		heap.Remove(&m.limits[t.id].parked, t.rank-1)
-		t.parked = false
+	case t.parked != nil:
+		heap.Remove(t.parked, t.rank-1)
+		t.parked = nil
 	default:
 		heap.Remove(&m.queues[selectorOf(t.def)].tasks, t.rank-1)
-		m.unpark(t.id)
+		m.unpark(t)
 	}
 }
 
-// unpark lets the next task run that a limit holds back try. It follows whatever frees a place, and whenever one that tried
+// park lets a ready task run wait where a limit holds it back.
+func (t *taskRun) park(h *taskHeap) {
+	t.parked = h
+	heap.Push(h, t)
+}
+
+// unparkFirst lets the best of those who are parked try again.
+func (m *Machine) unparkFirst(h *taskHeap) {
+	t := heap.Pop(h).(*taskRun)
+	t.parked = nil
+	m.enqueue(t)
+}
+
+// unpark lets the next task runs try that the limits of this one hold back. It follows whatever frees a place, and whenever one that tried
 // gave up without taking its place.
-func (m *Machine) unpark(id int32) {
-	if l := m.limits[id]; l != nil && len(l.parked) > 0 && len(l.live) < l.max {
-		m.enqueue(heap.Pop(&l.parked).(*taskRun))
+func (m *Machine) unpark(t *taskRun) {
+	if l := m.limits[t.id]; l != nil && len(l.parked) > 0 && len(l.live) < l.max {
+		m.unparkFirst(&l.parked)
+	}
+	if use := t.def.Pool; use != nil {
+		m.fill(m.pools[use.Name])
 	}
 }
 
-// limited tells whether the task's own concurrency keeps a task run from being dispatched, and parks it if so.
+// limited tells whether the task's own concurrency or its pool keeps a task run from being dispatched, and parks it if so.
 func (m *Machine) limited(t *taskRun) bool {
-	if t.def.Concurrency == 0 {
+	if t.def.Concurrency > 0 {
+		l := m.limit(t.id)
+		l.max = t.def.Concurrency
+		if len(l.live) >= l.max {
+			t.park(&l.parked)
+			return true
+		}
+	}
+	if t.def.Pool == nil {
 		return false
 	}
-	l := m.limit(t.id)
-	l.max = t.def.Concurrency
-	if len(l.live) < l.max {
+	p := m.pool(t)
+	if !p.holdsBack(t) {
 		return false
 	}
-	t.parked = true
-	heap.Push(&l.parked, t)
+	t.park(&p.parked)
 	return true
 }
 
-// hold takes a place of the task's concurrency for a live attempt.
+// hold takes a place of the task's concurrency and its slots of a pool for a live attempt.
 func (m *Machine) hold(t *taskRun) {
 	if t.def.Concurrency > 0 {
 		m.limit(t.id)
 	}
 	if l := m.limits[t.id]; l != nil && !slices.Contains(l.live, t) {
 		l.live = append(l.live, t)
+	}
+	if t.def.Pool != nil && t.pool == nil {
+		m.pool(t).take(t)
+		m.fill(t.pool)
 	}
 }
 
@@ -156,16 +181,17 @@ func (m *Machine) limit(id int32) *limit {
 	return l
 }
 
-// release gives the place back and lets the next one try.
+// release gives back what hold took and lets the next ones try.
 func (m *Machine) release(t *taskRun) {
-	l := m.limits[t.id]
-	if l == nil {
-		return
+	if l := m.limits[t.id]; l != nil {
+		if i := slices.Index(l.live, t); i >= 0 {
+			l.live = slices.Delete(l.live, i, i+1)
+		}
 	}
-	if i := slices.Index(l.live, t); i >= 0 {
-		l.live = slices.Delete(l.live, i, i+1)
+	if t.pool != nil {
+		t.pool.give(t)
 	}
-	m.unpark(t.id)
+	m.unpark(t)
 }
 
 // seekAdmission admits a run to its flow's concurrency, or queues it. One that had settled and goes on is like a new one.

@@ -44,9 +44,12 @@ type taskRun struct {
 	needs            []need // those on other runs
 	asked            bool   // the condition was evaluated, and true
 	paths            []string
-	missing          int // paths not there, or not looked at yet
-	rank             int // position in its queue plus one; 0 = not in one
-	parked           bool
+	missing          int            // paths not there, or not looked at yet
+	rank             int            // position in its queue plus one; 0 = not in one
+	parked           *taskHeap      // of the limit that holds it back; nil = none does
+	pool             *pool          // whose slots its live attempt holds; nil = none
+	pooled           int            // how many of them
+	armed            bool           // a timer looks whether it is late with its dependencies
 	wake             period.Instant // of the timer it waits for
 	notBefore        period.Instant // an agent gave it back; it is not offered again before
 
@@ -204,6 +207,7 @@ func (m *Machine) enter(r *run) {
 	for i := range r.tasks {
 		if t := &r.tasks[i]; t.member && !t.row.State.Final() {
 			m.link(t)
+			m.timeLateness(t)
 		}
 	}
 	if at, ok := r.expiry(); ok {
@@ -482,7 +486,7 @@ func (m *Machine) follow(r *run, rev *Revision, f *flow.Flow) {
 		if !r.row.Partial || is {
 			m.include(t)
 		}
-		t.row.Alerted = was.Alerted
+		t.row.DependencyLate, t.row.OutputLate, t.row.Alerted = was.DependencyLate, was.OutputLate, was.Alerted
 		if was.State.Final() { // forced, killed, skipped, or taken from an older version: it stays what it is
 			t.row, t.soured = was, true
 		}

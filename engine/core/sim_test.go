@@ -144,6 +144,8 @@ func (s *sim) drawTask(f *simFlow, k int, before []simFlow) simTask {
 	add(20, "concurrency: 1", "concurrency: 2")
 	add(15, "inputs: [/p/a]", "inputs: [/p/a, /p/b]")
 	add(15, "start_after: 30m", "start_after: 5h")
+	add(20, "pool: p", "pool: {name: p, slots: 2}")
+	add(15, "dependency_timeout: 1h", "output_timeout: 2h")
 	if len(t.needs) > 0 {
 		add(30, "trigger_rule: all_done", "trigger_rule: one_success", "trigger_rule: one_failed")
 	}
@@ -168,6 +170,9 @@ func newSim(t *rapid.T) *sim {
 	return s
 }
 
+// poolSlots is the size of the pool that tasks share.
+const poolSlots = 2
+
 // activate makes a repository the active revision, if it compiles.
 func (s *sim) activate(repo []simFlow) bool {
 	var b strings.Builder
@@ -177,6 +182,7 @@ func (s *sim) activate(repo []simFlow) bool {
 	p, _ := dsl.New().Compile([]dsl.File{
 		{Path: "flowctl.yaml", Mode: 0o644, Data: []byte("version: 1\ntimezone: UTC\n")},
 		{Path: "teams.yaml", Mode: 0o644, Data: []byte(strings.SplitN(settings, "---\n", 2)[1])},
+		{Path: "pools.yaml", Mode: 0o644, Data: fmt.Appendf(nil, "pools: {p: {slots: %d}}\n", poolSlots)},
 		{Path: "flows.yaml", Mode: 0o644, Data: []byte(strings.TrimPrefix(b.String(), "---\n"))},
 	})
 	if p == nil {
@@ -521,9 +527,12 @@ func (s *sim) mayStart(a *engine.Attempt) {
 // withinLimits compares an attempt with those that were assigned before it. Runs hold their place in a flow from before their first
 // attempt, so only those count that had no wider limit; nor do runs that had settled and went on.
 func (s *sim) withinLimits(name string, a *engine.Attempt, r *engine.Run, f *flow.Flow, t *flow.Task) {
-	live, first, started := 0, true, map[engine.RunID]bool{}
+	live, first, started, pooled := 0, true, map[engine.RunID]bool{}, 0
 	for _, o := range s.rows.attempts {
 		of := s.rows.runs[o.Run]
+		if use := s.revs[of.Revision].Project.Flow(of.Flow).Task(o.Task).Pool; use != nil && o.State.Live() && o.ID <= a.ID {
+			pooled += use.Slots
+		}
 		if of.Flow != r.Flow || o.ID >= a.ID {
 			continue
 		}
@@ -537,6 +546,8 @@ func (s *sim) withinLimits(name string, a *engine.Attempt, r *engine.Run, f *flo
 		}
 	}
 	switch {
+	case t.Pool != nil && pooled > poolSlots:
+		s.Fatalf("%s started: %d slots of its pool are taken, there are %d", name, pooled, poolSlots)
 	case t.Concurrency > 0 && live >= t.Concurrency:
 		s.Fatalf("%s started: %d are live, %d may be", name, live, t.Concurrency)
 	case f.MaxRuns > 0 && first && len(started) >= f.MaxRuns:

@@ -14,6 +14,7 @@ type timer struct {
 	agent *agent       // tell that it is lost
 	run   engine.RunID // wake a task run, or expire a run
 	task  int          // index within run; -1 = the run expires
+	late  lateness     // what the task run is late with by then; 0 = wake it
 }
 
 type dueTimer struct {
@@ -93,7 +94,14 @@ func (m *Machine) ring(t dueTimer) {
 		m.expire(r)
 		return
 	}
-	if t.task >= len(r.tasks) || r.tasks[t.task].wake != t.at {
+	if t.task >= len(r.tasks) {
+		return
+	}
+	if t.late != 0 {
+		m.late(&r.tasks[t.task], t.late)
+		return
+	}
+	if r.tasks[t.task].wake != t.at {
 		return
 	}
 	tr := &r.tasks[t.task]

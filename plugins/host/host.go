@@ -28,7 +28,9 @@ type Options struct {
 }
 
 // Builtin names the plugins that flowctl itself serves, as KIND-NAME.
-func Builtin() []string { return []string{"runner-shell", "runner-python", "sensor-file"} }
+func Builtin() []string {
+	return []string{"runner-shell", "runner-python", "runner-ssh", "sensor-file"}
+}
 
 // launches is how often a plugin process may die while it is being launched, before that is the plugin's fault.
 const launches = 3

@@ -21,6 +21,8 @@ type Suite struct {
 	Commander process.Commander
 	// Script returns a spec that makes the runner replace itself with `/bin/sh -c script sh ARGS…`.
 	Script func(script string) sdk.Spec
+	// Elsewhere says that commands start in a copy of their folder, with the environment of another host, on which this one's files are seen.
+	Elsewhere bool
 }
 
 // Runner tests that a runner starts, logs, ends, kills and recovers attempts as package sdk promises.
@@ -73,9 +75,14 @@ func newBench(t *testing.T, s Suite) *bench {
 }
 
 // spec completes a spec for a script.
-func (b *bench) spec(name, script string) sdk.Spec {
+func (b *bench) spec(name, script string) sdk.Spec { return b.specIn(b.folder, name, script) }
+
+func (b *bench) specIn(dir, name, script string) sdk.Spec {
+	if b.suite.Elsewhere {
+		script = "cd '" + dir + "'\n" + script
+	}
 	s := b.suite.Script(script)
-	s.Attempt, s.Work, s.Dir = name, filepath.Join(b.folder, name), b.folder
+	s.Attempt, s.Work, s.Dir = name, filepath.Join(b.folder, name), dir
 	s.Env = append(s.Env, "PATH="+os.Getenv("PATH"))
 	s.Timeout = time.Minute // of what a failed test leaves behind
 	return s
@@ -161,8 +168,12 @@ func describe(t *testing.T, b *bench) {
 	if d.Kind != sdk.KindRunner || d.Name == "" || d.Version == "" || len(d.Schema) == 0 {
 		t.Errorf("description %+v", d)
 	}
-	if problems := b.runner.Validate([]byte(`{}`)); len(problems) > 0 {
-		t.Errorf("an empty document has problems: %v", problems)
+	with := b.suite.Script("true").With
+	if len(with) == 0 {
+		with = []byte(`{}`)
+	}
+	if problems := b.runner.Validate(with); len(problems) > 0 {
+		t.Errorf("%s has problems: %v", with, problems)
 	}
 	problems := b.runner.Validate([]byte(`{"no such setting": 1}`))
 	if len(problems) != 1 || problems[0].Path != "/no such setting" {
@@ -239,7 +250,13 @@ func surroundings(t *testing.T, b *bench) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := fmt.Sprintf("a b|%s|3|x y|--table|o'r\"d|%s|unset\nno input\n", folder, s.Work); log != want {
+	want := fmt.Sprintf("a b|%s|3|x y|--table|o'r\"d|%s|unset\nno input\n", folder, s.Work)
+	if b.suite.Elsewhere { // work folder and home are that host's
+		want = fmt.Sprintf("a b|%s|3|x y|--table|o'r\"d|", folder)
+		log = log[:min(len(log), len(want))] + log[max(0, strings.LastIndexByte(strings.TrimSpace(log), '\n')+1):]
+		want += "no input\n"
+	}
+	if log != want {
 		t.Errorf("got  %q\nwant %q", log, want)
 	}
 }
@@ -305,8 +322,7 @@ func timeoutStubborn(t *testing.T, b *bench) {
 
 func kill(t *testing.T, b *bench) {
 	for _, how := range []sdk.Signal{sdk.Terminate, sdk.Kill} {
-		s := b.spec(fmt.Sprint("kill", how), family)
-		s.Dir = filepath.Join(b.folder, fmt.Sprint(how))
+		s := b.specIn(filepath.Join(b.folder, fmt.Sprint(how)), fmt.Sprint("kill", how), family)
 		if err := os.Mkdir(s.Dir, 0o700); err != nil {
 			t.Fatal(err)
 		}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"flowctl/plugins/sdk"
@@ -80,5 +81,17 @@ func TestInterpreter(t *testing.T) {
 	r, log := run(t, sdk.Spec{Dir: "/", File: file, Args: []sdk.Arg{{Name: "a", Value: "b"}}})
 	if r.ExitCode != 3 {
 		t.Errorf("a file: %+v, log %q", r, log)
+	}
+}
+
+// TestSchema holds that the compiler checks settings by the schema of this plugin.
+func TestSchema(t *testing.T) {
+	t.Parallel()
+	want, err := os.ReadFile("../../dsl/schemas/python.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := string(Runner{}.Describe().Schema); got != strings.TrimSpace(string(want)) {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }

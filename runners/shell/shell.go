@@ -48,14 +48,14 @@ func (Runner) Command(spec sdk.Spec) (process.Command, error) {
 	switch {
 	case spec.File == "":
 		return process.Command{Path: s.Shell, Args: append([]string{"-c", spec.Text, "sh"}, args...)}, nil
-	case runnable(spec.File):
+	case Runnable(spec.File):
 		return process.Command{Path: spec.File, Args: args}, nil
 	}
 	return process.Command{Path: s.Shell, Args: append([]string{spec.File}, args...)}, nil
 }
 
-// runnable tells whether the kernel can execute a file that names its interpreter.
-func runnable(path string) bool {
+// Runnable tells whether the kernel can execute a file that names its interpreter.
+func Runnable(path string) bool {
 	f, err := os.Open(path)
 	if err != nil {
 		return false

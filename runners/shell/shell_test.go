@@ -70,3 +70,15 @@ func TestValidate(t *testing.T) {
 		}
 	}
 }
+
+// TestSchema holds that the compiler checks settings by the schema of this plugin.
+func TestSchema(t *testing.T) {
+	t.Parallel()
+	want, err := os.ReadFile("../../dsl/schemas/shell.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := string(Runner{}.Describe().Schema); got != strings.TrimSpace(string(want)) {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}

@@ -130,9 +130,6 @@ func endedView(v *view, b engine.BackfillView) {
 	if b.Skipped > 0 {
 		alone = fmt.Sprintf(", %s left alone because a run existed", count(b.Skipped, "period"))
 	}
-	if b.Unfinished > 0 {
-		alone += fmt.Sprintf(", %d of them unfinished (flowctl get events --kind backfill_skipped)", b.Unfinished)
-	}
 	v.line("backfill %d is %s: %d succeeded, %d failed%s", b.ID, b.State, b.Succeeded, b.Failed, alone)
 }
 

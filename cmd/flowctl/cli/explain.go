@@ -37,7 +37,7 @@ const mostBlockers = 12
 func explanationView(v *view, e engine.Explanation) {
 	for _, t := range e.Tasks {
 		v.WriteString(clean(t.Name) + ": " + v.paint(string(t.State), string(t.State)) + "\n")
-		for _, n := range []string{standing(v, t), note(t.TaskRunView), remedy(t)} {
+		for _, n := range []string{standing(v, t), tardy(v, t), note(t.TaskRunView), remedy(t)} {
 			if n != "" {
 				v.line("  %s", n)
 			}
@@ -71,6 +71,18 @@ func standing(v *view, t engine.ExplainedTask) string {
 		return fmt.Sprintf("took %s, in %s, and ended at %s", v.took(t.StartedAt, t.FinishedAt), count(t.Attempts, "attempt"), v.instant(t.FinishedAt))
 	}
 	return ""
+}
+
+// tardy tells what a task run was marked for.
+func tardy(v *view, t engine.ExplainedTask) string {
+	var marks []string
+	if t.DependencyLateAt != nil {
+		marks = append(marks, "late with its dependencies at "+v.instant(t.DependencyLateAt))
+	}
+	if t.OutputLateAt != nil {
+		marks = append(marks, "late with its success at "+v.instant(t.OutputLateAt))
+	}
+	return strings.Join(marks, ", ")
 }
 
 // remedy is the command that tells more about a failure.

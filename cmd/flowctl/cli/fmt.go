@@ -17,7 +17,7 @@ import (
 )
 
 func newFmt(s streams) *cobra.Command {
-	f := formatting{streams: s}
+	f := formatting{streams: s, sources: make(map[string][]byte)}
 	cmd := &cobra.Command{
 		Use:   "fmt [PATH…]",
 		Short: "Bring the YAML of a flows repository into its canonical form",
@@ -56,7 +56,7 @@ type formatting struct {
 	streams
 	check, diff bool
 	found       []diag.Diagnostic // files that could not be formatted
-	sources     []dsl.File        // of these
+	sources     map[string][]byte // of these
 	changed     int
 }
 
@@ -97,12 +97,9 @@ func (f *formatting) stdin() error {
 
 // end reports what could not be formatted, and how all went.
 func (f *formatting) end() error {
-	options := diag.TextOptions{
-		Source: func(name string) []byte { return contentOf(f.sources, name) },
-		Name:   func(name string) string { return name },
-		Color:  isTerminal(f.err),
-	}
-	if err := diag.WriteText(f.err, diag.Sort(f.found), options); err != nil {
+	found := diag.Sort(f.found)
+	diag.Quote(found, func(name string) []byte { return f.sources[name] })
+	if err := diag.WriteText(f.err, found, diag.TextOptions{Color: isTerminal(f.err)}); err != nil {
 		return &exitError{exitUnavailable, err}
 	}
 	if len(f.found) > 0 || f.check && f.changed > 0 {
@@ -184,7 +181,7 @@ func (f *formatting) format(name string, data []byte) ([]byte, bool) {
 	out, problem := dsl.Format(filepath.ToSlash(name), data)
 	if problem != nil {
 		f.found = append(f.found, *problem)
-		f.sources = append(f.sources, dsl.File{Path: filepath.ToSlash(name), Data: data})
+		f.sources[filepath.ToSlash(name)] = data
 		return nil, false
 	}
 	return out, true

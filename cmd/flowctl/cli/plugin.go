@@ -12,7 +12,10 @@ import (
 	"flowctl/plugins/sensor/file"
 	"flowctl/runners/python"
 	"flowctl/runners/shell"
+	"flowctl/runners/ssh"
 )
+
+const sshSession = "ssh-session"
 
 // newPlugin returns the verbs with which flowctl starts itself as a plugin process and as its keeper. They are no part of the
 // command-line contract.
@@ -29,23 +32,35 @@ func newPlugin() *cobra.Command {
 		// The real stdout: its end tells the host that the plugin accepts connections.
 		RunE: func(_ *cobra.Command, args []string) error { return keeper.Run(args[0], args[1:], os.Stdout) },
 	}
-	plugin.AddCommand(serve, keep)
+	session := &cobra.Command{
+		Use: sshSession, Short: "Be the near half of an attempt of the ssh runner", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error { return exitWith(ssh.Session(os.Getenv(process.EnvWork))) },
+	}
+	plugin.AddCommand(serve, keep, session)
 	return plugin
 }
 
 // servePlugin serves a built-in plugin until its host does not need it any more.
 func servePlugin(kind, name string) error {
-	code := 0
 	switch kind + "-" + name {
 	case "runner-shell":
-		code = process.Serve(shell.Runner{})
+		return exitWith(process.Serve(shell.Runner{}))
 	case "runner-python":
-		code = process.Serve(python.Runner{})
+		return exitWith(process.Serve(python.Runner{}))
+	case "runner-ssh":
+		self, err := os.Executable()
+		if err != nil {
+			return err
+		}
+		return exitWith(process.Serve(ssh.Runner{Near: []string{self, "plugin", sshSession}}))
 	case "sensor-file":
-		code = sdk.Serve(file.Sensor{})
-	default:
-		return usage(fmt.Errorf("there is no built-in %s plugin %q", kind, name))
+		return exitWith(sdk.Serve(file.Sensor{}))
 	}
+	return usage(fmt.Errorf("there is no built-in %s plugin %q", kind, name))
+}
+
+// exitWith ends this process with a code.
+func exitWith(code int) error {
 	if code != 0 {
 		return &exitError{code: code}
 	}

@@ -37,7 +37,7 @@ func compileRoot(path string, problems io.Writer) (*flow.Project, error) {
 	if project != nil {
 		return project, nil
 	}
-	if err := writeFindings(problems, root, files, nil, found); err != nil {
+	if err := writeFindings(problems, nil, found, namer(root)); err != nil {
 		return nil, &exitError{exitUnavailable, err}
 	}
 	return nil, &exitError{code: exitProblems}

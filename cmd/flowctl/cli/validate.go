@@ -6,7 +6,9 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -25,12 +27,17 @@ func newValidate(s streams) *cobra.Command {
 		Long: `Compile a flows repository and report what is wrong with it, all at once.
 
 PATH is a flows root, the folder that holds flowctl.yaml, or anything inside one; without it, the current folder. Nothing
-is run, and neither git nor a server is needed: the server compiles each commit in the same way.
+is run, and neither git nor a server is needed: the server compiles each commit in the same way. docs/rules.md explains each rule,
+and how to silence a warning.
+
+Formats for programs: json; github, commands that GitHub's workflows show beside the lines; sarif, which code hosts and editors
+read; junit, a report with a test case for each file.
 
 Exit status: 0 without errors, 1 with errors, 3 with warnings and --strict, 64 when the command line is wrong.`,
 		Example: `  flowctl validate
   flowctl validate flows --strict
-  flowctl validate -o json | jq '.items[] | .file + ": " + .message'`,
+  flowctl validate -o json | jq '.items[] | .file + ": " + .message'
+  flowctl validate -o sarif > flowctl.sarif`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if err := cobra.MaximumNArgs(1)(cmd, args); err != nil {
 				return usage(err)
@@ -42,16 +49,19 @@ Exit status: 0 without errors, 1 with errors, 3 with warnings and --strict, 64 w
 			if len(args) == 1 {
 				path = args[0]
 			}
-			if output != "text" && output != "json" {
-				return usage(fmt.Errorf("-o %s: the formats are text and json", output))
+			if !slices.Contains(findingFormats(), output) {
+				return usagef("-o %s: the formats are %s", output, strings.Join(findingFormats(), ", "))
 			}
 			return validate(s.out, path, output, strict)
 		},
 	}
-	cmd.Flags().StringVarP(&output, "output", "o", "text", "format of the findings: text or json")
+	cmd.Flags().StringVarP(&output, "output", "o", "text", "format of the findings: "+strings.Join(findingFormats(), ", "))
 	cmd.Flags().BoolVar(&strict, "strict", false, "exit with 3 when there are warnings")
 	return cmd
 }
+
+// findingFormats are the ways to write findings.
+func findingFormats() []string { return []string{"text", "json", "github", "sarif", "junit"} }
 
 // The memory that a validate may leave uncollected: it ends soon, so collecting garbage is mostly wasted time.
 const (
@@ -66,11 +76,19 @@ func validate(out io.Writer, path, output string, strict bool) error {
 	if err != nil {
 		return err
 	}
-	project, found := dsl.New().Compile(files)
-	if output == "json" {
+	project, found := (&dsl.Compiler{Year: time.Now().Year()}).Compile(files)
+	name := namer(root)
+	switch output {
+	case "json":
 		err = diag.WriteJSON(out, found)
-	} else {
-		err = writeFindings(out, root, files, project, found)
+	case "github":
+		err = diag.WriteGitHub(out, found, name)
+	case "sarif":
+		err = diag.WriteSARIF(out, found, diag.SARIFOptions{Version: version, Name: name})
+	case "junit":
+		err = diag.WriteJUnit(out, documentPaths(files), found, strict, name)
+	default:
+		err = writeFindings(out, project, found, name)
 	}
 	if err != nil {
 		return &exitError{exitUnavailable, fmt.Errorf("write the findings: %w", err)}
@@ -85,13 +103,8 @@ func validate(out io.Writer, path, output string, strict bool) error {
 }
 
 // writeFindings shows the diagnostics to a person, and what was looked at when there are none.
-func writeFindings(out io.Writer, root string, files []dsl.File, project *flow.Project, found []diag.Diagnostic) error {
-	options := diag.TextOptions{
-		Source: func(name string) []byte { return contentOf(files, name) },
-		Name:   namer(root),
-		Color:  isTerminal(out),
-	}
-	if err := diag.WriteText(out, found, options); err != nil {
+func writeFindings(out io.Writer, project *flow.Project, found []diag.Diagnostic, name func(string) string) error {
+	if err := diag.WriteText(out, found, diag.TextOptions{Name: name, Color: isTerminal(out)}); err != nil {
 		return err
 	}
 	if summary := diag.Summary(found); summary != "" {
@@ -120,13 +133,15 @@ func count(n int, word string) string {
 	return fmt.Sprintf("%d %ss", n, word)
 }
 
-func contentOf(files []dsl.File, name string) []byte {
+// documentPaths returns the paths of the files that are read as YAML.
+func documentPaths(files []dsl.File) []string {
+	var names []string
 	for i := range files {
-		if files[i].Path == name {
-			return files[i].Data
+		if dsl.IsDocument(files[i].Path) {
+			names = append(names, files[i].Path)
 		}
 	}
-	return nil
+	return names
 }
 
 // namer returns how a file of the flows root is called from the current folder, so that an editor or a terminal can open it. Files outside

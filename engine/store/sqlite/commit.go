@@ -113,10 +113,11 @@ func (w *writer) deleteTaskRuns(c *engine.Changes) error {
 	return nil
 }
 
-const putTaskRun = `INSERT INTO task_runs (run, task, state, attempts, attempt, from_run, next_at, code, message, outputs, started, finished, alerted)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+const putTaskRun = `INSERT INTO task_runs (run, task, state, attempts, attempt, from_run, next_at, code, message, outputs, started, finished,
+	dependency_late, output_late, alerted)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
 ON CONFLICT (run, task) DO UPDATE SET state = ?3, attempts = ?4, attempt = ?5, from_run = ?6, next_at = ?7, code = ?8, message = ?9,
-	outputs = ?10, started = ?11, finished = ?12, alerted = ?13`
+	outputs = ?10, started = ?11, finished = ?12, dependency_late = ?13, output_late = ?14, alerted = ?15`
 
 func (w *writer) putTaskRuns(c *engine.Changes) error {
 	for i := range c.TaskRuns {
@@ -126,7 +127,8 @@ func (w *writer) putTaskRuns(c *engine.Changes) error {
 			return err
 		}
 		_, err = w.exec(putTaskRun, int64(t.Run), t.Task, string(t.State), int64(t.Attempts), int64(t.Attempt), int64(t.From), int64(t.NextAt),
-			string(t.Code), t.Message, outputs, int64(t.Started), int64(t.Finished), t.Alerted)
+			string(t.Code), t.Message, outputs, int64(t.Started), int64(t.Finished),
+			int64(t.DependencyLate), int64(t.OutputLate), t.Alerted)
 		if err != nil {
 			return fmt.Errorf("task run %d/%s: %w", t.Run, t.Task, err)
 		}

@@ -43,7 +43,7 @@ func (r *Runner) load(work string) (*attempt, error) {
 		e, over = problem(sdk.CodeLost, "the end was not recorded in %s", work), true
 	}
 	if over {
-		a.outcome = result(e, a.cause)
+		a.outcome = result(explained(work, e), a.cause)
 		close(a.done)
 		return a, nil
 	}
@@ -61,6 +61,7 @@ func (a *attempt) adopt() {
 	}
 	e := a.awaitExit()
 	a.close()
+	a.runner.settled(a.work)
 	a.tell(e)
 	a.runner.forget(a)
 }

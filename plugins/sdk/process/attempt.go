@@ -58,6 +58,7 @@ func (a *attempt) attend(h *proc.Handle) {
 	if tree := a.tree(); tree.Left(a.runner.reaper(), os.Getpid()) {
 		sweep(tree, cause.Until)
 	}
+	a.runner.settled(a.work)
 	// The news goes first: until the process is reaped its end can be looked at again, by the keeper if we are killed here.
 	a.tell(e)
 	proc.Yield()
@@ -97,7 +98,7 @@ func (a *attempt) tell(e exitRecord) {
 	a.mu.Lock()
 	cause := a.cause
 	a.mu.Unlock()
-	a.outcome = result(e, cause)
+	a.outcome = result(explained(a.work, e), cause)
 	close(a.done)
 }
 

@@ -8,6 +8,7 @@
 //	log         stdout and stderr, written by the task itself: no death of ours breaks its pipe
 //	cause.json  why we end it, written before the first signal
 //	exit.json   how the process ended; its presence means: over
+//	explained.json  what the process itself says of its end (Explain)
 //
 // and the plugin process, in its own folder: the journal (which work folder each process belongs to) and plugin.lock, held as
 // long as it lives. Its parent, the keeper (package keeper), inherits the tasks of a plugin that dies, reaps them and writes the same exit.json.

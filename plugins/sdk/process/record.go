@@ -102,7 +102,7 @@ func (e exitRecord) store(work, home string) error {
 	if e.Problem != "" {
 		return write(work, exitFile, e)
 	}
-	name := fmt.Sprintf("%s%d-%d-%d-%d", exitPrefix, e.exit.Code&0xff, e.exit.Signal, e.exit.MaxRSS, e.exit.CPU.Microseconds())
+	name := e.name()
 	if err := put(filepath.Join(home, cardFile), filepath.Join(work, name)); !errors.Is(err, fs.ErrExist) && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -133,6 +133,11 @@ func exitOn(work string) (exitRecord, bool, error) {
 		e = problem(sdk.CodeLost, "the record of the end in %s was cut short", work)
 	}
 	return e, found, err
+}
+
+// name is the record as the name of a link.
+func (e exitRecord) name() string {
+	return fmt.Sprintf("%s%d-%d-%d-%d", exitPrefix, e.exit.Code&0xff, e.exit.Signal, e.exit.MaxRSS, e.exit.CPU.Microseconds())
 }
 
 func parseExit(name string) (exitRecord, bool) {

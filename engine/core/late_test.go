@@ -1,0 +1,127 @@
+package core
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"flowctl/engine"
+)
+
+const twoFlows = `
+flow: up
+team: data
+schedule: {every: day, start: 2026-11-01}
+tasks:
+  a: {run: "true"}
+---
+flow: down
+team: data
+schedule: {every: day, start: 2026-11-01}
+tasks:
+  b: {run: "true", needs: [up/a], dependency_timeout: 3h, output_timeout: 5h}
+`
+
+// The run of 2026-11-19 is due at 2026-11-20T00:01.
+func TestLatenessIsMarkedAtItsInstantOnce(t *testing.T) {
+	t.Parallel()
+	for _, restart := range []bool{false, true} {
+		w := newWorld(t, "2026-11-19T23:00:00Z")
+		w.join("one", 4)
+		w.activate(twoFlows)
+		w.sleep(time.Hour + time.Minute)
+		w.sleep(3*time.Hour - time.Second)
+		w.wantEvents()
+		if restart {
+			w.crash()
+		}
+		w.sleep(time.Second)
+		w.wantEvents("dependency_late/1/b")
+		e := w.rows.events["dependency_late/1/b"]
+		if e.At.Time().Format(time.RFC3339) != "2026-11-20T03:01:00Z" || !strings.Contains(e.Detail, "up/a@2026-11-19 is") {
+			t.Fatalf("event %+v", e)
+		}
+		if restart {
+			w.crash()
+		}
+		w.sleep(2 * time.Hour)
+		w.wantEvents("dependency_late/1/b", "output_late/1/b")
+		row := w.rows.tasks[engine.TaskRunKey{Run: w.run("down", "2026-11-19").ID, Task: "b"}]
+		if row.DependencyLate != e.At || row.OutputLate != w.now {
+			t.Fatalf("marks %v and %v", row.DependencyLate, row.OutputLate)
+		}
+		w.drain()
+		w.wantState("down/b@2026-11-19", engine.Succeeded)
+		w.wantEvents("dependency_late/1/b", "output_late/1/b", "recovered/1/b")
+	}
+}
+
+func TestWhatIsInTimeIsNotLate(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "2026-11-19T23:00:00Z")
+	w.join("one", 4)
+	w.activate(twoFlows)
+	w.sleep(time.Hour + time.Minute)
+	w.finish("up/a@2026-11-19", engine.Succeeded)
+	w.sleep(3 * time.Hour) // it runs: its dependencies were met
+	w.wantEvents()
+	w.finish("down/b@2026-11-19", engine.Succeeded)
+	w.sleep(10 * time.Hour)
+	w.wantEvents()
+}
+
+// A limit that holds a task is no dependency.
+func TestATaskThatWaitsForAnAgentIsNotLateWithItsDependencies(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "2026-11-19T23:00:00Z")
+	w.activate(strings.Replace(twoFlows, "needs: [up/a], ", "", 1))
+	w.sleep(7 * time.Hour)
+	w.wantEvents("output_late/1/b")
+}
+
+// What is made after an outage, and what somebody asked for, is late by its own time.
+func TestLatenessOfOthersCountsFromTheirCreation(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "2026-11-19T12:00:00Z")
+	w.activate(twoFlows)
+	w.now = w.now.Add(18 * time.Hour) // the server was down
+	w.crash()
+	w.sleep(3*time.Hour - time.Second)
+	w.wantEvents()
+	w.sleep(time.Second)
+	w.wantEvents("dependency_late/1/b")
+	w.do(Kill{By: "ann", Run: w.run("down", "2026-11-19").ID})
+	w.do(Rerun{By: "ann", Run: 1, Version: 1, Rows: w.load([]engine.RunID{1})})
+	w.sleep(3 * time.Hour)
+	w.wantEvents("dependency_late/1/b", "killed/1/b", "dependency_late/3/b")
+}
+
+func TestAMissingInputIsADependency(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "2026-11-19T23:00:00Z")
+	w.join("one", 4)
+	w.activate("flow: f\nteam: data\nschedule: {every: day, start: 2026-11-01}\ntasks:\n" +
+		"  a: {run: 'true', inputs: ['/data/x'], dependency_timeout: 30m}\n")
+	w.sleep(time.Hour + 31*time.Minute)
+	w.wantEvents("dependency_late/1/a")
+	if e := w.rows.events["dependency_late/1/a"]; !strings.Contains(e.Detail, "input /data/x is not there") {
+		t.Fatalf("event %+v", e)
+	}
+}
+
+// Without an agent nobody can look, which is no excuse.
+func TestAnInputThatNobodyLooksAtIsLateToo(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "2026-11-19T23:00:00Z")
+	w.activate("flow: f\nteam: data\nschedule: {every: day, start: 2026-11-01}\ntasks:\n" +
+		"  a: {run: 'true', inputs: ['/data/x'], dependency_timeout: 30m}\n")
+	w.sleep(time.Hour + 20*time.Minute)
+	w.crash()
+	w.sleep(10*time.Minute + 30*time.Second)
+	w.wantEvents()
+	w.crash() // within a minute after a restart nobody may have looked yet
+	w.sleep(59 * time.Second)
+	w.wantEvents()
+	w.sleep(time.Second)
+	w.wantEvents("dependency_late/1/a")
+}

@@ -1,0 +1,47 @@
+package ssh
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"flowctl/plugins/sdk"
+	"flowctl/plugins/sdk/process"
+)
+
+// Runner is the ssh runner.
+type Runner struct {
+	// Near starts the near half of an attempt, which calls Session: a program and its arguments.
+	Near []string
+}
+
+var _ process.Settler = Runner{}
+
+// Describe implements sdk.Plugin.
+func (Runner) Describe() sdk.Description {
+	return sdk.Description{Name: "ssh", Version: "1", Kind: sdk.KindRunner, Schema: json.RawMessage(schema)}
+}
+
+// Validate implements sdk.Plugin.
+func (Runner) Validate(with json.RawMessage) []sdk.Problem {
+	_, problems := parseSettings(with)
+	return problems
+}
+
+// Command implements process.Commander.
+func (r Runner) Command(spec sdk.Spec) (process.Command, error) {
+	if _, problems := parseSettings(spec.With); len(problems) > 0 {
+		return process.Command{}, fmt.Errorf("with%s: %s", problems[0].Path, problems[0].Message)
+	}
+	own := slices.DeleteFunc(os.Environ(), func(e string) bool { return strings.HasPrefix(e, "FLOWCTL_") })
+	o, err := newOrder(spec, own)
+	if err != nil {
+		return process.Command{}, err
+	}
+	if err := o.store(spec.Work); err != nil {
+		return process.Command{}, err
+	}
+	return process.Command{Path: r.Near[0], Args: r.Near[1:], Env: own}, nil
+}
