@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"math"
 	"strconv"
 
 	"flowctl/dsl/flow"
@@ -145,12 +146,46 @@ type BackfillRow struct {
 	Total           int // periods it spans, those left alone included
 	Created         int // runs created so far
 	Skipped         int // periods left alone because a run exists
+	Unfinished      int // those of them whose run had not ended
 	Succeeded       int
 	Failed          int
 	Cursor          string // where materialisation goes on, opaque outside the core
 	By              string
 	CreatedAt       period.Instant
 	FinishedAt      period.Instant
+}
+
+// AllPeriods is the start in the key of a pause that holds every period.
+const AllPeriods = period.Instant(math.MinInt64)
+
+// PauseKey names what is paused: a flow or a task, for all periods or for one, in all versions. Without a flow it is the platform's
+// horizon: all that is scheduled after Start.
+type PauseKey struct {
+	Flow  string
+	Task  string         // empty = all
+	Start period.Instant // of the period, or AllPeriods
+}
+
+// Pause keeps what its key names from being dispatched until an operator resumes it.
+type Pause struct {
+	PauseKey
+	Label string // of the period; empty = all
+	At    period.Instant
+	By    string
+}
+
+// Horizon tells whether the pause is the platform's horizon.
+func (p *Pause) Horizon() bool { return p.Flow == "" }
+
+// Target returns flow[/task][@period], as an operator named it; empty for the horizon.
+func (p *Pause) Target() string { return Target{Flow: p.Flow, Task: p.Task, From: p.Label}.String() }
+
+// Holds tells whether the pause keeps a task of a run from being dispatched; without a task, whether it does so with the whole run.
+func (p *Pause) Holds(r *Run, task string) bool {
+	if p.Horizon() {
+		return r.Due > p.Start
+	}
+	return p.Flow == r.Flow && (p.Task == "" || p.Task == task) && (p.Start == AllPeriods || p.Start == r.Period.Start)
 }
 
 // Operation is one line of the operation log.
@@ -191,7 +226,8 @@ type Presence struct {
 type Changes struct {
 	Runs       []Run
 	TaskRuns   []TaskRun
-	NoTaskRuns []TaskRunKey // task runs that are no more: their run follows a revision without them
+	NoRuns     []RunID      // runs that are no more, with all that tells of them
+	NoTaskRuns []TaskRunKey // task runs that are no more, nor their outcomes: their run follows a revision without them
 	Attempts   []Attempt
 	Waits      []Wait
 	NoWaits    []RunID // runs whose Waits are no more: they are active again, or superseded
@@ -199,6 +235,8 @@ type Changes struct {
 	Flows      []FlowState
 	Backfills  []BackfillRow
 	Operations []Operation
+	Pauses     []Pause
+	NoPauses   []PauseKey // pauses that are no more; none of them is in Pauses
 	Events     []Event
 	Presences  []Presence
 }
@@ -220,14 +258,15 @@ type TaskRunKey struct {
 
 // Empty tells whether there is nothing to store.
 func (c *Changes) Empty() bool {
-	return len(c.Runs)+len(c.TaskRuns)+len(c.NoTaskRuns)+len(c.Attempts)+len(c.Waits)+len(c.NoWaits)+len(c.Outcomes)+len(c.Flows)+
-		len(c.Backfills)+len(c.Operations)+len(c.Events)+len(c.Presences) == 0
+	return len(c.Runs)+len(c.NoRuns)+len(c.TaskRuns)+len(c.NoTaskRuns)+len(c.Attempts)+len(c.Waits)+len(c.NoWaits)+len(c.Outcomes)+len(c.Flows)+
+		len(c.Backfills)+len(c.Operations)+len(c.Pauses)+len(c.NoPauses)+len(c.Events)+len(c.Presences) == 0
 }
 
 // Reset empties c and keeps its memory.
 func (c *Changes) Reset() {
 	c.Runs = c.Runs[:0]
 	c.TaskRuns = c.TaskRuns[:0]
+	c.NoRuns = c.NoRuns[:0]
 	c.NoTaskRuns = c.NoTaskRuns[:0]
 	c.Attempts = c.Attempts[:0]
 	c.Waits = c.Waits[:0]
@@ -236,6 +275,8 @@ func (c *Changes) Reset() {
 	c.Flows = c.Flows[:0]
 	c.Backfills = c.Backfills[:0]
 	c.Operations = c.Operations[:0]
+	c.Pauses = c.Pauses[:0]
+	c.NoPauses = c.NoPauses[:0]
 	c.Events = c.Events[:0]
 	c.Presences = c.Presences[:0]
 }

@@ -36,6 +36,15 @@ type Service interface {
 	Rerun(ctx context.Context, r RerunRequest) ([]RunView, error)
 	Kill(ctx context.Context, target string) ([]TaskRunView, error)
 	Succeed(ctx context.Context, r SucceedRequest) ([]TaskRunView, error)
+	// Skip lets the target's task runs that did not succeed count as done.
+	Skip(ctx context.Context, target string) ([]TaskRunView, error)
+	// Delete removes the runs of the target that have not started.
+	Delete(ctx context.Context, r DeleteRequest) (*Deletion, error)
+	// Pause keeps what the request names from being dispatched until it is resumed, and returns what it paused.
+	Pause(ctx context.Context, r PauseRequest) ([]PauseView, error)
+	// Resume takes pauses back and returns them; ScheduledAfter has no meaning for it.
+	Resume(ctx context.Context, r PauseRequest) ([]PauseView, error)
+	Pauses(ctx context.Context, p Page) (*List[PauseView], error)
 	// WatchRun calls f with the run now and after every change of its state or of its task runs' states, until it
 	// settles, f returns an error, or ctx ends.
 	WatchRun(ctx context.Context, id RunID, f func(RunDetail) error) error
@@ -52,7 +61,9 @@ type Service interface {
 	Agents(ctx context.Context, p Page) (*List[AgentView], error)
 	// AgentToken makes a one-time token with which one agent can join within ttl.
 	AgentToken(ctx context.Context, ttl time.Duration) (*AgentToken, error)
-	Operations(ctx context.Context, p Page) (*List[OperationView], error)
+	// DeclareDead settles as lost what an agent holds that is gone for good, and returns these attempts.
+	DeclareDead(ctx context.Context, agent string) ([]AttemptView, error)
+	Operations(ctx context.Context, q OperationsQuery) (*List[OperationView], error)
 	Events(ctx context.Context, q EventsQuery) (*List[EventView], error)
 }
 
@@ -94,6 +105,7 @@ type FlowView struct {
 	Enabled     bool              `json:"enabled"`
 	Schedule    string            `json:"schedule"` // for people: "day at 00:01 Asia/Shanghai", "on demand"
 	Kind        string            `json:"kind" enum:"demand,hour,day,week,month,cron,once"`
+	Paused      bool              `json:"paused,omitempty"`  // as a whole
 	NextAt      *time.Time        `json:"next_at,omitempty"` // when the next run is created
 	Tasks       []string          `json:"tasks" nullable:"false"`
 	File        string            `json:"file"`
@@ -109,6 +121,7 @@ type TaskView struct {
 	Needs    []string `json:"needs" nullable:"false"` // flow/task, with " (previous)" and the like
 	RetryMax int      `json:"retry_limit"`
 	TimeoutS float64  `json:"timeout_s,omitempty"`
+	Paused   bool     `json:"paused,omitempty"` // alone, or with its flow
 }
 
 // RunView is a run in a list.
@@ -125,6 +138,7 @@ type RunView struct {
 	Revision    RevisionID        `json:"revision"`
 	Commit      string            `json:"commit"`
 	Pinned      bool              `json:"pinned"`
+	Paused      bool              `json:"paused,omitempty"` // active and held as a whole: its flow or period is paused, or it is beyond the horizon
 	Backfill    BackfillID        `json:"backfill,omitempty"`
 	Params      map[string]string `json:"params,omitempty"`
 	CreatedAt   time.Time         `json:"created_at"`
@@ -207,6 +221,8 @@ const (
 	BlockSlots      BlockerKind = "agents_busy"     // every eligible agent is full
 	BlockBackfill   BlockerKind = "backfill_paused"
 	BlockVersion    BlockerKind = "other_version" // Ref is the task run of another version that is still running
+	BlockPaused     BlockerKind = "paused"        // Ref is the target that an operator paused
+	BlockHorizon    BlockerKind = "horizon"       // it is scheduled after the platform's horizon
 )
 
 // Blocker is one reason why a task run does not move.
@@ -237,6 +253,15 @@ type AttemptsQuery struct {
 	Agent  string
 }
 
+// OperationsQuery selects operations for a list, newest first. Zero fields do not restrict.
+type OperationsQuery struct {
+	Page
+	Target   string // a flow, task, run or task run, with all that is part of it
+	By, Verb string
+	Since    time.Time
+	Until    time.Time
+}
+
 // StartRun is `flowctl run`.
 type StartRun struct {
 	Target string            `json:"target"` // flow[/task][@period]
@@ -250,14 +275,52 @@ type RerunRequest struct {
 	Target   string `json:"target"`
 	Failed   bool   `json:"failed,omitempty"`    // only what failed, and what waits for it
 	FromTask string `json:"from_task,omitempty"` // this task and all that follow it in the run
-	At       string `json:"at,omitempty"`        // latest (default), original, or a commit
-	Kill     bool   `json:"kill,omitempty"`
+	Upstream bool   `json:"upstream,omitempty"`  // with all that these tasks need, in the runs there are
+	// Cascade says along which dependencies all that follows these tasks runs anew as well, in other runs too.
+	Cascade string `json:"cascade,omitempty" enum:"none,logical,data,both"`
+	At      string `json:"at,omitempty"` // latest (default), original, or a commit
+	Kill    bool   `json:"kill,omitempty"`
+	DryRun  bool   `json:"dry_run,omitempty"` // only return the runs of which there would be a new version
 }
 
 // SucceedRequest is `flowctl succeed`.
 type SucceedRequest struct {
 	Target  string            `json:"target"`
 	Outputs map[string]string `json:"outputs,omitempty"`
+}
+
+// DeleteRequest is `flowctl delete`.
+type DeleteRequest struct {
+	Target string `json:"target"` // flow[@period[..period]]: without a period all pending runs of the flow
+	DryRun bool   `json:"dry_run,omitempty"`
+}
+
+// Deletion tells which runs were deleted, or would be.
+type Deletion struct {
+	Deleted []string  `json:"deleted" nullable:"false"` // names of runs
+	Left    []LeftRun `json:"left" nullable:"false"`
+}
+
+// LeftRun is a run that was not deleted.
+type LeftRun struct {
+	Run    string `json:"run"`
+	Reason string `json:"reason"`
+}
+
+// PauseRequest is `flowctl pause` and `flowctl resume`: of a target, or of all.
+type PauseRequest struct {
+	Target string `json:"target,omitempty"` // flow[/task][@period[..period]]
+	All    bool   `json:"all,omitempty"`    // the platform's horizon, instead of a target
+	// ScheduledAfter is the horizon: nothing that is scheduled after it is dispatched.
+	ScheduledAfter *time.Time `json:"scheduled_after,omitempty"`
+}
+
+// PauseView is something that is paused: a target, or all that is scheduled after an instant.
+type PauseView struct {
+	Target         string     `json:"target,omitempty"`
+	ScheduledAfter *time.Time `json:"scheduled_after,omitempty"`
+	At             time.Time  `json:"at"`
+	By             string     `json:"by"`
 }
 
 // BackfillRequest is `flowctl backfill`.
@@ -271,6 +334,8 @@ type BackfillRequest struct {
 	Reprocess       string   `json:"reprocess,omitempty" enum:"missing,failed,all"`
 	MaxActive       int      `json:"max_active,omitempty"`
 	MissingUpstream string   `json:"missing_upstream,omitempty" enum:"wait,ignore"`
+	// Cascade adds the enabled flows that depend on these, along needs (logical), data or both.
+	Cascade string `json:"cascade,omitempty" enum:"none,logical,data,both"`
 }
 
 // BackfillView is a backfill with its progress.
@@ -283,6 +348,7 @@ type BackfillView struct {
 	Total      int           `json:"total"`
 	Created    int           `json:"created"`
 	Skipped    int           `json:"skipped"`
+	Unfinished int           `json:"unfinished"` // of those skipped: their run had not ended
 	Succeeded  int           `json:"succeeded"`
 	Failed     int           `json:"failed"`
 	MaxActive  int           `json:"max_active"`

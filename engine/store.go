@@ -64,8 +64,10 @@ type Store interface {
 	Attempts(ctx context.Context, q AttemptQuery) ([]Attempt, string, error)
 	Attempt(ctx context.Context, id AttemptID) (*Attempt, error)
 	Backfills(ctx context.Context) ([]BackfillRow, error)
-	// Operations lists newest first those with a smaller ID than before; 0 = all.
-	Operations(ctx context.Context, before int64, limit int) ([]Operation, error)
+	// Operations lists newest first.
+	Operations(ctx context.Context, q OperationQuery) ([]Operation, error)
+	// Pauses lists what is paused, by flow, task and period; the horizon comes first.
+	Pauses(ctx context.Context) ([]Pause, error)
 	Events(ctx context.Context, q EventQuery) ([]Event, string, error)
 
 	Close() error
@@ -80,6 +82,7 @@ type Snapshot struct {
 	Attempts  []Attempt  // the live ones (assigned, running, killing), by ID
 	Flows     []FlowState
 	Backfills []BackfillRow // those that are not finished
+	Pauses    []Pause       // by flow, task and start
 	// Ahead names the periods that end after the cursor of their flow and have runs all the same, by flow and start: generation must
 	// not make these again.
 	Ahead []Ahead
@@ -178,6 +181,17 @@ type RunQuery struct {
 	From, To period.Instant // of the period's start, inclusive
 	Cursor   string
 	Limit    int // 0 = 100
+}
+
+// OperationQuery selects operations. Zero fields do not restrict.
+type OperationQuery struct {
+	By, Verb string
+	// Target selects what was done to a flow, task, run or task run: operations whose target is this one or part of it, or names it in
+	// a list.
+	Target   string
+	From, To period.Instant // inclusive
+	Before   int64          // only smaller IDs
+	Limit    int            // 0 = 100
 }
 
 // AttemptQuery selects attempts. Zero fields do not restrict.

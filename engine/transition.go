@@ -16,11 +16,12 @@ const (
 	CauseDelayOver    Cause = "the retry delay passed"
 	CauseKill         Cause = "an operator killed it"
 	CauseEnd          Cause = "its process tree is gone"
-	CauseSkip         Cause = "its condition is false"
+	CauseSkip         Cause = "its condition is false, or an operator skipped it"
 	CauseUpstream     Cause = "an upstream ended badly"
 	CauseRecovered    Cause = "the upstream was rerun or forced"
 	CauseExpire       Cause = "it did not start in time"
 	CauseForce        Cause = "an operator forced it"
+	CauseOmit         Cause = "an operator skipped it"
 	CauseBadCondition Cause = "an expression failed"
 )
 
@@ -49,6 +50,7 @@ func Transitions() []Transition {
 		{Ready, Killed, CauseKill},
 		{Ready, Expired, CauseExpire},
 		{Ready, Succeeded, CauseForce},
+		{Ready, Skipped, CauseOmit},
 
 		{Assigned, Running, CauseStarted},
 		{Assigned, Waiting, CauseRefused},
@@ -69,15 +71,20 @@ func Transitions() []Transition {
 		{Retrying, Waiting, CauseBlocked},
 		{Retrying, Killed, CauseKill},
 		{Retrying, Succeeded, CauseForce},
+		{Retrying, Skipped, CauseOmit},
 
 		{UpstreamFailed, Waiting, CauseRecovered},
 		{UpstreamFailed, Killed, CauseKill},
 		{UpstreamFailed, Expired, CauseExpire},
 		{UpstreamFailed, Succeeded, CauseForce},
+		{UpstreamFailed, Skipped, CauseOmit},
 
 		{Failed, Succeeded, CauseForce},
 		{Killed, Succeeded, CauseForce},
 		{Expired, Succeeded, CauseForce},
+		{Failed, Skipped, CauseOmit},
+		{Killed, Skipped, CauseOmit},
+		{Expired, Skipped, CauseOmit},
 	}
 }
 

@@ -57,18 +57,36 @@ var calls = map[string]func(context.Context, engine.Service) (any, error){
 	"Explain":   func(ctx context.Context, s engine.Service) (any, error) { return s.Explain(ctx, someTarget) },
 	"StartRun":  func(ctx context.Context, s engine.Service) (any, error) { return s.StartRun(ctx, startRun) },
 	"Rerun": func(ctx context.Context, s engine.Service) (any, error) {
-		return s.Rerun(ctx, filled[engine.RerunRequest]())
+		r := filled[engine.RerunRequest]()
+		r.Cascade = "data"
+		return s.Rerun(ctx, r)
 	},
 	"Kill": func(ctx context.Context, s engine.Service) (any, error) { return s.Kill(ctx, someTarget) },
 	"Succeed": func(ctx context.Context, s engine.Service) (any, error) {
 		return s.Succeed(ctx, filled[engine.SucceedRequest]())
 	},
-	"Backfills":  func(ctx context.Context, s engine.Service) (any, error) { return s.Backfills(ctx, page) },
-	"Backfill":   func(ctx context.Context, s engine.Service) (any, error) { return s.Backfill(ctx, 7) },
-	"Agents":     func(ctx context.Context, s engine.Service) (any, error) { return s.Agents(ctx, page) },
-	"AgentToken": func(ctx context.Context, s engine.Service) (any, error) { return s.AgentToken(ctx, 90*time.Second) },
-	"Operations": func(ctx context.Context, s engine.Service) (any, error) { return s.Operations(ctx, page) },
-	"Events":     func(ctx context.Context, s engine.Service) (any, error) { return s.Events(ctx, eventsQuery) },
+	"Skip": func(ctx context.Context, s engine.Service) (any, error) { return s.Skip(ctx, someTarget) },
+	"Delete": func(ctx context.Context, s engine.Service) (any, error) {
+		return s.Delete(ctx, filled[engine.DeleteRequest]())
+	},
+	"Pause": func(ctx context.Context, s engine.Service) (any, error) {
+		return s.Pause(ctx, filled[engine.PauseRequest]())
+	},
+	"Resume": func(ctx context.Context, s engine.Service) (any, error) {
+		return s.Resume(ctx, filled[engine.PauseRequest]())
+	},
+	"Pauses":      func(ctx context.Context, s engine.Service) (any, error) { return s.Pauses(ctx, page) },
+	"Backfills":   func(ctx context.Context, s engine.Service) (any, error) { return s.Backfills(ctx, page) },
+	"Backfill":    func(ctx context.Context, s engine.Service) (any, error) { return s.Backfill(ctx, 7) },
+	"Agents":      func(ctx context.Context, s engine.Service) (any, error) { return s.Agents(ctx, page) },
+	"AgentToken":  func(ctx context.Context, s engine.Service) (any, error) { return s.AgentToken(ctx, 90*time.Second) },
+	"DeclareDead": func(ctx context.Context, s engine.Service) (any, error) { return s.DeclareDead(ctx, "host/1") },
+	"Operations": func(ctx context.Context, s engine.Service) (any, error) {
+		q := filled[engine.OperationsQuery]()
+		q.Page = page
+		return s.Operations(ctx, q)
+	},
+	"Events": func(ctx context.Context, s engine.Service) (any, error) { return s.Events(ctx, eventsQuery) },
 	"StartBackfill": func(ctx context.Context, s engine.Service) (any, error) {
 		return s.StartBackfill(ctx, backfill)
 	},
@@ -90,7 +108,7 @@ var (
 	startRun      = engine.StartRun{Target: someTarget, Params: map[string]string{"table": "a'b\n"}, Extra: true, Force: true}
 	backfill      = engine.BackfillRequest{
 		Flows: []string{"a", "b"}, Group: "g", Every: "day", All: true, From: "2026-11-01", To: "2026-11-07",
-		Reprocess: "failed", MaxActive: 4, MissingUpstream: "ignore",
+		Reprocess: "failed", MaxActive: 4, MissingUpstream: "ignore", Cascade: "both",
 	}
 )
 

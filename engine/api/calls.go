@@ -67,6 +67,26 @@ func (c *client) Succeed(ctx context.Context, r engine.SucceedRequest) ([]engine
 	return itemsOf(submit[engine.List[engine.TaskRunView]](ctx, c, "/successes", r))
 }
 
+func (c *client) Skip(ctx context.Context, target string) ([]engine.TaskRunView, error) {
+	return itemsOf(submit[engine.List[engine.TaskRunView]](ctx, c, "/skips", targetBody{target}))
+}
+
+func (c *client) Delete(ctx context.Context, r engine.DeleteRequest) (*engine.Deletion, error) {
+	return submit[engine.Deletion](ctx, c, "/deletions", r)
+}
+
+func (c *client) Pause(ctx context.Context, r engine.PauseRequest) ([]engine.PauseView, error) {
+	return itemsOf(submit[engine.List[engine.PauseView]](ctx, c, "/pauses", r))
+}
+
+func (c *client) Resume(ctx context.Context, r engine.PauseRequest) ([]engine.PauseView, error) {
+	return itemsOf(submit[engine.List[engine.PauseView]](ctx, c, "/resumes", r))
+}
+
+func (c *client) Pauses(ctx context.Context, p engine.Page) (*engine.List[engine.PauseView], error) {
+	return fetch[engine.List[engine.PauseView]](ctx, c, "/pauses", pageOf(p))
+}
+
 func (c *client) StartBackfill(ctx context.Context, r engine.BackfillRequest) (*engine.BackfillView, error) {
 	return submit[engine.BackfillView](ctx, c, "/backfills", r)
 }
@@ -95,8 +115,13 @@ func (c *client) AgentToken(ctx context.Context, ttl time.Duration) (*engine.Age
 	return submit[engine.AgentToken](ctx, c, "/agents/tokens", tokenBody{ttl.Seconds()})
 }
 
-func (c *client) Operations(ctx context.Context, p engine.Page) (*engine.List[engine.OperationView], error) {
-	return fetch[engine.List[engine.OperationView]](ctx, c, "/operations", pageOf(p))
+func (c *client) DeclareDead(ctx context.Context, agent string) ([]engine.AttemptView, error) {
+	return itemsOf(submit[engine.List[engine.AttemptView]](ctx, c, "/agents/"+url.PathEscape(agent)+"/declare-dead", nil))
+}
+
+func (c *client) Operations(ctx context.Context, q engine.OperationsQuery) (*engine.List[engine.OperationView], error) {
+	p := pageOf(q.Page).set("target", q.Target).set("by", q.By).set("verb", q.Verb).instant("since", q.Since).instant("until", q.Until)
+	return fetch[engine.List[engine.OperationView]](ctx, c, "/operations", p)
 }
 
 func (c *client) Events(ctx context.Context, q engine.EventsQuery) (*engine.List[engine.EventView], error) {

@@ -80,6 +80,13 @@ func (p params) number(key string, n int64) params {
 	return p
 }
 
+func (p params) instant(key string, t time.Time) params {
+	if !t.IsZero() {
+		p[key] = []string{t.Format(time.RFC3339Nano)}
+	}
+	return p
+}
+
 func pageOf(p engine.Page) params {
 	return params{}.set("cursor", p.Cursor).number("limit", int64(p.Limit))
 }

@@ -121,6 +121,26 @@ func (f *fake) Succeed(ctx context.Context, r engine.SucceedRequest) ([]engine.T
 	return answers[engine.TaskRunView](f.record(ctx, "Succeed", r))
 }
 
+func (f *fake) Skip(ctx context.Context, target string) ([]engine.TaskRunView, error) {
+	return answers[engine.TaskRunView](f.record(ctx, "Skip", target))
+}
+
+func (f *fake) Delete(ctx context.Context, r engine.DeleteRequest) (*engine.Deletion, error) {
+	return answer[engine.Deletion](f.record(ctx, "Delete", r))
+}
+
+func (f *fake) Pause(ctx context.Context, r engine.PauseRequest) ([]engine.PauseView, error) {
+	return answers[engine.PauseView](f.record(ctx, "Pause", r))
+}
+
+func (f *fake) Resume(ctx context.Context, r engine.PauseRequest) ([]engine.PauseView, error) {
+	return answers[engine.PauseView](f.record(ctx, "Resume", r))
+}
+
+func (f *fake) Pauses(ctx context.Context, p engine.Page) (*engine.List[engine.PauseView], error) {
+	return answer[engine.List[engine.PauseView]](f.record(ctx, "Pauses", p))
+}
+
 func (f *fake) WatchRun(ctx context.Context, id engine.RunID, fn func(engine.RunDetail) error) error {
 	if err := f.record(ctx, "WatchRun", id); err != nil {
 		return err
@@ -167,8 +187,12 @@ func (f *fake) Events(ctx context.Context, q engine.EventsQuery) (*engine.List[e
 	return answer[engine.List[engine.EventView]](f.record(ctx, "Events", q))
 }
 
-func (f *fake) Operations(ctx context.Context, p engine.Page) (*engine.List[engine.OperationView], error) {
-	return answer[engine.List[engine.OperationView]](f.record(ctx, "Operations", p))
+func (f *fake) DeclareDead(ctx context.Context, agent string) ([]engine.AttemptView, error) {
+	return answers[engine.AttemptView](f.record(ctx, "DeclareDead", agent))
+}
+
+func (f *fake) Operations(ctx context.Context, q engine.OperationsQuery) (*engine.List[engine.OperationView], error) {
+	return answer[engine.List[engine.OperationView]](f.record(ctx, "Operations", q))
 }
 
 // filled returns a T in which every field has a value of its own, so that a field lost on the way is seen.

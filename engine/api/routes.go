@@ -54,6 +54,14 @@ type (
 		State  string `query:"state" enum:"assigned,running,killing,succeeded,failed,killed"`
 		Agent  string `query:"agent"`
 	}
+	operationParams struct {
+		PageParams
+		Target string    `query:"target" doc:"of a flow, task, run or task run, with all that is part of it"`
+		By     string    `query:"by"`
+		Verb   string    `query:"verb"`
+		Since  time.Time `query:"since"`
+		Until  time.Time `query:"until"`
+	}
 	eventParams struct {
 		PageParams
 		Target string `query:"target" doc:"flow[/task][@period][#version]"`
@@ -109,9 +117,15 @@ func (s *server) readRoutes(api huma.API, svc engine.Service) {
 		func(ctx context.Context, in *request[tokenBody]) (*engine.AgentToken, error) {
 			return svc.AgentToken(ctx, time.Duration(in.Body.TTL*float64(time.Second)))
 		})
+	post(s, api, "/agents/{name}/declare-dead", "declare-dead", http.StatusOK, "Settle as lost what an agent holds that is gone for good",
+		func(ctx context.Context, in *flowName) (*engine.List[engine.AttemptView], error) {
+			return items(svc.DeclareDead(ctx, in.Name))
+		})
 	get(s, api, "/operations", "list-operations", "List what operators did, newest first",
-		func(ctx context.Context, in *PageParams) (*engine.List[engine.OperationView], error) {
-			return list(svc.Operations(ctx, in.page()))
+		func(ctx context.Context, in *operationParams) (*engine.List[engine.OperationView], error) {
+			return list(svc.Operations(ctx, engine.OperationsQuery{
+				Page: in.page(), Target: in.Target, By: in.By, Verb: in.Verb, Since: in.Since, Until: in.Until,
+			}))
 		})
 	get(s, api, "/events", "list-events", "List what alerts tell of, newest first",
 		func(ctx context.Context, in *eventParams) (*engine.List[engine.EventView], error) {
@@ -150,6 +164,26 @@ func (s *server) runRoutes(api huma.API, svc engine.Service) {
 	post(s, api, "/successes", "succeed", http.StatusOK, "Declare the target's task runs succeeded without running them",
 		func(ctx context.Context, in *request[engine.SucceedRequest]) (*engine.List[engine.TaskRunView], error) {
 			return items(svc.Succeed(ctx, in.Body))
+		})
+	post(s, api, "/skips", "skip", http.StatusOK, "Let the target's task runs that did not succeed count as done",
+		func(ctx context.Context, in *request[targetBody]) (*engine.List[engine.TaskRunView], error) {
+			return items(svc.Skip(ctx, in.Body.Target))
+		})
+	post(s, api, "/deletions", "delete", http.StatusOK, "Delete the target's runs that have not started",
+		func(ctx context.Context, in *request[engine.DeleteRequest]) (*engine.Deletion, error) {
+			return svc.Delete(ctx, in.Body)
+		})
+	get(s, api, "/pauses", "list-pauses", "List what is paused",
+		func(ctx context.Context, in *PageParams) (*engine.List[engine.PauseView], error) {
+			return list(svc.Pauses(ctx, in.page()))
+		})
+	post(s, api, "/pauses", "pause", http.StatusCreated, "Keep a target, or all that is scheduled after an instant, from being dispatched",
+		func(ctx context.Context, in *request[engine.PauseRequest]) (*engine.List[engine.PauseView], error) {
+			return items(svc.Pause(ctx, in.Body))
+		})
+	post(s, api, "/resumes", "resume", http.StatusOK, "Take pauses back",
+		func(ctx context.Context, in *request[engine.PauseRequest]) (*engine.List[engine.PauseView], error) {
+			return items(svc.Resume(ctx, in.Body))
 		})
 	get(s, api, "/attempts", "list-attempts", "List attempts, newest first",
 		func(ctx context.Context, in *attemptParams) (*engine.List[engine.AttemptView], error) {

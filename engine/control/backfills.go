@@ -80,12 +80,56 @@ func choose(p *flow.Project, r engine.BackfillRequest) ([]*flow.Flow, error) {
 			}
 		}
 	}
+	chosen, err := downstreamFlows(p, chosen, r.Cascade)
+	if err != nil {
+		return nil, err
+	}
 	slices.SortFunc(chosen, func(a, b *flow.Flow) int { return cmp.Compare(a.Name, b.Name) })
 	chosen = slices.Compact(chosen)
 	if len(chosen) == 0 {
 		return nil, engine.Errorf(engine.NotFound, "no enabled flow with a schedule matches")
 	}
 	return chosen, nil
+}
+
+// downstreamFlows adds the enabled flows with a schedule that depend on some flows, directly or not.
+func downstreamFlows(p *flow.Project, chosen []*flow.Flow, cascade string) ([]*flow.Flow, error) {
+	logical, data, err := cascades(cascade)
+	if err != nil {
+		return nil, err
+	}
+	needed := map[string]bool{}
+	for _, f := range chosen {
+		needed[f.Name] = true
+	}
+	depends := func(f *flow.Flow, t *flow.Task) bool {
+		return logical && slices.ContainsFunc(t.Needs, func(n flow.Need) bool { return needed[n.Flow] }) ||
+			data && slices.ContainsFunc(p.Writers(flow.TaskRef{Flow: f.Name, Task: t.Name}), func(e flow.DataEdge) bool { return needed[e.From.Flow] })
+	}
+	for grew := logical || data; grew; {
+		grew = false
+		for _, f := range p.Flows {
+			if needed[f.Name] || !f.Enabled || f.Schedule.Kind() == period.Demand {
+				continue
+			}
+			if slices.ContainsFunc(f.Tasks, func(t *flow.Task) bool { return depends(f, t) }) {
+				needed[f.Name], grew = true, true
+				chosen = append(chosen, f)
+			}
+		}
+	}
+	return chosen, nil
+}
+
+// cascades reads along which dependencies something spreads.
+func cascades(s string) (logical, data bool, err error) {
+	switch s {
+	case "", "none":
+		return false, false, nil
+	case "logical", "data", "both":
+		return s != "data", s != "logical", nil
+	}
+	return false, false, &engine.Error{Code: engine.Invalid, Field: "cascade", Message: "cascade is none, logical, data or both"}
 }
 
 // StartBackfill implements engine.Service.

@@ -150,6 +150,11 @@ func (f *fixture) sync(state string) *engine.RevisionView {
 func (f *fixture) executed() []string {
 	f.t.Helper()
 	f.must(f.loop.Query(f.t.Context(), func(*core.Machine) {}))
+	for paths := f.fleet.asked(); len(paths) > 0; paths = f.fleet.asked() {
+		_, err := f.loop.Do(f.t.Context(), core.Probed{Agent: "local", Paths: paths})
+		f.must(err)
+		f.must(f.loop.Query(f.t.Context(), func(*core.Machine) {}))
+	}
 	return f.fleet.names()
 }
 
@@ -207,6 +212,9 @@ type fleet struct {
 	mu   sync.Mutex
 	held map[engine.AttemptID]*engine.Assignment
 	kill []engine.AttemptID
+	// paths says that all input paths are there: probes are answered by the test that asks what is executed.
+	paths  bool
+	probes []string
 }
 
 func (f *fleet) Assign(_ string, as []*engine.Assignment) {
@@ -223,7 +231,26 @@ func (f *fleet) Kill(_ string, ids []engine.AttemptID) {
 	f.kill = append(f.kill, ids...)
 }
 
-func (f *fleet) Probe(string, []string)         {}
+func (f *fleet) Probe(_ string, paths []string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.paths {
+		f.probes = append(f.probes, paths...)
+	}
+}
+
+// asked returns the paths that agents were asked about, and have not answered for.
+func (f *fleet) asked() []engine.PathState {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var states []engine.PathState
+	for _, p := range f.probes {
+		states = append(states, engine.PathState{Path: p, Exists: true})
+	}
+	f.probes = nil
+	return states
+}
+
 func (f *fleet) Ack(string, []engine.AttemptID) {}
 
 func (f *fleet) attempts() []engine.AttemptID {

@@ -39,15 +39,36 @@ func (s *Service) Runs(ctx context.Context, q engine.RunsQuery) (*engine.List[en
 	if err != nil {
 		return nil, err
 	}
-	return &engine.List[engine.RunView]{Items: s.runViews(ctx, rows), Next: next}, nil
+	views, err := s.runViews(ctx, rows)
+	if err != nil {
+		return nil, err
+	}
+	return &engine.List[engine.RunView]{Items: views, Next: next}, nil
 }
 
-func (s *Service) runViews(ctx context.Context, rows []engine.Run) []engine.RunView {
+func (s *Service) runViews(ctx context.Context, rows []engine.Run) ([]engine.RunView, error) {
+	paused, err := s.Store.Pauses(ctx)
+	if err != nil {
+		return nil, err
+	}
 	views := make([]engine.RunView, len(rows))
 	for i := range rows {
-		views[i] = runView(&rows[i], s.commit(ctx, rows[i].Revision))
+		views[i] = runView(&rows[i], s.commit(ctx, rows[i].Revision), paused)
 	}
-	return views
+	return views, nil
+}
+
+// runView returns a stored run.
+func (s *Service) runView(ctx context.Context, id engine.RunID) (*engine.RunView, error) {
+	row, err := s.Store.Run(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	views, err := s.runViews(ctx, []engine.Run{*row})
+	if err != nil {
+		return nil, err
+	}
+	return &views[0], nil
 }
 
 // FindRuns implements engine.Service.
@@ -56,7 +77,7 @@ func (s *Service) FindRuns(ctx context.Context, target string) ([]engine.RunView
 	if err != nil {
 		return nil, err
 	}
-	return s.runViews(ctx, rows), nil
+	return s.runViews(ctx, rows)
 }
 
 // Run implements engine.Service.
@@ -163,12 +184,7 @@ func (s *Service) StartRun(ctx context.Context, r engine.StartRun) (*engine.RunV
 	if err != nil {
 		return nil, err
 	}
-	row, err := s.Store.Run(ctx, id.(engine.RunID))
-	if err != nil {
-		return nil, err
-	}
-	v := runView(row, s.commit(ctx, row.Revision))
-	return &v, nil
+	return s.runView(ctx, id.(engine.RunID))
 }
 
 // prepareRun fills in the period of a run and what runs it has.
@@ -186,6 +202,9 @@ func (s *Service) prepareRun(ctx context.Context, l *Loop, ev core.StartRun, t e
 		ev.Period = &last
 	} else {
 		ps, err := schedule.Parse(t.From)
+		if off := offSchedule(schedule, t.From); err != nil && len(off) > 0 {
+			ps, err = off, nil // the machine says what can be done
+		}
 		if err != nil {
 			return nil, &engine.Error{Code: engine.Invalid, Field: "target", Message: err.Error()}
 		}
@@ -205,42 +224,19 @@ func (s *Service) prepareRun(ctx context.Context, l *Loop, ev core.StartRun, t e
 	return ev, err
 }
 
-// Rerun implements engine.Service.
-func (s *Service) Rerun(ctx context.Context, r engine.RerunRequest) ([]engine.RunView, error) {
-	l, t, runs, err := s.operate(ctx, r.Target)
+// offSchedule returns the periods that a label names when neither a calendar nor start and end limit a schedule.
+func offSchedule(s *period.Schedule, label string) []period.Period {
+	spec := s.Spec()
+	spec.Calendar, spec.Start, spec.End = nil, "", ""
+	unlimited, err := period.New(spec)
 	if err != nil {
-		return nil, err
+		return nil
 	}
-	var views []engine.RunView
-	for i := range runs {
-		id, err := l.prepare(ctx, func() (core.Event, error) {
-			if err := s.newest(ctx, runs[i:i+1]); err != nil { // another operator may have been faster
-				return nil, err
-			}
-			found, err := s.Store.Existing(ctx, []engine.RunKey{{Flow: runs[i].Flow, Start: runs[i].Period.Start}})
-			if err != nil {
-				return nil, err
-			}
-			ev := core.Rerun{
-				By: s.Caller(ctx), Run: runs[i].ID, Version: found[0].Version,
-				Task: t.Task, Failed: r.Failed, FromTask: r.FromTask, Kill: r.Kill,
-			}
-			if ev.Revision, err = s.revisionAt(ctx, l, r.At, &runs[i]); err != nil {
-				return nil, err
-			}
-			ev.Rows, err = l.load(ctx, []engine.RunID{runs[i].ID})
-			return ev, err
-		})
-		if err != nil {
-			return views, err
-		}
-		row, err := s.Store.Run(ctx, id.(engine.RunID))
-		if err != nil {
-			return views, err
-		}
-		views = append(views, runView(row, s.commit(ctx, row.Revision)))
+	ps, err := unlimited.Parse(label)
+	if err != nil {
+		return nil
 	}
-	return views, nil
+	return ps
 }
 
 // revisionAt returns the revision that a rerun names; nil = the active one.

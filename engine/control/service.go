@@ -132,9 +132,13 @@ func (s *Service) Flows(ctx context.Context, p engine.Page) (*engine.List[engine
 	if err != nil {
 		return nil, err
 	}
+	paused, err := s.Store.Pauses(ctx)
+	if err != nil {
+		return nil, err
+	}
 	l := &engine.List[engine.FlowView]{Items: []engine.FlowView{}, Next: part.Next}
 	for i, f := range part.Items {
-		l.Items = append(l.Items, flowView(f, cursors[i]))
+		l.Items = append(l.Items, flowView(f, cursors[i], paused))
 	}
 	return l, nil
 }
@@ -164,7 +168,11 @@ func (s *Service) Flow(ctx context.Context, name string) (*engine.FlowView, erro
 	if err != nil {
 		return nil, err
 	}
-	v := flowView(f, cursors[0])
+	paused, err := s.Store.Pauses(ctx)
+	if err != nil {
+		return nil, err
+	}
+	v := flowView(f, cursors[0], paused)
 	return &v, nil
 }
 
@@ -194,10 +202,14 @@ func (s *Service) Tasks(ctx context.Context, name string, p engine.Page) (*engin
 		}
 		flows = []*flow.Flow{f}
 	}
+	paused, err := s.Store.Pauses(ctx)
+	if err != nil {
+		return nil, err
+	}
 	all := []engine.TaskView{}
 	for _, f := range flows {
 		for _, t := range f.Tasks {
-			all = append(all, taskView(f, t))
+			all = append(all, taskView(f, t, paused))
 		}
 	}
 	// The order is that of needs, so a page is found by the place of the cursor, not by its name.
@@ -242,32 +254,6 @@ func (s *Service) Agents(ctx context.Context, p engine.Page) (*engine.List[engin
 		return nil, err
 	}
 	return page(views, func(a engine.AgentView) string { return a.Name }, p), nil
-}
-
-// AgentToken implements engine.Service.
-func (s *Service) AgentToken(ctx context.Context, ttl time.Duration) (*engine.AgentToken, error) {
-	return s.Tokens.Token(ctx, ttl)
-}
-
-// Operations implements engine.Service.
-func (s *Service) Operations(ctx context.Context, p engine.Page) (*engine.List[engine.OperationView], error) {
-	before, err := number(p.Cursor)
-	if err != nil {
-		return nil, err
-	}
-	rows, err := s.Store.Operations(ctx, before, limit(p)+1)
-	if err != nil {
-		return nil, err
-	}
-	l := &engine.List[engine.OperationView]{Items: []engine.OperationView{}}
-	if len(rows) > limit(p) {
-		rows = rows[:limit(p)]
-		l.Next = strconv.FormatInt(rows[len(rows)-1].ID, 10)
-	}
-	for _, o := range rows {
-		l.Items = append(l.Items, engine.OperationView{At: o.At.Time(), By: o.By, Verb: o.Verb, Target: o.Target, Detail: o.Detail})
-	}
-	return l, nil
 }
 
 // number reads a cursor that is a number; empty = 0.

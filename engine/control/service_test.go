@@ -434,7 +434,9 @@ func TestListsComeInPages(t *testing.T) {
 	}
 	is("backfills", pages(f, func(p engine.Page) (*engine.List[engine.BackfillView], error) { return s.Backfills(ctx, p) },
 		func(v engine.BackfillView) string { return itoa(int(v.ID)) }), "3", "2", "1")
-	is("operations", pages(f, func(p engine.Page) (*engine.List[engine.OperationView], error) { return s.Operations(ctx, p) },
+	is("operations", pages(f, func(p engine.Page) (*engine.List[engine.OperationView], error) {
+		return s.Operations(ctx, engine.OperationsQuery{Page: p})
+	},
 		func(v engine.OperationView) string { return v.Verb }), "backfill", "run", "backfill", "run", "backfill", "run")
 	for i := range 3 {
 		f.must(f.store.PutAgent(ctx, &engine.Agent{Name: fmt.Sprintf("a%d", i), JoinedAt: f.clock(), LastSeen: f.clock()}))
@@ -446,7 +448,7 @@ func TestListsComeInPages(t *testing.T) {
 		"runs":       func(p engine.Page) error { _, err := s.Runs(ctx, engine.RunsQuery{Page: p}); return err },
 		"attempts":   func(p engine.Page) error { _, err := s.Attempts(ctx, engine.AttemptsQuery{Page: p}); return err },
 		"backfills":  func(p engine.Page) error { _, err := s.Backfills(ctx, p); return err },
-		"operations": func(p engine.Page) error { _, err := s.Operations(ctx, p); return err },
+		"operations": func(p engine.Page) error { _, err := s.Operations(ctx, engine.OperationsQuery{Page: p}); return err },
 	} {
 		if err := fetch(engine.Page{Cursor: "not_one"}); !refused(err, engine.Invalid, "cursor") {
 			t.Errorf("%s with a cursor of nobody: %v", what, err)

@@ -145,7 +145,11 @@ func (s *Service) detail(ctx context.Context, r *engine.Run) (*engine.RunDetail,
 	if err != nil {
 		return nil, err
 	}
-	d := &engine.RunDetail{RunView: runView(r, s.commit(ctx, r.Revision)), Tasks: []engine.TaskRunView{}}
+	views, err := s.runViews(ctx, []engine.Run{*r})
+	if err != nil {
+		return nil, err
+	}
+	d := &engine.RunDetail{RunView: views[0], Tasks: []engine.TaskRunView{}}
 	for i := range rows {
 		from := ""
 		if rows[i].From != 0 {

@@ -20,11 +20,11 @@ func instant(i period.Instant) *time.Time {
 	return &t
 }
 
-func runView(r *engine.Run, commit string) engine.RunView {
+func runView(r *engine.Run, commit string, paused []engine.Pause) engine.RunView {
 	return engine.RunView{
 		ID: r.ID, Name: r.Name(""), Flow: r.Flow, Period: r.Label,
 		PeriodStart: r.Period.Start.Time(), PeriodEnd: r.Period.End.Time(),
-		Version: r.Version, Kind: r.Kind, State: r.State, Revision: r.Revision, Commit: commit, Pinned: r.Pinned,
+		Version: r.Version, Kind: r.Kind, State: r.State, Revision: r.Revision, Commit: commit, Pinned: r.Pinned, Paused: pausedRun(paused, r),
 		Backfill: r.Backfill, Params: r.Params, CreatedAt: r.Created.Time(), ScheduledAt: r.Due.Time(),
 		StartedAt: instant(r.Started), FinishedAt: instant(r.Finished),
 	}
@@ -69,11 +69,11 @@ func revisionView(r *engine.Revision, flows int) engine.RevisionView {
 	}
 }
 
-func flowView(f *flow.Flow, cursor period.Instant) engine.FlowView {
+func flowView(f *flow.Flow, cursor period.Instant, paused []engine.Pause) engine.FlowView {
 	v := engine.FlowView{
 		Name: f.Name, Description: f.Description, Team: f.Team, Owner: f.Owner, Group: f.Group, Folder: f.Folder,
 		Labels: f.Labels, Priority: f.Priority, Enabled: f.Enabled, Schedule: f.Schedule.String(), Kind: f.Schedule.Kind().String(),
-		Tasks: make([]string, len(f.Tasks)), File: f.Pos.File, Line: f.Pos.Line,
+		Tasks: make([]string, len(f.Tasks)), File: f.Pos.File, Line: f.Pos.Line, Paused: pausedTask(paused, f, ""),
 	}
 	for i, t := range f.Tasks {
 		v.Tasks[i] = t.Name
@@ -86,10 +86,10 @@ func flowView(f *flow.Flow, cursor period.Instant) engine.FlowView {
 	return v
 }
 
-func taskView(f *flow.Flow, t *flow.Task) engine.TaskView {
+func taskView(f *flow.Flow, t *flow.Task, paused []engine.Pause) engine.TaskView {
 	v := engine.TaskView{
 		ID: f.ID(t), Flow: f.Name, Name: t.Name, Runner: t.Runner, Needs: []string{}, RetryMax: t.Retry.Limit,
-		TimeoutS: t.Timeout.Seconds(),
+		TimeoutS: t.Timeout.Seconds(), Paused: pausedTask(paused, f, t.Name),
 	}
 	for _, n := range t.Needs {
 		v.Needs = append(v.Needs, n.Flow+"/"+n.Task+ruleText(n.Rule))
@@ -114,7 +114,7 @@ func ruleText(r period.Rule) string {
 
 func backfillView(b *engine.BackfillRow) engine.BackfillView {
 	return engine.BackfillView{
-		ID: b.ID, State: b.State, Flows: b.Flows, From: b.From, To: b.To, Total: b.Total, Created: b.Created, Skipped: b.Skipped,
+		ID: b.ID, State: b.State, Flows: b.Flows, From: b.From, To: b.To, Total: b.Total, Created: b.Created, Skipped: b.Skipped, Unfinished: b.Unfinished,
 		Succeeded: b.Succeeded, Failed: b.Failed, MaxActive: b.MaxActive, Revision: b.Revision, By: b.By,
 		CreatedAt: b.CreatedAt.Time(), FinishedAt: instant(b.FinishedAt),
 	}

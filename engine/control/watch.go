@@ -49,6 +49,9 @@ func (w *watchers) notify(c *engine.Changes) {
 		for i := range c.Runs {
 			wakeAll(w.runs[c.Runs[i].ID])
 		}
+		for _, id := range c.NoRuns {
+			wakeAll(w.runs[id])
+		}
 		for i := range c.TaskRuns {
 			wakeAll(w.runs[c.TaskRuns[i].Run])
 		}

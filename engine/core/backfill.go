@@ -343,6 +343,7 @@ func (m *Machine) materialise(ev ExistingAnswered) {
 			b.row.Skipped++
 		}
 		if d.Reason == unfinishedRun {
+			b.row.Unfinished++
 			unfinished = append(unfinished, c.flow.Name+"@"+c.flow.Schedule.Label(c.period))
 		}
 		b.row.Cursor = c.mark().String()
@@ -362,9 +363,9 @@ type Decision struct {
 const unfinishedRun = "unfinished"
 
 // Decide tells whether a backfill creates a run for a period, given what there is. Unfinished runs are always left alone.
-func Decide(found engine.Existing, unfinished bool, reprocess string) Decision {
+func Decide(found engine.Existing, active bool, reprocess string) Decision {
 	switch {
-	case unfinished || found.Run != 0 && found.State == engine.RunActive:
+	case active || found.Run != 0 && found.State == engine.RunActive:
 		return Decision{false, unfinishedRun}
 	case found.Run == 0:
 		return Decision{true, "missing"}

@@ -21,6 +21,8 @@ type Revision struct {
 	Commit  string
 	Tree    string // content hash of its files
 	Project *flow.Project
+
+	knots map[flow.TaskRef]int // see circular; nil = not looked for yet
 }
 
 // Activated makes a revision the one that new runs follow.
@@ -82,8 +84,18 @@ type Rerun struct {
 	FromTask string
 	Revision *Revision // nil = the active one
 	Kill     bool
+	Also     []string // tasks that run anew besides those, because of other reruns
+	Only     bool     // no others than these
+	Because  string   // of what the operator asked for, where that is another run; for the operation log
 
 	asked *StartRun // the run of one task that this is; nil = none
+}
+
+// Reruns are reruns that all happen or none of them does: of a range of periods, or of a run with all that follows it. Rows holds
+// those of the runs that may have left memory. It replies with the numbers of the new runs, in the order of Items.
+type Reruns struct {
+	Items []Rerun
+	Rows  *engine.Snapshot
 }
 
 // Kill is the operator's `kill` of one run, or of one task run.
@@ -102,6 +114,56 @@ type Succeed struct {
 	Outputs map[string]string
 	Rows    *engine.Snapshot
 }
+
+// Skip is the operator's `skip` of one run, or of one task run.
+type Skip struct {
+	By   string
+	Run  engine.RunID
+	Task string
+	Rows *engine.Snapshot
+}
+
+// Delete is the operator's `delete` of runs that have not started. It replies with Deleted.
+type Delete struct {
+	By     string
+	Target string // as the operator wrote it
+	Runs   []engine.RunID
+	DryRun bool // only say what would be deleted
+}
+
+// Deleted tells what a Delete did, or would do.
+type Deleted struct {
+	Runs []engine.RunID
+	Left []Left
+}
+
+// Left is a run that was not deleted.
+type Left struct {
+	Run    engine.RunID
+	Reason string // with what to do instead
+}
+
+// Pause is the operator's `pause`. The machine fills in who paused and when.
+type Pause struct {
+	By     string
+	Target string // as the operator wrote it; empty = the horizon
+	Pauses []engine.Pause
+}
+
+// Resume is the operator's `resume` of the pauses with exactly this flow and task whose start lies within [From, To]. Without a
+// flow it lifts the horizon.
+type Resume struct {
+	By         string
+	Target     string
+	Flow, Task string
+	From, To   period.Instant
+}
+
+// DeclareDead is the operator's word that an agent is gone for good. It replies with the attempts that ended by it.
+type DeclareDead struct{ By, Agent string }
+
+// Noted puts an operator's action on record that the machine has no part in.
+type Noted struct{ By, Verb, Target, Detail string }
 
 // StartBackfill is the operator's `backfill`. Row holds the request; the machine numbers it.
 type StartBackfill struct {
@@ -128,8 +190,15 @@ func (ExistingAnswered) event() {}
 func (Loaded) event()           {}
 func (StartRun) event()         {}
 func (Rerun) event()            {}
+func (Reruns) event()           {}
 func (Kill) event()             {}
 func (Succeed) event()          {}
+func (Skip) event()             {}
+func (Delete) event()           {}
+func (Pause) event()            {}
+func (Resume) event()           {}
+func (DeclareDead) event()      {}
+func (Noted) event()            {}
 func (StartBackfill) event()    {}
 func (ControlBackfill) event()  {}
 

@@ -36,18 +36,18 @@ func (m *Machine) Blockers(id engine.RunID) map[string][]engine.Blocker {
 func (m *Machine) blockers(t *taskRun) []engine.Blocker {
 	switch t.row.State {
 	case engine.Waiting, engine.UpstreamFailed:
-		bs := append(m.localNeeds(t), m.outerNeeds(t)...)
+		bs := m.pauseBlocker(t)
 		if t.judge() != pass {
-			return bs
+			return append(append(bs, m.localNeeds(t)...), m.outerNeeds(t)...)
 		}
-		return m.gates(t)
+		return append(bs, m.gates(t)...)
 	case engine.Ready:
 		if t.parked != nil {
 			return m.limitBlocker(t)
 		}
 		return m.noAgent(t)
 	case engine.Retrying:
-		return []engine.Blocker{until(engine.BlockRetry, t.row.NextAt, "waits for its retry")}
+		return append(m.pauseBlocker(t), until(engine.BlockRetry, t.row.NextAt, "waits for its retry"))
 	}
 	return nil
 }
@@ -100,7 +100,7 @@ func (m *Machine) outerNeeds(t *taskRun) []engine.Blocker {
 		missing := 0
 		for _, rf := range n.refs {
 			p := rf.point
-			if p.classFor(t) == good {
+			if n.classOf(p) == good {
 				continue
 			}
 			name, label := p.flow+"/"+p.task, ""

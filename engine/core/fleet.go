@@ -2,6 +2,7 @@ package core
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -131,6 +132,25 @@ func (m *Machine) lose(name string) {
 	}
 	a.asked = 0
 	clear(a.probing)
+}
+
+// declareDead ends as lost all that an agent holds. When the agent comes back after all, what it still executes is killed.
+func (m *Machine) declareDead(ev DeclareDead) (any, error) {
+	a := m.agents[ev.Agent]
+	switch {
+	case a != nil && a.connected:
+		return nil, engine.Errorf(engine.Conflict, "agent %s is connected: stop it first, or kill what runs on it", ev.Agent)
+	case a == nil || len(a.live) == 0:
+		return nil, engine.Errorf(engine.Conflict, "agent %s holds nothing", ev.Agent)
+	}
+	ids := sortedKeys(a.live)
+	for _, id := range ids {
+		m.finish(a.live[id], engine.Result{
+			State: engine.Failed, Code: engine.CodeLost, ExitCode: -1, Message: "agent " + ev.Agent + " was declared dead by " + ev.By,
+		})
+	}
+	m.log(ev.By, "declare-dead", "agent "+ev.Agent, fmt.Sprintf("%d attempts", len(ids)))
+	return ids, nil
 }
 
 // reported takes what an agent says of attempts. What the machine does not hold to be live on that agent is killed if it

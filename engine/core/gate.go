@@ -143,7 +143,7 @@ func (t *taskRun) startAfter() period.Instant {
 
 // held tells whether something outside the task run's own needs keeps it from being looked at.
 func (m *Machine) held(t *taskRun) bool {
-	return !t.run.admitted || t.run.bf != nil && t.run.bf.row.State == engine.BackfillPaused || m.busy(t)
+	return !t.run.admitted || m.paused(t) != nil || t.run.bf != nil && t.run.bf.row.State == engine.BackfillPaused || m.busy(t)
 }
 
 // place names the task and period of a task run: over all versions, at most one attempt is live for it.

@@ -35,6 +35,8 @@ type Machine struct {
 	limits    map[int32]*limit  // by task id
 	pools     map[string]*pool
 	backfills map[engine.BackfillID]*backfill
+	pauses    map[engine.PauseKey]*engine.Pause
+	horizon   *engine.Pause // one of them; nil = none
 	timers    timers
 	inquiries int                    // questions about runs that are not answered
 	made      map[engine.RunKey]*run // the newest run of each period since the oldest of them
@@ -57,6 +59,7 @@ type Machine struct {
 	dirtyAttempts  []*taskRun
 	dirtyFlows     []*flowState
 	dirtyBackfills []*backfill
+	dirtyPauses    []engine.PauseKey
 	out            Output
 }
 
@@ -78,6 +81,7 @@ func New() *Machine {
 		queues:    map[string]*queue{},
 		limits:    map[int32]*limit{}, pools: map[string]*pool{},
 		backfills: map[engine.BackfillID]*backfill{},
+		pauses:    map[engine.PauseKey]*engine.Pause{},
 		made:      map[engine.RunKey]*run{},
 		out: Output{
 			Assign: map[string][]*engine.Assignment{},
@@ -116,10 +120,24 @@ func (m *Machine) Handle(now period.Instant, ev Event) (reply any, err error) {
 		reply, err = m.startRun(ev)
 	case Rerun:
 		reply, err = m.rerun(ev)
+	case Reruns:
+		reply, err = m.reruns(ev)
 	case Kill:
 		reply, err = m.kill(ev)
 	case Succeed:
 		reply, err = m.succeed(ev)
+	case Skip:
+		reply, err = m.skip(ev)
+	case Delete:
+		reply, err = m.remove(ev)
+	case Pause:
+		reply, err = m.pause(ev)
+	case Resume:
+		reply, err = m.resume(ev)
+	case DeclareDead:
+		reply, err = m.declareDead(ev)
+	case Noted:
+		m.log(ev.By, ev.Verb, ev.Target, ev.Detail)
 	case StartBackfill:
 		reply, err = m.startBackfill(ev)
 	case ControlBackfill:
@@ -180,11 +198,19 @@ func (m *Machine) Take() *Output {
 		b.dirty = false
 		c.Backfills = append(c.Backfills, b.row)
 	}
+	for _, k := range m.dirtyPauses {
+		if p := m.pauses[k]; p != nil {
+			c.Pauses = append(c.Pauses, *p)
+		} else {
+			c.NoPauses = append(c.NoPauses, k)
+		}
+	}
 	m.dirtyRuns = m.dirtyRuns[:0]
 	m.dirtyTasks = m.dirtyTasks[:0]
 	m.dirtyAttempts = m.dirtyAttempts[:0]
 	m.dirtyFlows = m.dirtyFlows[:0]
 	m.dirtyBackfills = m.dirtyBackfills[:0]
+	m.dirtyPauses = m.dirtyPauses[:0]
 	return &m.out
 }
 

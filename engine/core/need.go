@@ -16,6 +16,9 @@ type need struct {
 	unmet int // points by class
 	bad   int
 	class class // of the need as a whole: bad when a point is, else unmet when a point is, else good
+	// data says that the task of a rerun reads what the other one writes: it waits while that one has not ended, as it would for
+	// the path if the former version had not left it there.
+	data bool
 }
 
 // ref is a need's place in the list of a point.
@@ -81,9 +84,18 @@ func (p *point) classFor(t *taskRun) class {
 	return p.class()
 }
 
+// classOf is how a point counts for the need.
+func (n *need) classOf(p *point) class {
+	c := p.classFor(n.task)
+	if n.data && (c == bad || p.status == absent) {
+		return good
+	}
+	return c
+}
+
 // subscribe resolves a need to points and counts it for its task run.
-func (m *Machine) subscribe(n *need, t *taskRun, def *flow.Need) {
-	*n = need{task: t, def: def}
+func (m *Machine) subscribe(n *need, t *taskRun, def *flow.Need, data bool) {
+	*n = need{task: t, def: def, data: data}
 	up := t.run.rev.Project.Flow(def.Flow)
 	latest := def.Rule.Kind == period.Latest || up.Schedule.Kind() == period.Demand
 	switch {
@@ -103,7 +115,7 @@ func (m *Machine) subscribe(n *need, t *taskRun, def *flow.Need) {
 func (n *need) attach(p *point) {
 	n.refs = append(n.refs, ref{point: p, pos: len(p.waiters)})
 	p.waiters = append(p.waiters, waiter{need: n, ref: len(n.refs) - 1})
-	n.tally(p.classFor(n.task), 1)
+	n.tally(n.classOf(p), 1)
 }
 
 func (n *need) tally(c class, d int) {
@@ -233,7 +245,7 @@ func (m *Machine) update(p *point, change func()) {
 	change()
 	for _, w := range p.waiters {
 		n := w.need
-		before, after := was.classFor(n.task), p.classFor(n.task)
+		before, after := n.classOf(&was), n.classOf(p)
 		if before == after {
 			continue
 		}

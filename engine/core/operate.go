@@ -135,71 +135,120 @@ func (m *Machine) find(id engine.RunID, rows *engine.Snapshot) *run {
 	return m.runs[id]
 }
 
-// rerun makes the next version of a run: the chosen tasks anew, all others by reference. It replies with the number of the new run.
+// rerun makes the next version of a run and replies with its number.
 func (m *Machine) rerun(ev Rerun) (any, error) {
-	old := m.find(ev.Run, ev.Rows)
-	if old == nil {
-		return nil, engine.Errorf(engine.NotFound, "no run %d", ev.Run)
-	}
-	if newer := old.state.standing[old.row.Period.Start]; newer != nil && newer.row.Version > old.row.Version && !old.row.Extra {
-		return nil, engine.Errorf(engine.Conflict, "%s was replaced by %s: act on that one", old.row.Name(""), newer.row.Name(""))
-	}
-	rev := ev.Revision
-	if rev == nil {
-		rev = m.active
-	}
-	m.keepRevision(rev)
-	f := rev.Project.Flow(old.row.Flow)
-	if f == nil {
-		return nil, engine.Errorf(engine.Conflict, "flow %s is not in the revision: name another one with --at", old.row.Flow)
-	}
-	anew, err := chosen(old, f, ev)
+	next, err := m.prepareRerun(ev)
 	if err != nil {
 		return nil, err
 	}
-	if !ev.Kill {
-		if t := old.liveAmong(anew); t != nil {
-			return nil, engine.Errorf(engine.Conflict, "%s is running: wait for it, or rerun with --kill", m.name(t))
+	return m.makeRerun(next), nil
+}
+
+// reruns makes the next versions of several runs, or of none.
+func (m *Machine) reruns(ev Reruns) (any, error) {
+	if ev.Rows != nil {
+		m.takeUpMissing(ev.Rows)
+	}
+	all := make([]rerun, 0, len(ev.Items))
+	for _, item := range ev.Items {
+		next, err := m.prepareRerun(item)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, next)
+	}
+	ids := make([]engine.RunID, len(all))
+	for i, next := range all {
+		ids[i] = m.makeRerun(next)
+	}
+	return ids, nil
+}
+
+// rerun is the next version of a run in the making: the chosen tasks anew, all others by reference.
+type rerun struct {
+	Rerun
+	old  *run
+	flow *flow.Flow
+	rev  *Revision
+	anew map[string]bool
+}
+
+// prepareRerun checks what an operator asked for. It changes nothing.
+func (m *Machine) prepareRerun(ev Rerun) (rerun, error) {
+	old := m.find(ev.Run, ev.Rows)
+	if old == nil {
+		return rerun{}, engine.Errorf(engine.NotFound, "no run %d", ev.Run)
+	}
+	if newer := old.state.standing[old.row.Period.Start]; newer != nil && newer.row.Version > old.row.Version && !old.row.Extra {
+		return rerun{}, engine.Errorf(engine.Conflict, "%s was replaced by %s: act on that one", old.row.Name(""), newer.row.Name(""))
+	}
+	next := rerun{Rerun: ev, old: old, rev: ev.Revision}
+	if next.rev == nil {
+		next.rev = m.active
+	}
+	m.keepRevision(next.rev)
+	if next.flow = next.rev.Project.Flow(old.row.Flow); next.flow == nil {
+		return rerun{}, engine.Errorf(engine.Conflict, "flow %s is not in the revision: name another one with --at", old.row.Flow)
+	}
+	for _, name := range []string{ev.Task, ev.FromTask} {
+		if name != "" && next.flow.Task(name) == nil {
+			return rerun{}, engine.Errorf(engine.NotFound, "flow %s has no task %s: it has %s", next.flow.Name, name, taskNames(next.flow))
 		}
 	}
+	if next.anew = ev.Anew(next.flow, old.states()); len(next.anew) == 0 {
+		return rerun{}, engine.Errorf(engine.Conflict, "nothing in %s failed: there is nothing to rerun", old.row.Name(""))
+	}
+	if !ev.Kill {
+		if t := old.liveAmong(next.anew); t != nil {
+			return rerun{}, engine.Errorf(engine.Conflict, "%s is running: wait for it, or rerun with --kill", m.name(t))
+		}
+	}
+	return next, nil
+}
+
+// makeRerun makes what prepareRerun checked and returns the number of the new run.
+func (m *Machine) makeRerun(next rerun) engine.RunID {
+	old := next.old
 	m.out.Changes.NoWaits = append(m.out.Changes.NoWaits, old.row.ID)
 	n := newRun{
-		flow: f, rev: rev, period: old.row.Period, version: max(ev.Version, old.row.Version) + 1, kind: engine.Rerun,
-		params: old.row.Params, due: m.now, extra: old.row.Extra, force: old.row.Force, pinned: ev.Revision != nil,
-		setup: func(r *run) { m.refer(r, old, anew) },
+		flow: next.flow, rev: next.rev, period: old.row.Period, version: max(next.Version, old.row.Version) + 1, kind: engine.Rerun,
+		params: old.row.Params, due: m.now, extra: old.row.Extra, force: old.row.Force, pinned: next.Revision != nil,
+		setup: func(r *run) { m.refer(r, old, next.anew) },
 	}
 	verb := "rerun"
-	if ev.asked != nil {
-		verb, n.force = "run", ev.asked.Force
-		if ev.asked.Params != nil {
-			n.params = ev.asked.Params
+	if next.asked != nil {
+		verb, n.force = "run", next.asked.Force
+		if next.asked.Params != nil {
+			n.params = next.asked.Params
 		}
 		if old.row.Partial { // generation completes it later
-			n.task = ev.Task
+			n.task = next.Task
 		}
 	}
 	r := m.create(n)
 	m.retire(old)
-	m.log(ev.By, verb, old.row.Name(ev.Task), "as "+r.row.Name(""))
-	return r.row.ID, nil
+	detail := "as " + r.row.Name("")
+	if next.Because != "" {
+		detail += ", with " + next.Because
+	}
+	m.log(next.By, verb, old.row.Name(next.Task), detail)
+	return r.row.ID
 }
 
-// chosen returns the names of the tasks that a rerun runs anew: what was asked for, and all that has not ended or
-// waits for an upstream that failed.
-func chosen(old *run, f *flow.Flow, ev Rerun) (map[string]bool, error) {
-	for _, name := range []string{ev.Task, ev.FromTask} {
-		if name != "" && f.Task(name) == nil {
-			return nil, engine.Errorf(engine.NotFound, "flow %s has no task %s: it has %s", f.Name, name, taskNames(f))
-		}
-	}
+// Anew returns the names of the tasks that a rerun runs anew, given the states they have: what was asked for, and all that has not
+// ended or waits for an upstream that failed.
+func (ev *Rerun) Anew(f *flow.Flow, was map[string]engine.State) map[string]bool {
 	anew := map[string]bool{}
 	for _, t := range f.Tasks {
-		was, known := stateIn(old, t.Name)
+		state, known := was[t.Name]
 		switch {
-		case !known || !was.Final():
+		case !known || !state.Final():
 			anew[t.Name] = true
+		case slices.Contains(ev.Also, t.Name):
+			anew[t.Name] = true
+		case ev.Only:
 		case ev.Failed:
-			anew[t.Name] = !was.Satisfies()
+			anew[t.Name] = !state.Satisfies()
 		case ev.Task != "":
 			anew[t.Name] = t.Name == ev.Task
 		case ev.FromTask != "":
@@ -209,10 +258,7 @@ func chosen(old *run, f *flow.Flow, ev Rerun) (map[string]bool, error) {
 		}
 	}
 	maps.DeleteFunc(anew, func(_ string, yes bool) bool { return !yes })
-	if len(anew) == 0 {
-		return nil, engine.Errorf(engine.Conflict, "nothing in %s failed: there is nothing to rerun", old.row.Name(""))
-	}
-	return anew, nil
+	return anew
 }
 
 // follows tells whether a task comes after another in the same run.
@@ -225,12 +271,15 @@ func follows(f *flow.Flow, t *flow.Task, root string) bool {
 	return false
 }
 
-func stateIn(r *run, task string) (engine.State, bool) {
-	def := r.flow.Task(task)
-	if def == nil || !r.tasks[def.Index].member {
-		return "", false
+// states returns the states of the tasks that take part in a run.
+func (r *run) states() map[string]engine.State {
+	all := make(map[string]engine.State, len(r.tasks))
+	for i := range r.tasks {
+		if t := &r.tasks[i]; t.member {
+			all[t.def.Name] = t.row.State
+		}
 	}
-	return r.tasks[def.Index].row.State, true
+	return all
 }
 
 func (r *run) liveAmong(names map[string]bool) *taskRun {
@@ -336,6 +385,16 @@ func (m *Machine) kill(ev Kill) (any, error) {
 
 // succeed forces task runs to have succeeded and replies with their names.
 func (m *Machine) succeed(ev Succeed) (any, error) {
+	return m.force(ev, "succeed", engine.Succeeded, "forced by "+ev.By)
+}
+
+// skip lets task runs count as done although nothing ran, and replies with their names.
+func (m *Machine) skip(ev Skip) (any, error) {
+	return m.force(Succeed{By: ev.By, Run: ev.Run, Task: ev.Task, Rows: ev.Rows}, "skip", engine.Skipped, "skipped by "+ev.By)
+}
+
+// force ends task runs in a state that satisfies those who wait for them. What runs is to be killed first.
+func (m *Machine) force(ev Succeed, verb string, to engine.State, message string) (any, error) {
 	r, ts, err := m.target(ev.Run, ev.Task, ev.Rows)
 	if err != nil {
 		return nil, err
@@ -353,19 +412,19 @@ func (m *Machine) succeed(ev Succeed) (any, error) {
 			continue
 		}
 		m.dequeue(t)
-		t.row.Code, t.row.Message, t.row.Outputs = "", "forced by "+ev.By, ev.Outputs
+		t.row.Code, t.row.Message, t.row.Outputs = "", message, ev.Outputs
 		t.soured = true
-		m.move(t, engine.Succeeded)
+		m.move(t, to)
 		names = append(names, t.def.Name)
 	}
 	m.checkEmpty(r)
 	if len(names) == 0 {
-		return nil, engine.Errorf(engine.Conflict, "nothing to force: %s has succeeded already", r.row.Name(ev.Task))
+		return nil, engine.Errorf(engine.Conflict, "nothing to %s: %s has succeeded or was skipped already", verb, r.row.Name(ev.Task))
 	}
 	if r.open+r.spoiled > 0 { // it goes on, maybe after a long rest
 		m.keepUp(r)
 	}
 	slices.Reverse(names)
-	m.log(ev.By, "succeed", r.row.Name(ev.Task), paramText(ev.Outputs))
+	m.log(ev.By, verb, r.row.Name(ev.Task), paramText(ev.Outputs))
 	return names, nil
 }

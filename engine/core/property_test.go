@@ -54,6 +54,8 @@ func (s *sim) actions() map[string]func(*rapid.T) {
 		},
 		"path":      func() { s.paths[s.pick("path", "/p/a", "/p/b")] = true },
 		"operate":   s.operate,
+		"dead":      func() { s.do(DeclareDead{By: "ann", Agent: s.pick("agent", "one", "two")}) },
+		"pause":     s.pauseSome,
 		"start":     s.startRun,
 		"backfill":  s.backfillSome,
 		"revision":  s.revise,
@@ -152,9 +154,20 @@ func (s *sim) drawOperation() Event {
 	if s.chance("one task", 60) {
 		task = s.drawTaskOf(&r)
 	}
-	switch s.pick("operation", "rerun", "rerun", "kill", "succeed") {
+	switch s.pick("operation", "rerun", "rerun", "reruns", "kill", "succeed", "skip", "delete") {
 	case "kill":
 		return Kill{By: "ann", Run: r.ID, Task: task, Rows: rows}
+	case "reruns":
+		return s.drawReruns(&r)
+	case "skip":
+		return Skip{By: "ann", Run: r.ID, Task: task, Rows: rows}
+	case "delete":
+		ids := []engine.RunID{r.ID}
+		if s.chance("all of the flow", 50) {
+			ids = sortedKeys(s.rows.runs)
+			ids = slices.DeleteFunc(ids, func(id engine.RunID) bool { return s.rows.runs[id].Flow != r.Flow })
+		}
+		return Delete{By: "ann", Target: r.Flow, Runs: ids, DryRun: s.chance("dry run", 10)}
 	case "succeed":
 		return Succeed{By: "ann", Run: r.ID, Task: task, Rows: rows}
 	}
@@ -174,7 +187,56 @@ func (s *sim) drawOperation() Event {
 	return ev
 }
 
+// drawReruns returns a rerun of a run together with others.
+func (s *sim) drawReruns(first *engine.Run) Event {
+	ev := Reruns{}
+	ids := []engine.RunID{first.ID}
+	for range rapid.IntRange(0, 3).Draw(s.T, "more runs") {
+		if r := s.newestRun(); !slices.Contains(ids, r.ID) {
+			ids = append(ids, r.ID)
+		}
+	}
+	for _, id := range ids {
+		r := s.rows.runs[id]
+		version, _ := s.rows.highest(r.Flow, r.Period.Start)
+		if slices.ContainsFunc(ev.Items, func(o Rerun) bool { // an extra run of the same period
+			of := s.rows.runs[o.Run]
+			return of.Flow == r.Flow && of.Period.Start == r.Period.Start
+		}) {
+			continue
+		}
+		item := Rerun{By: "ann", Run: id, Version: version, Kill: s.chance("kill", 70), Only: s.chance("only some", 60)}
+		if item.Only {
+			item.Also = []string{s.drawTaskOf(&r)}
+		}
+		ev.Items = append(ev.Items, item)
+	}
+	ev.Rows = s.load(s.m, ids)
+	return ev
+}
+
 func (s *sim) operate() { s.do(s.drawOperation()) }
+
+// pauseSome pauses a flow, a task, a period, or all beyond a horizon, or takes such a pause back.
+func (s *sim) pauseSome() {
+	if all := s.m.pausesInOrder(); len(all) > 0 && s.chance("resume", 60) {
+		p := rapid.SampledFrom(all).Draw(s.T, "pause")
+		s.do(Resume{By: "ann", Target: p.Target(), Flow: p.Flow, Task: p.Task, From: p.Start, To: p.Start})
+		return
+	}
+	p := engine.Pause{PauseKey: engine.PauseKey{Start: s.now.Add(-time.Hour)}}
+	if s.chance("target", 80) {
+		f := rapid.SampledFrom(s.revs[s.rows.active].Project.Flows).Draw(s.T, "flow")
+		p.PauseKey = engine.PauseKey{Flow: f.Name, Start: engine.AllPeriods}
+		if s.chance("one task", 40) {
+			p.Task = rapid.SampledFrom(f.Tasks).Draw(s.T, "task").Name
+		}
+		if last, ok := f.Schedule.LastEnded(s.now); ok && f.Schedule.Kind() != period.Demand && s.chance("one period", 40) {
+			p.Start, p.Label = last.Start, f.Schedule.Label(last)
+		}
+	}
+	s.do(Pause{By: "ann", Target: p.Target(), Pauses: []engine.Pause{p}})
+}
 
 func (s *sim) startRun() {
 	f := rapid.SampledFrom(s.revs[s.rows.active].Project.Flows).Draw(s.T, "flow")
@@ -294,6 +356,9 @@ func (s *sim) allIsWell() {
 		if s.m.backfills[id].row.State == engine.BackfillPaused {
 			s.do(ControlBackfill{By: "ann", ID: id, Verb: "resume"})
 		}
+	}
+	for _, p := range s.m.pausesInOrder() {
+		s.do(Resume{By: "ann", Target: p.Target(), Flow: p.Flow, Task: p.Task, From: p.Start, To: p.Start})
 	}
 	s.finishAll()
 	for range 12 {

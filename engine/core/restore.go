@@ -24,6 +24,9 @@ func Restore(now period.Instant, s *engine.Snapshot, revisions map[engine.Revisi
 	for _, a := range s.Ahead {
 		m.flowState(a.Flow).ahead[a.Start] = a
 	}
+	for _, p := range s.Pauses {
+		m.keepPause(p)
+	}
 	for _, p := range s.Presences { // no agent could reach the server while it was down: all are away from now on
 		m.away(m.agent(p.Agent))
 	}
@@ -69,10 +72,7 @@ func Revisions(s *engine.Snapshot) []engine.RevisionID {
 
 // loaded takes up settled runs whose upstream has succeeded after all.
 func (m *Machine) loaded(rows *engine.Snapshot) {
-	fresh := *rows
-	fresh.Runs = slices.DeleteFunc(slices.Clone(rows.Runs), func(r engine.Run) bool { return m.runs[r.ID] != nil })
-	m.restoreRuns(&fresh)
-	for _, row := range fresh.Runs {
+	for _, row := range m.takeUpMissing(rows) {
 		r := m.runs[row.ID]
 		if r == nil || !r.stands {
 			continue
@@ -82,6 +82,16 @@ func (m *Machine) loaded(rows *engine.Snapshot) {
 		}
 		m.keepUp(r)
 	}
+}
+
+// takeUpMissing takes up those of the runs that are not in memory, and returns their rows.
+func (m *Machine) takeUpMissing(rows *engine.Snapshot) []engine.Run {
+	known := func(id engine.RunID) bool { return m.runs[id] != nil }
+	fresh := *rows
+	fresh.Runs = slices.DeleteFunc(slices.Clone(rows.Runs), func(r engine.Run) bool { return known(r.ID) })
+	fresh.Attempts = slices.DeleteFunc(slices.Clone(rows.Attempts), func(a engine.Attempt) bool { return known(a.Run) })
+	m.restoreRuns(&fresh)
+	return fresh.Runs
 }
 
 // Revision returns a revision the machine holds, nil when it does not.

@@ -239,15 +239,20 @@ func (m *Machine) link(t *taskRun) {
 			outer++
 		}
 	}
-	if outer > 0 {
-		t.needs = make([]need, outer) // never grows: points hold pointers into it
+	writers := t.writers()
+	if outer+len(writers) > 0 {
+		t.needs = make([]need, outer+len(writers)) // never grows: points hold pointers into it
 		k := 0
 		for i := range t.def.Needs {
 			n := &t.def.Needs[i]
 			if n.Local >= 0 && t.run.tasks[n.Local].member {
 				continue
 			}
-			m.subscribe(&t.needs[k], t, n)
+			m.subscribe(&t.needs[k], t, n, false)
+			k++
+		}
+		for _, n := range writers {
+			m.subscribe(&t.needs[k], t, n, true)
 			k++
 		}
 	}
@@ -378,7 +383,7 @@ func (m *Machine) record(r *run) {
 		}
 		for k := range t.needs {
 			for _, ref := range t.needs[k].refs {
-				if ref.point.class() == bad {
+				if ref.point.class() == bad && !t.needs[k].data {
 					c.Waits = append(c.Waits, engine.Wait{
 						Run: r.row.ID, Flow: t.needs[k].def.Flow, Task: t.needs[k].def.Task, Start: ref.point.key.start,
 					})

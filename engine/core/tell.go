@@ -51,11 +51,11 @@ func (t *taskRun) event(kind flow.Event, detail string) engine.Event {
 	return e
 }
 
-// tellEnd tells of the end of a task run. An ordinary success is no event.
+// tellEnd tells of the end of a task run. An ordinary success is no event, nor is a skip.
 func (m *Machine) tellEnd(t *taskRun) {
 	current := t.run.stands || t.run.row.Extra
 	switch t.row.State {
-	case engine.Succeeded:
+	case engine.Succeeded, engine.Skipped:
 		if t.row.Alerted && current {
 			t.row.Alerted = false
 			m.tellOf(t, flow.Recovered, t.row.Message)

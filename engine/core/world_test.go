@@ -338,6 +338,9 @@ type rows struct {
 	flows     map[string]engine.FlowState
 	backfills map[engine.BackfillID]engine.BackfillRow
 	waits     map[engine.RunID][]engine.Wait
+	pauses    map[engine.PauseKey]engine.Pause
+	deleted   map[engine.RunKey]bool
+	lastRun   engine.RunID
 	ops       []engine.Operation
 	events    map[string]engine.Event // by key
 	presences map[string]engine.Presence
@@ -348,6 +351,7 @@ func newRows(t fataler) *rows {
 		t: t, runs: map[engine.RunID]engine.Run{}, tasks: map[engine.TaskRunKey]engine.TaskRun{},
 		attempts: map[engine.AttemptID]engine.Attempt{}, outcomes: map[engine.LedgerKey]map[int]engine.Outcome{},
 		flows: map[string]engine.FlowState{}, backfills: map[engine.BackfillID]engine.BackfillRow{}, waits: map[engine.RunID][]engine.Wait{},
+		pauses: map[engine.PauseKey]engine.Pause{}, deleted: map[engine.RunKey]bool{},
 		events: map[string]engine.Event{}, presences: map[string]engine.Presence{},
 	}
 }
@@ -355,9 +359,12 @@ func newRows(t fataler) *rows {
 func (s *rows) apply(c *engine.Changes) {
 	for _, r := range c.Runs {
 		s.runs[r.ID] = r
+		s.lastRun = max(s.lastRun, r.ID)
 	}
 	for _, k := range c.NoTaskRuns {
 		delete(s.tasks, k)
+		r := s.runs[k.Run]
+		delete(s.outcomes[engine.LedgerKey{Flow: r.Flow, Task: k.Task, Start: r.Period.Start}], r.Version)
 	}
 	for _, t := range c.TaskRuns {
 		s.tasks[engine.TaskRunKey{Run: t.Run, Task: t.Task}] = t
@@ -388,6 +395,13 @@ func (s *rows) apply(c *engine.Changes) {
 		s.waits[x.Run] = append(s.waits[x.Run], x)
 	}
 	s.ops = append(s.ops, c.Operations...)
+	s.delete(c.NoRuns)
+	for _, k := range c.NoPauses {
+		delete(s.pauses, k)
+	}
+	for _, p := range c.Pauses {
+		s.pauses[p.PauseKey] = p
+	}
 	for _, e := range c.Events {
 		if old, twice := s.events[e.Key]; twice {
 			s.t.Fatalf("event %+v was told before: %+v", e, old)
@@ -398,6 +412,35 @@ func (s *rows) apply(c *engine.Changes) {
 		s.presences[p.Agent] = p
 	}
 	s.check()
+}
+
+// delete forgets runs that never started.
+func (s *rows) delete(ids []engine.RunID) {
+	for _, id := range ids {
+		s.lastRun = max(s.lastRun, id)
+		r, ok := s.runs[id]
+		if !ok {
+			continue // made and deleted in one commit
+		}
+		for _, a := range s.attempts {
+			if a.Run == id {
+				s.t.Fatalf("%s was deleted although attempt %d is of it", r.Name(a.Task), a.ID)
+			}
+		}
+		delete(s.runs, id)
+		delete(s.waits, id)
+		for k := range s.tasks {
+			if k.Run == id {
+				delete(s.tasks, k)
+			}
+		}
+		for k := range s.outcomes {
+			if k.Flow == r.Flow && k.Start == r.Period.Start {
+				delete(s.outcomes[k], r.Version)
+			}
+		}
+		s.deleted[engine.RunKey{Flow: r.Flow, Start: r.Period.Start}] = true
+	}
 }
 
 // check is invariants 1 and 2: one run per flow, period and version; one live attempt per task and period.
@@ -483,6 +526,9 @@ func (s *rows) latest(k engine.LedgerKey) (best engine.LedgerAnswer) {
 			continue
 		}
 		_, r := s.highest(key.Flow, key.Start)
+		if r == nil {
+			continue
+		}
 		if o, ended := versions[r.Version]; ended && o.State.Satisfies() && (!best.Found || o.Start > best.Outcome.Start) {
 			best = engine.LedgerAnswer{Found: true, Outcome: o}
 		}
@@ -524,7 +570,8 @@ func (s *rows) woken() []engine.RunID {
 			over := s.runs[id].Period.End <= s.flows[x.Flow].Cursor
 			if x.Task != "" {
 				a := s.outcomesOf([]engine.LedgerKey{{Flow: x.Flow, Task: x.Task, Start: x.Start}})[0]
-				over = a.NoTask || a.Found && a.Outcome.State.Satisfies()
+				_, standing := s.highest(x.Flow, x.Start)
+				over = standing == nil || a.NoTask || a.Found && a.Outcome.State.Satisfies()
 			}
 			if over {
 				ids[id] = true
@@ -565,10 +612,9 @@ func (s *rows) fill(out *engine.Snapshot) {
 }
 
 func (s *rows) snapshot() *engine.Snapshot {
-	out := &engine.Snapshot{Active: s.active}
+	out := &engine.Snapshot{Active: s.active, LastRun: s.lastRun}
 	for _, id := range sortedKeys(s.runs) {
 		r := s.runs[id]
-		out.LastRun = id
 		if r.State == engine.RunActive {
 			out.Runs = append(out.Runs, r)
 			if _, standing := s.highest(r.Flow, r.Period.Start); !r.Extra && standing.ID != id {
@@ -593,6 +639,12 @@ func (s *rows) snapshot() *engine.Snapshot {
 	for _, name := range sortedKeys(s.flows) {
 		out.Flows = append(out.Flows, s.flows[name])
 	}
+	for _, p := range s.pauses {
+		out.Pauses = append(out.Pauses, p)
+	}
+	slices.SortFunc(out.Pauses, func(a, b engine.Pause) int {
+		return cmp.Or(cmp.Compare(a.Flow, b.Flow), cmp.Compare(a.Task, b.Task), cmp.Compare(a.Start, b.Start))
+	})
 	for _, name := range sortedKeys(s.presences) {
 		if p := s.presences[name]; !p.Told {
 			out.Presences = append(out.Presences, p)

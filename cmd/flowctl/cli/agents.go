@@ -14,10 +14,28 @@ func newAgents(g *globals) *cobra.Command {
 	cmd := verbsOnly(&cobra.Command{
 		Use:     "agents",
 		Short:   "Look after the agents of a server",
-		Example: "  flowctl agents token --ttl 10m",
+		Example: "  flowctl agents token --ttl 10m\n  flowctl agents declare-dead host7",
 	})
-	cmd.AddCommand(agentsToken(g))
+	cmd.AddCommand(agentsToken(g), agentsDeclareDead(g))
 	return cmd
+}
+
+func agentsDeclareDead(g *globals) *cobra.Command {
+	return &cobra.Command{
+		Use:   "declare-dead NAME",
+		Short: "Settle as lost what an agent holds that is gone for good",
+		Long: `Ends as lost the attempts of an agent that is not connected and will not come back; what has retries left runs elsewhere. If the agent
+does come back, what it still executes is killed; until then both may run at once. Prints the attempts.`,
+		Example: "  flowctl agents declare-dead host7",
+		Args:    argsAs(cobra.ExactArgs(1)),
+		RunE: withClient(g, func(ctx context.Context, svc engine.Service, args []string) error {
+			attempts, err := svc.DeclareDead(ctx, args[0])
+			if err != nil {
+				return err
+			}
+			return showList(g, &engine.List[engine.AttemptView]{Items: attempts}, attemptsTable)
+		}),
+	}
 }
 
 func agentsToken(g *globals) *cobra.Command {

@@ -1,10 +1,8 @@
 package cli
 
 import (
-	"bufio"
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -62,6 +60,7 @@ ends, and exits 0 when all runs succeeded, 1 when not, 8 when --wait-timeout pas
 	f.IntVar(&r.MaxActive, "max-active", 0, "runs at once; 0 = what the server takes for good")
 	f.StringVar(&r.MissingUpstream, "missing-upstream", "wait", "a need on a period outside the backfill that has no run: wait or ignore")
 	f.StringVar(&r.Reprocess, "reprocess", "missing", "which periods: missing, failed (and missing), or all")
+	f.StringVar(&r.Cascade, "cascade", "none", "with the enabled flows that depend on these, along: none, logical, data or both")
 	f.BoolVar(&dryRun, "dry-run", false, "say what would become of each period, and do nothing")
 	f.BoolVar(&yes, "yes", false, fmt.Sprintf("do not ask, even above %d runs", manyRuns))
 	w.flags(cmd)
@@ -113,23 +112,13 @@ func previewView(v *view, p engine.BackfillPreview) {
 	v.line("%s would be created", count(p.Total, "run"))
 }
 
-// confirmBackfill asks before very many runs are created; where nobody can answer it refuses.
+// confirmBackfill asks before very many runs are created.
 func confirmBackfill(ctx context.Context, g *globals, svc engine.Service, r engine.BackfillRequest) error {
 	p, err := svc.PreviewBackfill(ctx, r)
-	if err != nil || p.Total <= manyRuns {
+	if err != nil {
 		return err
 	}
-	_, in := terminal(g.in)
-	_, out := terminal(g.err)
-	if !in || !out {
-		return usagef("this creates %d runs; give --yes if that is meant, or --dry-run to see them", p.Total)
-	}
-	fmt.Fprintf(g.err, "This creates %d runs. Go on? [y/N] ", p.Total)
-	answer, _ := bufio.NewReader(g.in).ReadString('\n') // no answer is no
-	if a := strings.ToLower(strings.TrimSpace(answer)); a != "y" && a != "yes" {
-		return &exitError{exitProblems, fmt.Errorf("nothing was created")}
-	}
-	return nil
+	return confirm(g, p.Total, manyRuns, "This creates", "created")
 }
 
 func startedView(v *view, b engine.BackfillView) {

@@ -94,6 +94,9 @@ func flowView(v *view, f flowDetail) {
 	} else {
 		v.field("Enabled", "no")
 	}
+	if f.Paused {
+		v.field("Paused", "yes; flowctl resume "+f.Name)
+	}
 	v.field("File", fmt.Sprintf("%s:%d", f.File, f.Line))
 	v.line("")
 	tasksTable(v, f.TaskViews)
@@ -142,7 +145,7 @@ func describeRun(ctx context.Context, g *globals, svc engine.Service, target str
 
 func runView(v *view, r engine.RunDetail) {
 	v.field("Run", r.Name)
-	v.field("State", v.paint(string(r.State), string(r.State)))
+	v.field("State", v.paint(runState(r.RunView), runState(r.RunView)))
 	v.field("Kind", string(r.Kind))
 	if r.Backfill != 0 {
 		v.field("Backfill", number(r.Backfill))
@@ -219,7 +222,7 @@ func backfillView(v *view, b engine.BackfillView) {
 	v.field("Ended", progress(b))
 	v.field("Succeeded", fmt.Sprint(b.Succeeded))
 	v.field("Failed", fmt.Sprint(b.Failed))
-	v.field("Created", fmt.Sprintf("%d, %d left alone because a run existed", b.Created, b.Skipped))
+	v.field("Created", fmt.Sprintf("%d, %d left alone because a run existed, %d of them unfinished", b.Created, b.Skipped, b.Unfinished))
 	if b.MaxActive > 0 {
 		v.field("Max active", fmt.Sprint(b.MaxActive))
 	}

@@ -73,7 +73,7 @@ func newGet(g *globals) *cobra.Command {
   flowctl get runs warehouse.orders@2026-11-01..2026-11-07 --state failed
   flowctl get attempts warehouse.orders/load@2026-11-19 -o json`,
 	})
-	cmd.AddCommand(getFlows(g), getTasks(g), getRuns(g), getAttempts(g), getAgents(g), getBackfills(g), getRevisions(g), getOperations(g),
+	cmd.AddCommand(getFlows(g), getTasks(g), getRuns(g), getAttempts(g), getAgents(g), getBackfills(g), getPauses(g), getRevisions(g), getOperations(g),
 		getEvents(g))
 	return cmd
 }
@@ -175,6 +175,13 @@ func getBackfills(g *globals) *cobra.Command {
 		})
 }
 
+func getPauses(g *globals) *cobra.Command {
+	return getter(g, "pauses", "List what is paused", cobra.NoArgs, pausesTable,
+		func(ctx context.Context, svc engine.Service, _ string, p engine.Page) (*engine.List[engine.PauseView], error) {
+			return svc.Pauses(ctx, p)
+		})
+}
+
 func getRevisions(g *globals) *cobra.Command {
 	return getter(g, "revisions", "List compiled and rejected commits, newest first", cobra.NoArgs, revisionsTable,
 		func(ctx context.Context, svc engine.Service, _ string, p engine.Page) (*engine.List[engine.RevisionView], error) {
@@ -183,10 +190,7 @@ func getRevisions(g *globals) *cobra.Command {
 }
 
 func getOperations(g *globals) *cobra.Command {
-	return getter(g, "operations", "List what operators did, newest first", cobra.NoArgs, operationsTable,
-		func(ctx context.Context, svc engine.Service, _ string, p engine.Page) (*engine.List[engine.OperationView], error) {
-			return svc.Operations(ctx, p)
-		})
+	return operations(g, "operations [TARGET]", "List what operators did, newest first")
 }
 
 func getEvents(g *globals) *cobra.Command {

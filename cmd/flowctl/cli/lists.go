@@ -17,8 +17,11 @@ func flowsTable(v *view, flows []engine.FlowView) {
 	rows := make([][]string, 0, len(flows))
 	for _, f := range flows {
 		next := v.instant(f.NextAt)
-		if !f.Enabled {
+		switch {
+		case !f.Enabled:
 			next = "disabled"
+		case f.Paused:
+			next = strings.TrimSpace(next + " (paused)")
 		}
 		rows = append(rows, []string{f.Name, f.Group, f.Team, f.Schedule, next, strconv.Itoa(len(f.Tasks))})
 	}
@@ -32,7 +35,11 @@ func tasksTable(v *view, tasks []engine.TaskView) {
 		if t.TimeoutS > 0 {
 			timeout = seconds(t.TimeoutS)
 		}
-		rows = append(rows, []string{t.ID, t.Runner, strconv.Itoa(t.RetryMax), timeout, strings.Join(t.Needs, ", ")})
+		id := t.ID
+		if t.Paused {
+			id += " (paused)"
+		}
+		rows = append(rows, []string{id, t.Runner, strconv.Itoa(t.RetryMax), timeout, strings.Join(t.Needs, ", ")})
 	}
 	v.table([]string{"TASK", "RUNNER", "RETRIES", "TIMEOUT", "NEEDS"}, rows)
 }
@@ -41,10 +48,18 @@ func runsTable(v *view, runs []engine.RunView) {
 	rows := make([][]string, 0, len(runs))
 	for _, r := range runs {
 		rows = append(rows, []string{
-			r.Name, string(r.State), string(r.Kind), v.at(r.CreatedAt), v.instant(r.StartedAt), v.took(r.StartedAt, r.FinishedAt),
+			r.Name, runState(r), string(r.Kind), v.at(r.CreatedAt), v.instant(r.StartedAt), v.took(r.StartedAt, r.FinishedAt),
 		})
 	}
 	v.table([]string{"RUN", "STATE", "KIND", "CREATED", "STARTED", "TOOK"}, rows)
+}
+
+// runState is the state of a run, and whether it is held.
+func runState(r engine.RunView) string {
+	if r.Paused {
+		return string(r.State) + " (paused)"
+	}
+	return string(r.State)
 }
 
 func taskRunsTable(v *view, tasks []engine.TaskRunView) {
@@ -126,6 +141,18 @@ func operationsTable(v *view, operations []engine.OperationView) {
 		rows = append(rows, []string{v.at(o.At), o.By, o.Verb, o.Target, o.Detail})
 	}
 	v.table([]string{"AT", "BY", "VERB", "TARGET", "DETAIL"}, rows)
+}
+
+func pausesTable(v *view, pauses []engine.PauseView) {
+	rows := make([][]string, 0, len(pauses))
+	for _, p := range pauses {
+		what := p.Target
+		if p.ScheduledAfter != nil {
+			what = "all scheduled after " + v.instant(p.ScheduledAfter)
+		}
+		rows = append(rows, []string{what, p.By, v.at(p.At)})
+	}
+	v.table([]string{"PAUSED", "BY", "AT"}, rows)
 }
 
 func eventsTable(v *view, events []engine.EventView) {

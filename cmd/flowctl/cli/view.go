@@ -131,7 +131,7 @@ func colorOf(state string) string {
 		return red
 	case "running", "killing", "assigned", "active":
 		return blue
-	case "retrying", "paused":
+	case "retrying", "paused", "active (paused)":
 		return yellow
 	case "skipped", "superseded", "cancelled":
 		return grey

@@ -19,8 +19,8 @@ func (s *Store) Commit(ctx context.Context, term int64, c *engine.Changes) error
 // apply writes the rows in the order that doc.go promises.
 func (w *writer) apply(c *engine.Changes) error {
 	for _, step := range []func(*engine.Changes) error{
-		w.putBackfills, w.putRuns, w.deleteTaskRuns, w.putTaskRuns, w.putAttempts, w.deleteWaits, w.putWaits, w.putOutcomes, w.putFlows,
-		w.addOperations, w.addEvents, w.putPresences,
+		w.putBackfills, w.putRuns, w.deleteRuns, w.deleteTaskRuns, w.putTaskRuns, w.putAttempts, w.deleteWaits, w.putWaits, w.putOutcomes, w.putFlows,
+		w.addOperations, w.deletePauses, w.putPauses, w.addEvents, w.putPresences,
 	} {
 		if err := step(c); err != nil {
 			return err
@@ -30,10 +30,10 @@ func (w *writer) apply(c *engine.Changes) error {
 }
 
 const putBackfill = `INSERT INTO backfills (id, revision, flows, from_period, to_period, max_active, missing_upstream, reprocess, state,
-	total, created, skipped, succeeded, failed, cursor, by_whom, created_at, finished_at)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)
+	total, created, skipped, succeeded, failed, cursor, by_whom, created_at, finished_at, unfinished)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)
 ON CONFLICT (id) DO UPDATE SET revision = ?2, flows = ?3, from_period = ?4, to_period = ?5, max_active = ?6, missing_upstream = ?7,
-	reprocess = ?8, state = ?9, total = ?10, created = ?11, skipped = ?12, succeeded = ?13, failed = ?14, cursor = ?15, finished_at = ?18`
+	reprocess = ?8, state = ?9, total = ?10, created = ?11, skipped = ?12, succeeded = ?13, failed = ?14, cursor = ?15, finished_at = ?18, unfinished = ?19`
 
 func (w *writer) putBackfills(c *engine.Changes) error {
 	for i := range c.Backfills {
@@ -44,7 +44,7 @@ func (w *writer) putBackfills(c *engine.Changes) error {
 		}
 		_, err = w.exec(putBackfill, int64(b.ID), int64(b.Revision), flows, b.From, b.To, int64(b.MaxActive), b.MissingUpstream, b.Reprocess,
 			string(b.State), int64(b.Total), int64(b.Created), int64(b.Skipped), int64(b.Succeeded), int64(b.Failed), b.Cursor, b.By,
-			int64(b.CreatedAt), int64(b.FinishedAt))
+			int64(b.CreatedAt), int64(b.FinishedAt), int64(b.Unfinished))
 		if err != nil {
 			return fmt.Errorf("backfill %d: %w", b.ID, err)
 		}
@@ -79,10 +79,35 @@ func (w *writer) putRuns(c *engine.Changes) error {
 	return nil
 }
 
+// deleteRuns removes runs without attempts. Their numbers are not given out again.
+func (w *writer) deleteRuns(c *engine.Changes) error {
+	for _, id := range c.NoRuns {
+		for _, text := range [...]string{
+			`DELETE FROM outcomes WHERE (task, period_start, version) IN (SELECT t.id, r.period_start, r.version
+	FROM runs r JOIN tasks t ON t.flow = r.flow WHERE r.id = ?1)`,
+			`DELETE FROM waits WHERE run = ?1`,
+			`DELETE FROM task_runs WHERE run = ?1`,
+			`DELETE FROM runs WHERE id = ?1`,
+			`UPDATE server SET last_run = max(last_run, ?1)`,
+		} {
+			if _, err := w.exec(text, int64(id)); err != nil {
+				return fmt.Errorf("remove run %d: %w", id, err)
+			}
+		}
+	}
+	return nil
+}
+
 func (w *writer) deleteTaskRuns(c *engine.Changes) error {
 	for _, k := range c.NoTaskRuns {
-		if _, err := w.exec(`DELETE FROM task_runs WHERE run = ?1 AND task = ?2`, int64(k.Run), k.Task); err != nil {
-			return fmt.Errorf("remove task run %d/%s: %w", k.Run, k.Task, err)
+		for _, text := range [...]string{
+			`DELETE FROM outcomes WHERE (task, period_start, version) IN (SELECT t.id, r.period_start, r.version
+	FROM runs r JOIN tasks t ON t.flow = r.flow AND t.task = ?2 WHERE r.id = ?1)`,
+			`DELETE FROM task_runs WHERE run = ?1 AND task = ?2`,
+		} {
+			if _, err := w.exec(text, int64(k.Run), k.Task); err != nil {
+				return fmt.Errorf("remove task run %d/%s: %w", k.Run, k.Task, err)
+			}
 		}
 	}
 	return nil
@@ -153,6 +178,16 @@ func (w *writer) addOperations(c *engine.Changes) error {
 	return nil
 }
 
+func (w *writer) deletePauses(c *engine.Changes) error {
+	for _, k := range c.NoPauses {
+		_, err := w.exec(`DELETE FROM pauses WHERE flow = ?1 AND task = ?2 AND period_start = ?3`, k.Flow, k.Task, int64(k.Start))
+		if err != nil {
+			return fmt.Errorf("remove the pause of %s/%s: %w", k.Flow, k.Task, err)
+		}
+	}
+	return nil
+}
+
 const addEvent = `INSERT INTO events (at, kind, flow, task, run, attempt, backfill, agent, key, detail)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (key) DO NOTHING`
 
@@ -163,6 +198,18 @@ func (w *writer) addEvents(c *engine.Changes) error {
 			e.Detail)
 		if err != nil {
 			return fmt.Errorf("event %s: %w", e.Key, err)
+		}
+	}
+	return nil
+}
+
+func (w *writer) putPauses(c *engine.Changes) error {
+	for i := range c.Pauses {
+		p := &c.Pauses[i]
+		_, err := w.exec(`INSERT OR REPLACE INTO pauses (flow, task, period_start, label, at, by_whom) VALUES (?1, ?2, ?3, ?4, ?5, ?6)`,
+			p.Flow, p.Task, int64(p.Start), p.Label, int64(p.At), p.By)
+		if err != nil {
+			return fmt.Errorf("pause %s: %w", p.Target(), err)
 		}
 	}
 	return nil

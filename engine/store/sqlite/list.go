@@ -213,15 +213,40 @@ func (s *Store) Backfills(ctx context.Context) ([]engine.BackfillRow, error) {
 	return all(ctx, s, scanBackfill, `SELECT `+backfillColumns+` FROM backfills ORDER BY id DESC`)
 }
 
-// Operations returns the operation log newest first, from before on; 0 = from the newest.
-func (s *Store) Operations(ctx context.Context, before int64, limit int) ([]engine.Operation, error) {
+// Operations returns the operation log newest first.
+func (s *Store) Operations(ctx context.Context, q engine.OperationQuery) ([]engine.Operation, error) {
 	scan := func(r *row) (o engine.Operation, _ error) {
 		o.ID, o.At = r.int(), period.Instant(r.int())
 		o.By, o.Verb, o.Target, o.Detail = r.text(), r.text(), r.text(), r.text()
 		return o, nil
 	}
-	return all(ctx, s, scan, `SELECT id, at, by_whom, verb, target, detail FROM operations WHERE ?1 = 0 OR id < ?1 ORDER BY id DESC LIMIT ?2`,
-		before, pageSize(limit))
+	var l list
+	if q.Before != 0 {
+		l.and("id < ?", q.Before)
+	}
+	if q.By != "" {
+		l.and("by_whom = ?", q.By)
+	}
+	if q.Verb != "" {
+		l.and("verb = ?", q.Verb)
+	}
+	if q.Target != "" { // what follows it in a longer target is a task, a period or a version
+		l.and(`(target = ? OR substr(target, 1, length(?)) = ? AND substr(target, length(?) + 1, 1) IN ('/', '@', '#')
+	OR instr(' ' || target || ' ', ' ' || ? || ' ') > 0)`, q.Target, q.Target, q.Target, q.Target, q.Target)
+	}
+	if q.From != 0 {
+		l.and("at >= ?", int64(q.From))
+	}
+	if q.To != 0 {
+		l.and("at <= ?", int64(q.To))
+	}
+	text, args := l.text("id, at, by_whom, verb, target, detail", "operations", "id DESC", pageSize(q.Limit))
+	return all(ctx, s, scan, text, args...)
+}
+
+// Pauses returns what is paused, by flow, task and period.
+func (s *Store) Pauses(ctx context.Context) ([]engine.Pause, error) {
+	return all(ctx, s, scanPause, allPauses)
 }
 
 // Events lists events newest first.

@@ -21,7 +21,7 @@ WHERE r.state = 'active' AND (a.state = 'assigned' OR a.state = 'running' OR a.s
 ON r.flow = f.flow AND r.period_end > f.cursor WHERE r.period_kind <> 0 GROUP BY r.flow, r.period_start ORDER BY r.flow, r.period_start`
 	supersededRuns = `SELECT r.id FROM runs r INDEXED BY runs_active WHERE r.state = 'active' AND NOT r.extra
 AND EXISTS (SELECT 1 FROM runs n WHERE n.flow = r.flow AND n.period_start = r.period_start AND n.version > r.version AND NOT n.extra) ORDER BY r.id`
-	// A wait is over when the newest version of the period has succeeded in the task, or does not have it. The codes of ledgerStates:
+	// A wait is over when the newest version of the period has succeeded in the task or does not have it, or no run is left. The codes of ledgerStates:
 	// 1 succeeded, 2 skipped.
 	wokenRuns = `SELECT DISTINCT w.run FROM waits w JOIN tasks t ON t.id = w.task WHERE CASE t.task
 WHEN '' THEN EXISTS (SELECT 1 FROM runs r JOIN flows f ON f.flow = r.flow WHERE r.id = w.run AND r.period_end <= f.cursor)
@@ -30,8 +30,8 @@ ELSE coalesce((SELECT o.state FROM outcomes o WHERE o.task = w.task AND o.period
 	AND NOT EXISTS (SELECT 1 FROM runs n WHERE n.flow = t.flow AND n.period_start = w.period_start AND n.version > o.version AND NOT n.extra)
 	ORDER BY o.version DESC LIMIT 1) IN (1, 2),
 	(SELECT NOT r.partial AND NOT EXISTS (SELECT 1 FROM task_runs x WHERE x.run = r.id AND x.task = t.task)
-	FROM runs r WHERE r.flow = t.flow AND r.period_start = w.period_start AND NOT r.extra ORDER BY r.version DESC LIMIT 1)) END ORDER BY w.run`
-	highest = `SELECT (SELECT active FROM server), (SELECT max(id) FROM runs), (SELECT max(id) FROM attempts), (SELECT max(id) FROM backfills)`
+	FROM runs r WHERE r.flow = t.flow AND r.period_start = w.period_start AND NOT r.extra ORDER BY r.version DESC LIMIT 1), 1) END ORDER BY w.run`
+	highest = `SELECT (SELECT active FROM server), (SELECT max(last_run, coalesce((SELECT max(id) FROM runs), 0)) FROM server), (SELECT max(id) FROM attempts), (SELECT max(id) FROM backfills)`
 
 	someRuns     = `SELECT ` + runColumns + ` FROM runs r WHERE r.id IN (SELECT value FROM json_each(?1)) ORDER BY r.id`
 	someTaskRuns = `SELECT ` + taskRunColumns + ` FROM task_runs t WHERE t.run IN (SELECT value FROM json_each(?1)) ORDER BY t.run, t.task`
@@ -57,6 +57,7 @@ func (s *Store) Load(ctx context.Context) (*engine.Snapshot, error) {
 			{liveAttempts, into(&n.Attempts, scanAttempt)},
 			{`SELECT flow, era, schedule, cursor, removed FROM flows ORDER BY flow`, into(&n.Flows, scanFlow)},
 			{`SELECT ` + backfillColumns + ` FROM backfills WHERE state IN ('running', 'paused') OR finished_at = 0 ORDER BY id`, into(&n.Backfills, scanBackfill)},
+			{allPauses, into(&n.Pauses, scanPause)},
 			{`SELECT agent, lost, told FROM presences WHERE NOT told ORDER BY agent`, into(&n.Presences, scanPresence)},
 			{aheadRuns, into(&n.Ahead, scanAhead)},
 			{supersededRuns, func(r *row) error { n.Superseded = append(n.Superseded, engine.RunID(r.int())); return nil }},

@@ -15,7 +15,7 @@ const (
 	attemptColumns  = `a.id, a.run, a.task, a.no, a.agent, a.boot, a.state, a.code, a.message, a.exit_code, a.assigned, a.started, a.finished, a.max_rss, a.cpu`
 	eventColumns    = `id, at, kind, flow, task, run, attempt, backfill, agent, key, detail`
 	backfillColumns = `id, revision, flows, from_period, to_period, max_active, missing_upstream, reprocess, state, total, created, skipped,
-	succeeded, failed, cursor, by_whom, created_at, finished_at`
+	succeeded, failed, cursor, by_whom, created_at, finished_at, unfinished`
 )
 
 func scanRun(r *row) (v engine.Run, err error) {
@@ -59,12 +59,21 @@ func scanBackfill(r *row) (v engine.BackfillRow, err error) {
 	v.Succeeded, v.Failed = int(r.int()), int(r.int())
 	v.Cursor, v.By = r.text(), r.text()
 	v.CreatedAt, v.FinishedAt = period.Instant(r.int()), period.Instant(r.int())
+	v.Unfinished = int(r.int())
 	return v, err
 }
 
 func scanFlow(r *row) (v engine.FlowState, _ error) {
 	v.Flow, v.Era, v.Schedule = r.text(), period.Instant(r.int()), r.text()
 	v.Cursor, v.Removed = period.Instant(r.int()), r.bool()
+	return v, nil
+}
+
+const allPauses = `SELECT flow, task, period_start, label, at, by_whom FROM pauses ORDER BY flow, task, period_start`
+
+func scanPause(r *row) (v engine.Pause, _ error) {
+	v.PauseKey = engine.PauseKey{Flow: r.text(), Task: r.text(), Start: period.Instant(r.int())}
+	v.Label, v.At, v.By = r.text(), period.Instant(r.int()), r.text()
 	return v, nil
 }
 

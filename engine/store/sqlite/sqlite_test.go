@@ -51,7 +51,7 @@ func TestFaults(t *testing.T) {
 		if err := s.Commit(t.Context(), term, &engine.Changes{Operations: []engine.Operation{{Verb: "kill"}}}); !errors.Is(err, c.err) {
 			t.Errorf("commit %d: got error %v, want %v", i, err, c.err)
 		}
-		if stored, err := s.Operations(t.Context(), 0, 10); err != nil || len(stored) != c.stored {
+		if stored, err := s.Operations(t.Context(), engine.OperationQuery{}); err != nil || len(stored) != c.stored {
 			t.Errorf("commit %d: %d are stored, want %d: %v", i, len(stored), c.stored, err)
 		}
 	}

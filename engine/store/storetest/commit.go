@@ -20,7 +20,7 @@ func (w *world) everything() engine.Changes {
 	return engine.Changes{
 		Backfills: []engine.BackfillRow{{
 			ID: 3, Revision: w.revision, Flows: []string{"f", "g"}, From: "2026-11-01", To: "2026-11-07", MaxActive: 4, MissingUpstream: "wait",
-			Reprocess: "failed", State: engine.BackfillPaused, Total: 9, Created: 8, Skipped: 7, Succeeded: 6, Failed: 5, Cursor: "there",
+			Reprocess: "failed", State: engine.BackfillPaused, Total: 9, Created: 8, Skipped: 7, Unfinished: 2, Succeeded: 6, Failed: 5, Cursor: "there",
 			By: "alice", CreatedAt: at(1), FinishedAt: at(2),
 		}},
 		Runs: []engine.Run{{
@@ -42,6 +42,11 @@ func (w *world) everything() engine.Changes {
 		Outcomes:   []engine.Outcome{{Flow: "f", Task: "load", Start: at(0), End: at(24), Version: 2, Run: 99, State: engine.UpstreamFailed}},
 		Flows:      []engine.FlowState{{Flow: "f", Era: at(-100), Schedule: "fingerprint", Cursor: at(48), Removed: true}},
 		Operations: []engine.Operation{{At: at(30), By: "alice", Verb: "kill", Target: "f@2026-11-20", Detail: "why"}},
+		Pauses: []engine.Pause{
+			{PauseKey: engine.PauseKey{Start: at(31)}, At: at(1), By: "alice"},
+			{PauseKey: engine.PauseKey{Flow: "f", Task: "load", Start: engine.AllPeriods}, At: at(2), By: "bob"},
+			{PauseKey: engine.PauseKey{Flow: "f", Task: "load", Start: at(0)}, Label: "2026-11-20", At: at(3), By: "bob"},
+		},
 		Events: []engine.Event{{
 			At: at(31), Kind: flow.Retrying, Flow: "f", Task: "load", Run: 7, Attempt: 11, Backfill: 3, Agent: "host", Key: "retrying/7/load/11",
 			Detail: "exit 1 – 出错",
@@ -56,8 +61,9 @@ func testRoundTrip(w *world) {
 	w.restart()
 	n := w.load()
 	w.equal("snapshot", n, &engine.Snapshot{
-		Active: w.revision, Runs: c.Runs, TaskRuns: c.TaskRuns, Attempts: c.Attempts, Flows: c.Flows, Backfills: c.Backfills,
-		Presences: c.Presences, LastRun: 7, LastAttempt: 11, LastBackfill: 3,
+		Active: w.revision, Runs: c.Runs, TaskRuns: c.TaskRuns, Attempts: c.Attempts, Flows: c.Flows, Backfills: c.Backfills, Pauses: c.Pauses, Woken: []engine.RunID{7},
+		Presences: c.Presences,
+		LastRun:   7, LastAttempt: 11, LastBackfill: 3,
 	})
 	answers, err := w.Outcomes(w.ctx, []engine.LedgerKey{{Flow: "f", Task: "load", Start: at(0)}})
 	w.must(err)
@@ -65,7 +71,7 @@ func testRoundTrip(w *world) {
 	waiting, err := w.Waiting(w.ctx, []engine.LedgerKey{{Flow: "u", Task: "t", Start: at(-24)}})
 	w.must(err)
 	w.equal("waiting", waiting, []engine.RunID{7})
-	ops, err := w.Operations(w.ctx, 0, 10)
+	ops, err := w.Operations(w.ctx, engine.OperationQuery{})
 	w.must(err)
 	c.Operations[0].ID = 1
 	w.equal("operations", ops, c.Operations)
@@ -102,10 +108,12 @@ func testReplace(w *world) {
 	b.Flows, b.State, b.Total, b.Created, b.Skipped, b.Succeeded, b.Failed, b.Cursor = nil, engine.BackfillRunning, 0, 1, 2, 3, 4, ""
 	*f = engine.FlowState{Flow: "f", Cursor: at(100)}
 	c.Outcomes[0].State, c.Outcomes[0].Run = engine.Succeeded, 98
+	c.Pauses[1].By, c.Pauses[2].Label = "carol", "day 20"
 	w.commit(c)
 	w.equal("snapshot", w.load(), &engine.Snapshot{
-		Active: w.revision, Runs: c.Runs, TaskRuns: c.TaskRuns, Attempts: c.Attempts, Flows: c.Flows, Backfills: c.Backfills,
-		Presences: c.Presences, LastRun: 7, LastAttempt: 11, LastBackfill: 3,
+		Active: w.revision, Runs: c.Runs, TaskRuns: c.TaskRuns, Attempts: c.Attempts, Flows: c.Flows, Backfills: c.Backfills, Pauses: c.Pauses, Woken: []engine.RunID{7},
+		Presences: c.Presences,
+		LastRun:   7, LastAttempt: 11, LastBackfill: 3,
 	})
 	answers, err := w.Outcomes(w.ctx, []engine.LedgerKey{{Flow: "f", Task: "load", Start: at(0)}})
 	w.must(err)
@@ -129,12 +137,66 @@ func testLastCounts(w *world) {
 	})
 }
 
+// testNoRuns: a deleted run leaves nothing behind but its number, which no other run gets.
+func testNoRuns(w *world) {
+	wait := engine.Wait{Run: 2, Flow: "f", Task: "a", Start: at(1)}
+	settled := w.run(2)
+	settled.State = engine.RunFailed
+	w.commit(engine.Changes{
+		Runs: []engine.Run{w.run(1), settled, w.run(3)}, TaskRuns: []engine.TaskRun{taskRun(1, "a"), taskRun(1, "b"), taskRun(2, "a"), taskRun(3, "a")},
+		Outcomes: []engine.Outcome{outcome(1, 1, 1, engine.UpstreamFailed), outcome(2, 1, 2, engine.UpstreamFailed)},
+		Waits:    []engine.Wait{wait, {Run: 3, Flow: "f", Task: "a", Start: at(2)}},
+	})
+	w.equal("none woken", len(w.load().Woken), 0)
+	w.commit(engine.Changes{NoRuns: []engine.RunID{1, 3, 9}}) // 9 was made and deleted in one round
+	w.restart()
+	n := w.load()
+	w.equal("runs", len(n.Runs), 0)
+	w.equal("last run", n.LastRun, engine.RunID(9))
+	w.equal("woken", n.Woken, []engine.RunID{2}) // it waits for a period that has no run any more
+	answers, err := w.Outcomes(w.ctx, []engine.LedgerKey{{Flow: "f", Task: "t", Start: at(1)}, {Flow: "f", Task: "t", Start: at(2)}})
+	w.must(err)
+	w.equal("outcomes", []bool{answers[0].Found, answers[1].Found}, []bool{false, true})
+	found, err := w.Existing(w.ctx, []engine.RunKey{{Flow: "f", Start: at(1)}})
+	w.must(err)
+	w.equal("existing", found, []engine.Existing{{}})
+	waiting, err := w.Waiting(w.ctx, []engine.LedgerKey{{Flow: "f", Task: "a", Start: at(2)}})
+	w.must(err)
+	w.equal("waiting", len(waiting), 0)
+	w.commit(engine.Changes{Runs: []engine.Run{w.run(12)}})
+	w.equal("last run", w.load().LastRun, engine.RunID(12))
+}
+
+func testNoPauses(w *world) {
+	c := w.everything()
+	w.commit(engine.Changes{Pauses: c.Pauses})
+	w.commit(engine.Changes{
+		NoPauses: []engine.PauseKey{c.Pauses[0].PauseKey, c.Pauses[2].PauseKey, {Flow: "absent"}},
+		Pauses:   []engine.Pause{{PauseKey: engine.PauseKey{Flow: "a", Start: at(1)}, Label: "l", At: at(2), By: "ann"}},
+	})
+	w.restart()
+	want := []engine.Pause{{PauseKey: engine.PauseKey{Flow: "a", Start: at(1)}, Label: "l", At: at(2), By: "ann"}, c.Pauses[1]}
+	w.equal("loaded", w.load().Pauses, want)
+	listed, err := w.Pauses(w.ctx)
+	w.must(err)
+	w.equal("listed", listed, want)
+}
+
 func testNoTaskRuns(w *world) {
 	w.commit(engine.Changes{Runs: []engine.Run{w.run(1)}, TaskRuns: []engine.TaskRun{taskRun(1, "a"), taskRun(1, "b"), taskRun(1, "c")}})
 	w.commit(engine.Changes{
 		NoTaskRuns: []engine.TaskRunKey{{Run: 1, Task: "a"}, {Run: 1, Task: "absent"}}, TaskRuns: []engine.TaskRun{taskRun(1, "d")},
 	})
 	w.equal("task runs", w.load().TaskRuns, []engine.TaskRun{taskRun(1, "b"), taskRun(1, "c"), taskRun(1, "d")})
+
+	// A run that had settled moves to a revision without the task: what became of it there does not count any more.
+	w.commit(engine.Changes{
+		Outcomes: []engine.Outcome{outcome(1, 1, 1, engine.Expired)}, TaskRuns: []engine.TaskRun{taskRun(1, "t")},
+	})
+	w.commit(engine.Changes{NoTaskRuns: []engine.TaskRunKey{{Run: 1, Task: "t"}}})
+	answers, err := w.Outcomes(w.ctx, []engine.LedgerKey{{Flow: "f", Task: "t", Start: at(1)}})
+	w.must(err)
+	w.equal("outcome", answers, []engine.LedgerAnswer{{NoTask: true}})
 }
 
 // testRepeat: a leader that does not know whether its commit arrived may find everything or nothing of it, and then repeats.

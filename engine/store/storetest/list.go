@@ -186,18 +186,29 @@ func testAttempts(w *world) {
 }
 
 func testOperations(w *world) {
-	verbs := []string{"run", "kill", "rerun"}
-	for _, v := range verbs {
-		w.commit(engine.Changes{Operations: []engine.Operation{{At: at(1), Verb: v}}})
+	for i, o := range []engine.Operation{
+		{By: "ann", Verb: "run", Target: "f@2026"}, {By: "bob", Verb: "kill", Target: "f/load@2026"}, {By: "ann", Verb: "rerun", Target: "f2@2026"},
+		{By: "ann", Verb: "backfill", Target: "e f"}, {By: "bob", Verb: "pause", Target: "f"},
+	} {
+		o.At = at(i)
+		w.commit(engine.Changes{Operations: []engine.Operation{o}})
 	}
-	first, err := w.Operations(w.ctx, 0, 2)
-	w.must(err)
-	w.equal("verbs", []string{first[0].Verb, first[1].Verb}, []string{"rerun", "kill"})
-	rest, err := w.Operations(w.ctx, first[1].ID, 2)
-	w.must(err)
-	if len(rest) != 1 || rest[0].Verb != "run" {
-		w.Errorf("the rest: %+v", rest)
+	verbs := func(q engine.OperationQuery) (got []string) {
+		ops, err := w.Operations(w.ctx, q)
+		w.must(err)
+		for _, o := range ops {
+			got = append(got, o.Verb)
+		}
+		return got
 	}
+	all, err := w.Operations(w.ctx, engine.OperationQuery{Limit: 2})
+	w.must(err)
+	w.equal("the newest", []string{all[0].Verb, all[1].Verb}, []string{"pause", "backfill"})
+	w.equal("the next", verbs(engine.OperationQuery{Before: all[1].ID, Limit: 2}), []string{"rerun", "kill"})
+	w.equal("of a flow", verbs(engine.OperationQuery{Target: "f"}), []string{"pause", "backfill", "kill", "run"})
+	w.equal("of a task", verbs(engine.OperationQuery{Target: "f/load"}), []string{"kill"})
+	w.equal("by somebody", verbs(engine.OperationQuery{By: "ann", Verb: "run"}), []string{"run"})
+	w.equal("at some time", verbs(engine.OperationQuery{From: at(1), To: at(2)}), []string{"rerun", "kill"})
 }
 
 func testNotFound(w *world) {

@@ -25,6 +25,8 @@ func Run(t *testing.T, open Open) {
 		{"rows are replaced as a whole", testReplace},
 		{"the last row of a key counts", testLastCounts},
 		{"task runs are removed", testNoTaskRuns},
+		{"runs are removed", testNoRuns},
+		{"pauses are removed", testNoPauses},
 		{"a commit can be repeated", testRepeat},
 		{"a stale leader changes nothing", testFence},
 		{"a failed commit changes nothing", testAtomic},

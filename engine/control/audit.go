@@ -1,0 +1,91 @@
+package control
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"flowctl/dsl/period"
+	"flowctl/engine"
+	"flowctl/engine/core"
+)
+
+// Operations implements engine.Service.
+func (s *Service) Operations(ctx context.Context, q engine.OperationsQuery) (*engine.List[engine.OperationView], error) {
+	before, err := number(q.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := s.Store.Operations(ctx, engine.OperationQuery{
+		By: q.By, Verb: q.Verb, Target: q.Target, From: since(q.Since), To: since(q.Until), Before: before, Limit: limit(q.Page) + 1,
+	})
+	if err != nil {
+		return nil, err
+	}
+	l := &engine.List[engine.OperationView]{Items: []engine.OperationView{}}
+	if len(rows) > limit(q.Page) {
+		rows = rows[:limit(q.Page)]
+		l.Next = strconv.FormatInt(rows[len(rows)-1].ID, 10)
+	}
+	for _, o := range rows {
+		l.Items = append(l.Items, engine.OperationView{At: o.At.Time(), By: o.By, Verb: o.Verb, Target: o.Target, Detail: o.Detail})
+	}
+	return l, nil
+}
+
+func since(t time.Time) period.Instant {
+	if t.IsZero() {
+		return 0
+	}
+	return period.At(t)
+}
+
+// AgentToken implements engine.Service.
+func (s *Service) AgentToken(ctx context.Context, ttl time.Duration) (*engine.AgentToken, error) {
+	l, err := s.lead()
+	if err != nil {
+		return nil, err
+	}
+	token, err := s.Tokens.Token(ctx, ttl)
+	if err != nil {
+		return nil, err
+	}
+	_, err = l.Do(ctx, core.Noted{By: s.Caller(ctx), Verb: "token", Target: "agents", Detail: "valid for " + ttl.String()})
+	return token, err
+}
+
+// DeclareDead implements engine.Service.
+func (s *Service) DeclareDead(ctx context.Context, agent string) ([]engine.AttemptView, error) {
+	known, err := s.Store.Agents(ctx)
+	if err != nil {
+		return nil, err
+	}
+	exists := false
+	for i := range known {
+		exists = exists || known[i].Name == agent
+	}
+	if !exists {
+		return nil, engine.Errorf(engine.NotFound, "no agent %s: see flowctl get agents", agent)
+	}
+	l, err := s.lead()
+	if err != nil {
+		return nil, err
+	}
+	ids, err := l.Do(ctx, core.DeclareDead{By: s.Caller(ctx), Agent: agent})
+	if err != nil {
+		return nil, err
+	}
+	views := []engine.AttemptView{}
+	for _, id := range ids.([]engine.AttemptID) {
+		a, err := s.Store.Attempt(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		r, err := s.Store.Run(ctx, a.Run)
+		if err != nil {
+			return nil, err
+		}
+		views = append(views, attemptView(r, a))
+	}
+	return views, nil
+}
