@@ -127,8 +127,8 @@ func (s *sim) hearSome() {
 // newestRun draws a run that is the newest of its period: operators act on these.
 func (s *sim) newestRun() engine.Run {
 	var ids []engine.RunID
-	for id, r := range s.rows.runs {
-		if _, standing := s.rows.highest(r.Flow, r.Period.Start); r.Extra || standing.ID == id {
+	for id, r := range s.rows.Runs {
+		if _, standing := s.rows.Highest(r.Flow, r.Period.Start); r.Extra || standing.ID == id {
 			ids = append(ids, id)
 		}
 	}
@@ -136,7 +136,7 @@ func (s *sim) newestRun() engine.Run {
 		s.Skip("there is no run")
 	}
 	slices.Sort(ids)
-	return s.rows.runs[rapid.SampledFrom(ids).Draw(s.T, "run")]
+	return s.rows.Runs[rapid.SampledFrom(ids).Draw(s.T, "run")]
 }
 
 func (s *sim) drawTaskOf(r *engine.Run) string {
@@ -158,7 +158,7 @@ func (s *sim) drawOperation() Event {
 	case "succeed":
 		return Succeed{By: "ann", Run: r.ID, Task: task, Rows: rows}
 	}
-	version, _ := s.rows.highest(r.Flow, r.Period.Start)
+	version, _ := s.rows.Highest(r.Flow, r.Period.Start)
 	ev := Rerun{By: "ann", Run: r.ID, Version: version, Rows: rows, Kill: s.chance("kill", 50)}
 	switch s.pick("of", "all", "task", "failed", "from") {
 	case "task":
@@ -177,7 +177,7 @@ func (s *sim) drawOperation() Event {
 func (s *sim) operate() { s.do(s.drawOperation()) }
 
 func (s *sim) startRun() {
-	f := rapid.SampledFrom(s.revs[s.rows.active].Project.Flows).Draw(s.T, "flow")
+	f := rapid.SampledFrom(s.revs[s.rows.Active].Project.Flows).Draw(s.T, "flow")
 	ev := StartRun{By: "ann", Flow: f.Name, Force: s.chance("force", 20), Extra: s.chance("extra", 20)}
 	if f.Schedule.Kind() != period.Demand {
 		p, ok := f.Schedule.LastEnded(s.now)
@@ -188,7 +188,7 @@ func (s *sim) startRun() {
 			s.Skip("no period")
 		}
 		ev.Period = &p
-		ev.Existing = s.rows.existing([]engine.RunKey{{Flow: f.Name, Start: p.Start}})[0]
+		ev.Existing = s.rows.Existing([]engine.RunKey{{Flow: f.Name, Start: p.Start}})[0]
 		if s.chance("partial", 30) {
 			ev.Task = s.pick("task", f.Tasks[0].Name, f.Tasks[len(f.Tasks)-1].Name)
 			if ev.Existing.Run != 0 {
@@ -206,7 +206,7 @@ func (s *sim) backfillSome() {
 		})
 		return
 	}
-	rev := s.revs[s.rows.active]
+	rev := s.revs[s.rows.Active]
 	var names []string
 	for _, f := range rev.Project.Flows {
 		if f.Schedule.Kind() == period.Day || f.Schedule.Kind() == period.Week || f.Schedule.Kind() == period.Cron {
