@@ -157,8 +157,10 @@ func newRoot(s streams) *cobra.Command {
 		newSchema(s),
 		newSchedule(g),
 		newServer(g),
+		newSimulate(g),
 		newSucceed(g),
 		newSync(g),
+		newTest(g),
 		newValidate(s),
 		newVersion(g),
 	)
