@@ -1,7 +1,7 @@
 // Package docs_test executes the documentation, so that no page shows what does not work.
 //
 // It compiles all YAML. The ```yaml blocks of one page together are a repository. Its flowctl.yaml is the block marked ```yaml flowctl.yaml, or a
-// minimal one. Blocks marked ```yaml fragment show part of a document and must occur in the example repository.
+// minimal one, and its tests are run. Blocks marked ```yaml outcomes are read as outcomes files. Blocks marked ```yaml fragment show part of a document and must occur in the example repository.
 //
 // It runs the demo, whose output is in the README, and types the ```console blocks of the tutorial into a shell beside it. A line "…" in
 // an output stands for any lines; times, durations and commits may differ.
@@ -18,12 +18,14 @@ import (
 
 	"flowctl/dsl"
 	"flowctl/dsl/diag"
+	"flowctl/dsl/flow"
+	"flowctl/engine/simulate"
 )
 
 func TestYAMLCompiles(t *testing.T) {
 	t.Parallel()
 	example := exampleRepository(t)
-	for page, want := range map[string]int{"../README.md": 1, "dsl.md": 3, "tutorial.md": 5} {
+	for page, want := range map[string]int{"../README.md": 1, "dsl.md": 3, "tutorial.md": 5, "simulation.md": 3} {
 		text, err := os.ReadFile(page)
 		if err != nil {
 			t.Fatal(err)
@@ -42,12 +44,16 @@ func TestYAMLCompiles(t *testing.T) {
 func check(t *testing.T, page string, blocks []block, example string) {
 	repository := map[string]string{dsl.SettingsFile: "version: 1\n"}
 	teams := false
+	var outcomes []block
 	for _, b := range blocks {
 		switch b.mark {
 		case "fragment":
 			if !strings.Contains(example, unindented(b.text)) {
 				t.Errorf("%s:%d: the example repository does not say so:\n%s", page, b.line, b.text)
 			}
+			continue
+		case "outcomes":
+			outcomes = append(outcomes, b)
 			continue
 		case "":
 			repository[fmt.Sprintf("line-%d.yaml", b.line)] = b.text
@@ -64,12 +70,35 @@ func check(t *testing.T, page string, blocks []block, example string) {
 	for path, text := range repository {
 		files = append(files, dsl.File{Path: path, Mode: 0o644, Data: []byte(text)})
 	}
-	_, findings := dsl.New().Compile(files)
+	project, findings := dsl.New().Compile(files)
 	for _, f := range findings {
 		if f.Severity == diag.Warning && f.Rule == "not-supported" { // the language is ahead of the server
 			continue
 		}
 		t.Errorf("%s: %s:%d: %s [%s]", page, f.File, f.Line, f.Message, f.Rule)
+	}
+	if project != nil {
+		play(t, page, project, outcomes)
+	}
+}
+
+// play reads the outcomes of a page and runs its tests.
+func play(t *testing.T, page string, project *flow.Project, outcomes []block) {
+	t.Helper()
+	for _, b := range outcomes {
+		_, findings := dsl.Outcomes(page, []byte(b.text), project)
+		for _, f := range findings {
+			t.Errorf("%s:%d: %s [%s]", page, b.line+f.Line-1, f.Message, f.Rule)
+		}
+	}
+	for _, test := range project.Tests {
+		v, err := simulate.Check(t.Context(), project, test)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range v.Mismatches {
+			t.Errorf("%s: %s:%d: %s: %s is %s, want %s %v", page, m.Pos.File, m.Pos.Line, m.Subject, m.Field, m.Got, m.Want, m.Why)
+		}
 	}
 }
 

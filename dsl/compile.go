@@ -73,6 +73,8 @@ func stages() []stage {
 		// Connects readers and writers of data, and finds tasks by the ids they had: both need the tasks of all flows.
 		{"lineage", (*compilation).lineage},
 		{"former ids", (*compilation).formerIDs},
+		// Reads the tests of flows, which name flows, tasks and periods. Nothing depends on them.
+		{"tests", (*compilation).tests},
 		// Makes errors of what this build's engine does not act on, when it is this engine that asks.
 		{"refuse", (*compilation).refuse},
 		// Looks for what is valid, but hardly meant.
@@ -105,6 +107,7 @@ type compilation struct {
 	built       []*builtFlow
 	data        []flow.DataEdge
 	missed      map[string]string // answers of missing, by the schedules and expressions
+	testDocs    []*flow.Test
 	findings    []finding
 	diagnostics []diag.Diagnostic
 	project     *flow.Project
@@ -224,11 +227,13 @@ func (d *decoder) document(u *unit, n *node, i int) {
 		d.report(n, diag.WrongType, "begin it with `flow: NAME`, or with `people:`, `teams:` or `calendars:`", "a document is a mapping, not %s", n.describe())
 		return
 	}
-	for _, p := range n.pairs {
-		if p.key.text == "flow" {
-			u.flows = append(u.flows, d.flow(n))
-			return
-		}
+	switch {
+	case n.field("flow") != nil:
+		u.flows = append(u.flows, d.flow(n))
+		return
+	case n.field("test") != nil:
+		u.tests = append(u.tests, testDraft{d.src, n})
+		return
 	}
 	if path.Base(d.src.path) == SettingsFile {
 		d.report(n, diag.Duplicate, "keep the settings in the flowctl.yaml of the flows root", "a second flowctl.yaml, below the flows root")
@@ -338,7 +343,7 @@ func (r *compilation) assemble() {
 		Timezone: c.timezone, Admins: c.admins, People: c.people, Teams: c.teams, Channels: c.channels, Accounts: c.accounts,
 		Secrets: c.secrets, Pools: c.pools, Connections: make(map[string]*flow.Connection, len(c.connections)), Signals: c.signals,
 		Plugins: make(map[string]*flow.Plugin, len(c.plugins)), Monitors: c.monitors, Watchdog: c.watchdog,
-		Flows: make([]*flow.Flow, len(r.built)), Data: r.data,
+		Flows: make([]*flow.Flow, len(r.built)), Data: r.data, Tests: r.testDocs,
 	}
 	for name, x := range c.connections {
 		p.Connections[name] = x.Connection

@@ -9,6 +9,7 @@
 //	drafts -> flows   build.go, uses.go, options.go: templates and defaults filled in, names looked up (lookup.go), settings checked (schema.go),
 //	                  matrices expanded, schedules and expressions compiled
 //	flows -> graph    knots.go: tasks that wait for each other; lineage.go: who reads what others write
+//	nodes -> tests    testdoc.go, outcomes.go: tests of flows, read last because they name flows, tasks and periods
 //	flows -> warnings lint.go and its neighbours: what compiles, but is hardly meant; silence.go drops what comments silence
 //	graph -> project  hash.go and assemble: sorted, hashed, indexed
 //

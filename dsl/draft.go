@@ -18,6 +18,7 @@ type unit struct {
 	catalog  *catalogDraft // nil when the file declares nothing for others
 	flows    []*flowDraft
 	silences []silence
+	tests    []testDraft
 	findings []diag.Diagnostic
 }
 

@@ -19,7 +19,7 @@ func EditorSchema() ([]byte, error) {
 		definitions[definition(m.id)] = m.schema()
 	}
 	var documents []any
-	for _, id := range []string{"flow", "catalog", "flowctl.yaml"} {
+	for _, id := range []string{"flow", "catalog", "test", "flowctl.yaml"} {
 		documents = append(documents, map[string]any{"$ref": "#/definitions/" + definition(id)})
 	}
 	b, err := json.MarshalIndent(map[string]any{

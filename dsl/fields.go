@@ -88,7 +88,8 @@ func mappings() []mapping {
 	all := documentMappings()
 	all = append(all, flowMappings()...)
 	all = append(all, taskMappings()...)
-	return append(all, catalogMappings()...)
+	all = append(all, catalogMappings()...)
+	return append(all, testMappings()...)
 }
 
 func documentMappings() []mapping {

@@ -32,7 +32,6 @@ var (
 		fields: []string{
 			"people", "teams", "calendars", "channels", "accounts", "secrets", "pools", "connections", "signals", "templates",
 		},
-		later: []string{"test"},
 	}
 	personShape = shape{
 		name: "a person", want: "a mapping such as {name: Alice, email: alice@example.com}",
@@ -148,6 +147,34 @@ var (
 	periodsShape = shape{
 		name: "periods", want: "previous, latest, {offset: -n} or {last: n}",
 		fields: []string{"offset", "last"},
+	}
+	testShape = shape{
+		name: "a test", want: "a mapping",
+		fields: []string{"test", "from", "to", "given", "expect"},
+	}
+	expectationShape = shape{
+		name: "an expectation", want: "a mapping such as {run: shop@2026-11-19, state: succeeded}",
+		fields: []string{"run", "task", "at", "state", "started", "ended", "attempts", "blockers", "outputs", "events"},
+	}
+	outcomesShape = shape{
+		name: "outcomes", want: "a mapping such as {duration: 5m}",
+		fields: []string{"duration", "past", "tasks", "paths", "agents", "runs"},
+	}
+	outcomeShape = shape{
+		name: "an outcome", want: "a mapping such as {task: shop/load, duration: 5m}",
+		fields: []string{"task", "periods", "duration", "fail", "outputs"},
+	}
+	hostShape = shape{
+		name: "a simulated agent", want: "a mapping such as {slots: 4}",
+		fields: []string{"slots", "labels", "away"},
+	}
+	absenceShape = shape{
+		name: "an absence", want: "a mapping such as {from: 2026-11-19T06:00, to: 2026-11-19T08:00}",
+		fields: []string{"from", "to"},
+	}
+	requestShape = shape{
+		name: "a requested run", want: "a mapping such as {at: 2026-11-19T06:00, run: shop}",
+		fields: []string{"at", "run", "params", "force"},
 	}
 	agentsShape = shape{
 		name: "agents", want: "a mapping such as {labels: [hadoop]}",

@@ -14,7 +14,10 @@ type Rule struct {
 const (
 	BadDuration       = "bad-duration"
 	BadExpression     = "bad-expression"
+	BadInstant        = "bad-instant"
 	BadName           = "bad-name"
+	BadPattern        = "bad-pattern"
+	BadPeriod         = "bad-period"
 	BadSchedule       = "bad-schedule"
 	Cycle             = "cycle"
 	DataEdge          = "data-edge"
@@ -57,7 +60,10 @@ func Rules() []Rule {
 	return []Rule{
 		{BadDuration, Error, "A text that should be a duration is none.", "Write whole numbers with the units d, h, m and s, largest first: 7d, 1h30m, 600s."},
 		{BadExpression, Error, "An expression in ${{ }} or `when` cannot be understood, or uses what is not known where it stands.", "Use the contexts and functions that the language page lists for this field."},
+		{BadInstant, Error, "A text that should be a date or time is none, or the time lies outside the test.", "Write it like 2026-11-19 or 2026-11-19T06:00, between `from` and `to`."},
 		{BadName, Error, "A name holds characters that names do not have, or is too long.", "Use letters, digits, '_', '-' and '.', beginning with a letter, digit or '_'."},
+		{BadPattern, Error, "A pattern of names cannot be understood.", "Use * for any characters but /, ? for one, [ab] for one of those."},
+		{BadPeriod, Error, "A label names no period of the flow.", "Use the label of a period that its schedule has, or a date."},
 		{BadSchedule, Error, "A schedule, a calendar or a time zone cannot be understood, or a need counts periods that do not exist.", "Correct the field that is named."},
 		{Cycle, Error, "Tasks wait for each other, so none of them could ever start.", "Remove one of the needs, or let it reach the period before with `periods: previous`."},
 		{DataEdge, Warning, "A task reads what another one writes, but not of a period that their schedules bring together.", "Add the need that is meant, or read another path."},

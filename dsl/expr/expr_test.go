@@ -3,6 +3,7 @@ package expr
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -426,5 +427,22 @@ func TestSecrets(t *testing.T) {
 	}
 	if _, err := ps.Text(template, Config, &Values{}); err == nil {
 		t.Error("a secret was evaluated here")
+	}
+}
+
+func TestOutputs(t *testing.T) {
+	t.Parallel()
+	for source, want := range map[string][]Output{
+		"needs.load.outputs.rows > needs.load.outputs.limit": {{"load", "limit"}, {"load", "rows"}},
+		"needs['ods/load'].outputs['rows'] + 1":              {{"ods/load", "rows"}},
+		"needs.copy[matrix.region].outputs.rows":             {{"copy", "rows"}},
+		"needs.copy.eu.outputs.rows":                         {{"copy", "rows"}},
+		"needs.load.state == 'failed'":                       nil,
+		"params.outputs":                                     nil,
+	} {
+		template, _ := ParseTemplate("${{ "+source+" }}", func(int) flow.Pos { return flow.Pos{} })
+		if got := new(Programs).Outputs(template, Dispatch); !slices.Equal(got, want) {
+			t.Errorf("%s reads %v, want %v", source, got, want)
+		}
 	}
 }

@@ -26,6 +26,7 @@ type inspector struct {
 	scope    Scope
 	names    []string // contexts to fill in before running
 	refs     []reference
+	outputs  []Output
 	findings []finding
 
 	params []*ast.IdentifierNode // each use of params
@@ -92,6 +93,9 @@ func (in *inspector) identifier(n *ast.IdentifierNode) {
 }
 
 func (in *inspector) member(n *ast.MemberNode) {
+	if o, ok := outputOf(n); ok {
+		in.outputs = append(in.outputs, o)
+	}
 	context, ok := n.Node.(*ast.IdentifierNode)
 	if !ok {
 		return

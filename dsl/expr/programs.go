@@ -46,6 +46,7 @@ type program struct {
 	code     *vm.Program
 	names    []string
 	refs     []reference
+	outputs  []Output
 	findings []finding
 }
 
@@ -159,7 +160,7 @@ func compile(scope Scope, source string) *program {
 	}
 	code, err := compileSafely(source, options)
 	in.finish()
-	p := &program{code: code, names: in.names, refs: in.refs, findings: in.findings}
+	p := &program{code: code, names: in.names, refs: in.refs, outputs: in.outputs, findings: in.findings}
 	if len(p.findings) > 0 {
 		return p
 	}

@@ -34,6 +34,7 @@ type Project struct {
 	Flows []*Flow    `json:"flows"`          // sorted by name
 	Data  []DataEdge `json:"data,omitempty"` // sorted by reader, then writer
 	Hash  string     `json:"hash"`           // SHA-256 over everything that can change what a run does, or who hears of it
+	Tests []*Test    `json:"-"`              // in the order of their places; no part of what runs, so not of the hash
 
 	byName  map[string]*Flow
 	readers map[TaskRef][]DataEdge

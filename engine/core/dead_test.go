@@ -13,7 +13,7 @@ func TestADeadAgentsAttemptsAreLostAndRetried(t *testing.T) {
 	w.activate("flow: f\nteam: data\ntasks:\n  x: {run: 'true', retry: {limit: 1, delay: 0s}}\n  y: {run: 'true'}\n")
 	w.join("one", 4)
 	w.do(StartRun{Flow: "f"})
-	label := w.rows.runs[1].Label
+	label := w.rows.Runs[1].Label
 	w.wantHeld("f/x@"+label, "f/y@"+label)
 	if _, err := w.try(DeclareDead{By: "ann", Agent: "one"}); err == nil || !strings.Contains(err.Error(), "is connected") {
 		t.Fatalf("a connected agent was declared dead: %v", err)
@@ -26,7 +26,7 @@ func TestADeadAgentsAttemptsAreLostAndRetried(t *testing.T) {
 	if _, err := w.try(DeclareDead{By: "ann", Agent: "one"}); err == nil || !strings.Contains(err.Error(), "holds nothing") {
 		t.Fatalf("it was declared dead twice: %v", err)
 	}
-	if y := w.rows.tasks[engine.TaskRunKey{Run: 1, Task: "y"}]; y.State != engine.Failed || y.Code != engine.CodeLost || !strings.Contains(y.Message, "declared dead by ann") {
+	if y := w.rows.TaskRuns[engine.TaskRunKey{Run: 1, Task: "y"}]; y.State != engine.Failed || y.Code != engine.CodeLost || !strings.Contains(y.Message, "declared dead by ann") {
 		t.Errorf("y without retries is %+v", y)
 	}
 	w.join("two", 4)

@@ -50,7 +50,7 @@ func TestAnEraEndsTheRunThatItsFirstRunReplaces(t *testing.T) {
 	old := w.run("h", "2026-11-20T00").ID
 	w.activate(strings.Replace(hours, "hour", "day", 1))
 	w.sleep(24 * time.Hour)
-	if r := w.rows.runs[old]; r.State != engine.RunFailed {
+	if r := w.rows.Runs[old]; r.State != engine.RunFailed {
 		t.Fatalf("the replaced run is %s", r.State)
 	}
 	w.join("one", 10)
@@ -71,7 +71,7 @@ func TestTwoBackfillsOfOnePeriodAtOnce(t *testing.T) {
 		}
 	}
 	w.perform()
-	if n := len(w.rows.runs); n != 1 {
+	if n := len(w.rows.Runs); n != 1 {
 		t.Fatalf("%d runs were made, want 1", n)
 	}
 }

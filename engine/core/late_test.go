@@ -37,7 +37,7 @@ func TestLatenessIsMarkedAtItsInstantOnce(t *testing.T) {
 		}
 		w.sleep(time.Second)
 		w.wantEvents("dependency_late/1/b")
-		e := w.rows.events["dependency_late/1/b"]
+		e := w.rows.Events["dependency_late/1/b"]
 		if e.At.Time().Format(time.RFC3339) != "2026-11-20T03:01:00Z" || !strings.Contains(e.Detail, "up/a@2026-11-19 is") {
 			t.Fatalf("event %+v", e)
 		}
@@ -46,7 +46,7 @@ func TestLatenessIsMarkedAtItsInstantOnce(t *testing.T) {
 		}
 		w.sleep(2 * time.Hour)
 		w.wantEvents("dependency_late/1/b", "output_late/1/b")
-		row := w.rows.tasks[engine.TaskRunKey{Run: w.run("down", "2026-11-19").ID, Task: "b"}]
+		row := w.rows.TaskRuns[engine.TaskRunKey{Run: w.run("down", "2026-11-19").ID, Task: "b"}]
 		if row.DependencyLate != e.At || row.OutputLate != w.now {
 			t.Fatalf("marks %v and %v", row.DependencyLate, row.OutputLate)
 		}
@@ -104,7 +104,7 @@ func TestAMissingInputIsADependency(t *testing.T) {
 		"  a: {run: 'true', inputs: ['/data/x'], dependency_timeout: 30m}\n")
 	w.sleep(time.Hour + 31*time.Minute)
 	w.wantEvents("dependency_late/1/a")
-	if e := w.rows.events["dependency_late/1/a"]; !strings.Contains(e.Detail, "input /data/x is not there") {
+	if e := w.rows.Events["dependency_late/1/a"]; !strings.Contains(e.Detail, "input /data/x is not there") {
 		t.Fatalf("event %+v", e)
 	}
 }

@@ -24,11 +24,11 @@ func TestARunIsGeneratedAtItsTimeAndItsTasksFollowTheirNeeds(t *testing.T) {
 	w := newWorld(t, "2026-11-19T12:00:00Z")
 	w.join("one", 4)
 	w.activate(chainFlow)
-	if len(w.rows.runs) != 0 {
-		t.Fatalf("a new flow generated its past: %v", w.rows.runs)
+	if len(w.rows.Runs) != 0 {
+		t.Fatalf("a new flow generated its past: %v", w.rows.Runs)
 	}
 	w.sleep(12 * time.Hour) // midnight
-	if len(w.rows.runs) != 0 {
+	if len(w.rows.Runs) != 0 {
 		t.Fatal("the run was created before 00:01")
 	}
 	w.sleep(time.Minute)
@@ -153,8 +153,8 @@ func TestDependentsThatSettledGoOnWhenTheUpstreamIsForced(t *testing.T) {
 		w.wantHeld("down/b@2026-11-19")
 		w.drain()
 		w.wantState("last/c@2026-11-19", engine.Succeeded)
-		if len(w.rows.waits) != 0 {
-			t.Fatalf("waits are left: %v", w.rows.waits)
+		if len(w.rows.Waits) != 0 {
+			t.Fatalf("waits are left: %v", w.rows.Waits)
 		}
 	}
 }
@@ -292,11 +292,11 @@ func TestMissedPeriodsAfterDowntime(t *testing.T) {
 		w.activate("flow: h\nteam: data\nschedule: {every: hour, missed: " + missed + "}\ntasks:\n  a: {run: 'true'}\n")
 		w.now = w.now.Add(5 * time.Hour) // 15:30: hours 10 to 14 ended
 		w.crash()
-		if got := len(w.rows.runs); got != want {
+		if got := len(w.rows.Runs); got != want {
 			t.Errorf("missed: %s generated %d runs, want %d", missed, got, want)
 		}
 		w.sleep(time.Hour)
-		if got := len(w.rows.runs); got != want+1 {
+		if got := len(w.rows.Runs); got != want+1 {
 			t.Errorf("missed: %s has %d runs an hour later, want %d", missed, got, want+1)
 		}
 	}
@@ -328,7 +328,7 @@ func TestRunNow(t *testing.T) {
 	f := w.m.active.Project.Flow("shop")
 	last, _ := f.Schedule.LastEnded(w.now)
 	start := func() (any, error) {
-		return w.try(StartRun{By: "ann", Flow: "shop", Period: &last, Existing: w.rows.existing([]engine.RunKey{{Flow: "shop", Start: last.Start}})[0]})
+		return w.try(StartRun{By: "ann", Flow: "shop", Period: &last, Existing: w.rows.Existing([]engine.RunKey{{Flow: "shop", Start: last.Start}})[0]})
 	}
 	if _, err := start(); err != nil {
 		t.Fatal(err)
@@ -377,7 +377,7 @@ func TestARunMadeBeforeItsTimeIsNotGeneratedAgain(t *testing.T) {
 		}
 		w.sleep(24 * time.Hour)
 		n := 0
-		for _, r := range w.rows.runs {
+		for _, r := range w.rows.Runs {
 			if r.Label == "2026-11-19" {
 				n++
 			}
@@ -419,7 +419,7 @@ func TestKillAndLostAgent(t *testing.T) {
 	w.wantState("shop/a@2026-11-20", engine.Assigned)
 	// The machine of the agent restarted: what it held is gone, and an unknown start is not taken for no start.
 	w.do(AgentJoined{Hello: engine.Hello{Name: "one", BootID: "another", Slots: 10}})
-	if a := w.rows.attempts[as.Attempt]; a.State != engine.Failed || a.Code != engine.CodeLost {
+	if a := w.rows.Attempts[as.Attempt]; a.State != engine.Failed || a.Code != engine.CodeLost {
 		t.Fatalf("attempt: %+v", a)
 	}
 	if _, err := w.try(Kill{By: "ann", Run: 99}); err == nil {

@@ -78,9 +78,9 @@ func TestAFailingCheckIsRetriedThenToldOncePerOutage(t *testing.T) {
 	w.sleep(checkRetries*retryEvery - time.Second)
 	w.wantEvents()
 	w.sleep(time.Hour)
-	key := fmt.Sprintf("slow_checks//%s/%d", path, w.rows.runs[1].Created)
+	key := fmt.Sprintf("slow_checks//%s/%d", path, w.rows.Runs[1].Created)
 	w.wantEvents(key)
-	if e := w.rows.events[key]; e.Agent != "one" || e.Detail != path+" could not be checked: name node in safe mode" {
+	if e := w.rows.Events[key]; e.Agent != "one" || e.Detail != path+" could not be checked: name node in safe mode" {
 		t.Fatalf("event %+v", e)
 	}
 	before := w.probes
@@ -92,8 +92,8 @@ func TestAFailingCheckIsRetriedThenToldOncePerOutage(t *testing.T) {
 	w.sleep(probeEvery)
 	w.broken[path] = "again"
 	w.sleep(time.Hour)
-	if len(w.rows.events) != 2 {
-		t.Fatalf("events %v", w.rows.events)
+	if len(w.rows.Events) != 2 {
+		t.Fatalf("events %v", w.rows.Events)
 	}
 	w.broken[path], w.paths[path] = "", true
 	w.sleep(probeEvery)

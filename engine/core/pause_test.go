@@ -89,9 +89,9 @@ func TestAPauseTakesReadyTasksOutOfTheirQueue(t *testing.T) {
 		w.do(StartRun{Flow: "f"})
 	}
 	w.join("one", 4)
-	w.wantHeld("f/x@" + w.rows.runs[1].Label) // one runs, two are parked
+	w.wantHeld("f/x@" + w.rows.Runs[1].Label) // one runs, two are parked
 	w.hold("f", "", "")
-	w.finish("f/x@"+w.rows.runs[1].Label, engine.Failed)
+	w.finish("f/x@"+w.rows.Runs[1].Label, engine.Failed)
 	w.sleep(2 * time.Minute) // its retry is due
 	w.wantHeld()
 	w.letGo()
@@ -101,7 +101,7 @@ func TestAPauseTakesReadyTasksOutOfTheirQueue(t *testing.T) {
 		}
 		w.finish(w.held()[0], engine.Succeeded)
 	}
-	for id, r := range w.rows.runs {
+	for id, r := range w.rows.Runs {
 		if r.State != engine.RunSucceeded {
 			t.Errorf("run %d is %s", id, r.State)
 		}
@@ -127,7 +127,7 @@ func TestTheHorizon(t *testing.T) {
 	w.crash()
 	w.do(Pause{By: "bob", Pauses: []engine.Pause{at("2026-11-19T23:30:00Z")}}) // moves it
 	w.wantHeld("h/x@2026-11-19T20", "h/x@2026-11-19T21", "h/x@2026-11-19T22")
-	if n := len(w.rows.pauses); n != 1 {
+	if n := len(w.rows.Pauses); n != 1 {
 		t.Fatalf("%d horizons are stored", n)
 	}
 	w.do(Resume{By: "bob"})

@@ -129,8 +129,8 @@ func (s *sim) hearSome() {
 // newestRun draws a run that is the newest of its period: operators act on these.
 func (s *sim) newestRun() engine.Run {
 	var ids []engine.RunID
-	for id, r := range s.rows.runs {
-		if _, standing := s.rows.highest(r.Flow, r.Period.Start); r.Extra || standing.ID == id {
+	for id, r := range s.rows.Runs {
+		if _, standing := s.rows.Highest(r.Flow, r.Period.Start); r.Extra || standing.ID == id {
 			ids = append(ids, id)
 		}
 	}
@@ -138,7 +138,7 @@ func (s *sim) newestRun() engine.Run {
 		s.Skip("there is no run")
 	}
 	slices.Sort(ids)
-	return s.rows.runs[rapid.SampledFrom(ids).Draw(s.T, "run")]
+	return s.rows.Runs[rapid.SampledFrom(ids).Draw(s.T, "run")]
 }
 
 func (s *sim) drawTaskOf(r *engine.Run) string {
@@ -164,14 +164,14 @@ func (s *sim) drawOperation() Event {
 	case "delete":
 		ids := []engine.RunID{r.ID}
 		if s.chance("all of the flow", 50) {
-			ids = sortedKeys(s.rows.runs)
-			ids = slices.DeleteFunc(ids, func(id engine.RunID) bool { return s.rows.runs[id].Flow != r.Flow })
+			ids = sortedKeys(s.rows.Runs)
+			ids = slices.DeleteFunc(ids, func(id engine.RunID) bool { return s.rows.Runs[id].Flow != r.Flow })
 		}
 		return Delete{By: "ann", Target: r.Flow, Runs: ids, DryRun: s.chance("dry run", 10)}
 	case "succeed":
 		return Succeed{By: "ann", Run: r.ID, Task: task, Rows: rows}
 	}
-	version, _ := s.rows.highest(r.Flow, r.Period.Start)
+	version, _ := s.rows.Highest(r.Flow, r.Period.Start)
 	ev := Rerun{By: "ann", Run: r.ID, Version: version, Rows: rows, Kill: s.chance("kill", 50)}
 	switch s.pick("of", "all", "task", "failed", "from") {
 	case "task":
@@ -197,10 +197,10 @@ func (s *sim) drawReruns(first *engine.Run) Event {
 		}
 	}
 	for _, id := range ids {
-		r := s.rows.runs[id]
-		version, _ := s.rows.highest(r.Flow, r.Period.Start)
+		r := s.rows.Runs[id]
+		version, _ := s.rows.Highest(r.Flow, r.Period.Start)
 		if slices.ContainsFunc(ev.Items, func(o Rerun) bool { // an extra run of the same period
-			of := s.rows.runs[o.Run]
+			of := s.rows.Runs[o.Run]
 			return of.Flow == r.Flow && of.Period.Start == r.Period.Start
 		}) {
 			continue
@@ -226,7 +226,7 @@ func (s *sim) pauseSome() {
 	}
 	p := engine.Pause{PauseKey: engine.PauseKey{Start: s.now.Add(-time.Hour)}}
 	if s.chance("target", 80) {
-		f := rapid.SampledFrom(s.revs[s.rows.active].Project.Flows).Draw(s.T, "flow")
+		f := rapid.SampledFrom(s.revs[s.rows.Active].Project.Flows).Draw(s.T, "flow")
 		p.PauseKey = engine.PauseKey{Flow: f.Name, Start: engine.AllPeriods}
 		if s.chance("one task", 40) {
 			p.Task = rapid.SampledFrom(f.Tasks).Draw(s.T, "task").Name
@@ -239,7 +239,7 @@ func (s *sim) pauseSome() {
 }
 
 func (s *sim) startRun() {
-	f := rapid.SampledFrom(s.revs[s.rows.active].Project.Flows).Draw(s.T, "flow")
+	f := rapid.SampledFrom(s.revs[s.rows.Active].Project.Flows).Draw(s.T, "flow")
 	ev := StartRun{By: "ann", Flow: f.Name, Force: s.chance("force", 20), Extra: s.chance("extra", 20)}
 	if f.Schedule.Kind() != period.Demand {
 		p, ok := f.Schedule.LastEnded(s.now)
@@ -250,7 +250,7 @@ func (s *sim) startRun() {
 			s.Skip("no period")
 		}
 		ev.Period = &p
-		ev.Existing = s.rows.existing([]engine.RunKey{{Flow: f.Name, Start: p.Start}})[0]
+		ev.Existing = s.rows.Existing([]engine.RunKey{{Flow: f.Name, Start: p.Start}})[0]
 		if s.chance("partial", 30) {
 			ev.Task = s.pick("task", f.Tasks[0].Name, f.Tasks[len(f.Tasks)-1].Name)
 			if ev.Existing.Run != 0 {
@@ -268,7 +268,7 @@ func (s *sim) backfillSome() {
 		})
 		return
 	}
-	rev := s.revs[s.rows.active]
+	rev := s.revs[s.rows.Active]
 	var names []string
 	for _, f := range rev.Project.Flows {
 		if f.Schedule.Kind() == period.Day || f.Schedule.Kind() == period.Week || f.Schedule.Kind() == period.Cron {

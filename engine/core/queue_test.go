@@ -72,7 +72,7 @@ func TestACancelledBackfillCannotBeResumed(t *testing.T) {
 		}
 		w.deaf = false
 		w.end(agent, as.Attempt, engine.Killed)
-		if b := w.rows.backfills[id]; b.State != engine.BackfillCancelled || b.FinishedAt == 0 || b.Failed != 3 {
+		if b := w.rows.Backfills[id]; b.State != engine.BackfillCancelled || b.FinishedAt == 0 || b.Failed != 3 {
 			t.Fatalf("backfill: %+v", b)
 		}
 		if len(w.m.backfills)+len(w.m.runs) != 0 {

@@ -11,9 +11,9 @@ func TestACrashBetweenStoringAndFollowingARevision(t *testing.T) {
 	w := newWorld(t, "2026-11-19T12:30:00Z")
 	w.join("one", 4)
 	rev := w.compile("flow: h\nteam: data\nschedule: {every: hour}\ntasks:\n  a: {run: 'true'}\n")
-	w.rows.active = rev.ID
+	w.rows.Active = rev.ID
 	w.crash()
-	if n := len(w.rows.runs); n != 0 {
+	if n := len(w.rows.Runs); n != 0 {
 		t.Fatalf("%d periods before the revision was active were generated", n)
 	}
 	w.sleep(31 * time.Minute)

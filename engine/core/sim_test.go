@@ -190,7 +190,7 @@ func (s *sim) activate(repo []simFlow) bool {
 	}
 	rev := &Revision{ID: engine.RevisionID(len(s.revs) + 1), Commit: fmt.Sprintf("c%d", len(s.revs)+1), Tree: p.Hash, Project: p}
 	s.revs[rev.ID] = rev
-	s.rows.active = rev.ID
+	s.rows.Active = rev.ID
 	s.repo = repo
 	s.Logf("revision %d:\n%s", rev.ID, b.String())
 	s.do(Activated{Revision: rev})
@@ -231,24 +231,24 @@ func (s *sim) settle() {
 
 // told is the part of invariant 4 about ends: each has its event, which is there once because no key comes twice.
 func (s *sim) told() {
-	for k, row := range s.rows.tasks {
+	for k, row := range s.rows.TaskRuns {
 		kind, ok := map[engine.State]flow.Event{engine.Failed: flow.Failed, engine.Expired: flow.Expired}[row.State]
 		if !ok || row.From != 0 {
 			continue
 		}
-		if e, told := s.rows.events[fmt.Sprintf("%s/%d/%s", kind, k.Run, k.Task)]; !told || e.At != row.Finished {
-			s.Fatalf("%s/%s is %s since %d, and the event is %+v", s.rows.runs[k.Run].Flow, k.Task, row.State, row.Finished, e)
+		if e, told := s.rows.Events[fmt.Sprintf("%s/%d/%s", kind, k.Run, k.Task)]; !told || e.At != row.Finished {
+			s.Fatalf("%s/%s is %s since %d, and the event is %+v", s.rows.Runs[k.Run].Flow, k.Task, row.State, row.Finished, e)
 		}
 	}
-	for id, a := range s.rows.attempts {
-		_, again := s.rows.events[fmt.Sprintf("%s/%d/%s/%d", flow.Retrying, a.Run, a.Task, id)]
-		last, failed := s.rows.events[fmt.Sprintf("%s/%d/%s", flow.Failed, a.Run, a.Task)]
+	for id, a := range s.rows.Attempts {
+		_, again := s.rows.Events[fmt.Sprintf("%s/%d/%s/%d", flow.Retrying, a.Run, a.Task, id)]
+		last, failed := s.rows.Events[fmt.Sprintf("%s/%d/%s", flow.Failed, a.Run, a.Task)]
 		if a.State == engine.Failed && a.Code != engine.CodeRefused && again == (failed && last.Attempt == id) {
 			s.Fatalf("attempt %d failed: retrying %v, failed %v", id, again, failed)
 		}
 	}
-	for key, e := range s.rows.events {
-		row, ok := s.rows.tasks[engine.TaskRunKey{Run: e.Run, Task: e.Task}]
+	for key, e := range s.rows.Events {
+		row, ok := s.rows.TaskRuns[engine.TaskRunKey{Run: e.Run, Task: e.Task}]
 		if ok && (e.Kind == flow.Failed || e.Kind == flow.Expired) && row.State != engine.State(e.Kind) && !row.State.Satisfies() {
 			s.Fatalf("event %s, but the task run is %s", key, row.State)
 		}
@@ -260,7 +260,7 @@ func (s *sim) take() *Output {
 	out := s.m.Take()
 	s.log = append(s.log, entry{took: transcript(out)})
 	for _, r := range out.Changes.Runs {
-		if old, ok := s.rows.runs[r.ID]; ok && old.State != engine.RunActive && r.State == engine.RunActive {
+		if old, ok := s.rows.Runs[r.ID]; ok && old.State != engine.RunActive && r.State == engine.RunActive {
 			s.revived[r.ID] = true
 		}
 	}
@@ -314,12 +314,12 @@ func (s *sim) perform(out *Output) []Event {
 	var questions []Event
 	if len(out.Lookups) > 0 {
 		keys := slices.Clone(out.Lookups)
-		questions = append(questions, LedgerAnswered{Keys: keys, Answers: s.rows.outcomesOf(keys)})
+		questions = append(questions, LedgerAnswered{Keys: keys, Answers: s.rows.Outcomes(keys)})
 	}
 	for _, q := range out.Existing {
-		questions = append(questions, ExistingAnswered{Backfill: q.Backfill, Keys: q.Keys, Found: s.rows.existing(q.Keys)})
+		questions = append(questions, ExistingAnswered{Backfill: q.Backfill, Keys: q.Keys, Found: s.rows.Existing(q.Keys)})
 	}
-	if ids := s.rows.waiting(out.Wake); len(ids) > 0 {
+	if ids := s.rows.Waiting(out.Wake); len(ids) > 0 {
 		questions = append(questions, Loaded{Rows: s.load(s.m, ids)})
 	}
 	for _, name := range sortedKeys(out.Probe) {
@@ -333,7 +333,7 @@ func (s *sim) perform(out *Output) []Event {
 }
 
 func (s *sim) load(m *Machine, ids []engine.RunID) *engine.Snapshot {
-	rows := s.rows.loadRuns(ids)
+	rows := s.rows.LoadRuns(ids)
 	for _, r := range rows.Runs {
 		m.Hold(s.revs[r.Revision])
 	}
@@ -431,7 +431,7 @@ func (s *sim) restore() {
 	}
 	s.pending, s.heard = nil, nil
 	s.now = s.now.Add(time.Millisecond) // so that no request comes at the instant of one before
-	snapshot := s.rows.snapshot()
+	snapshot := s.rows.Snapshot()
 	s.log = append(s.log, entry{at: s.now, snapshot: snapshot})
 	m, err := Restore(s.now, snapshot, s.revs)
 	if err != nil {
@@ -439,7 +439,7 @@ func (s *sim) restore() {
 	}
 	s.m = m
 	s.do(Boot{})
-	if woken := s.rows.woken(); len(woken) > 0 {
+	if woken := s.rows.Woken(); len(woken) > 0 {
 		s.do(Loaded{Rows: s.load(s.m, woken)})
 	}
 }
@@ -471,8 +471,8 @@ func (s *sim) replay() {
 
 // noGap is invariant 1, the part that rows.check does not see: each period of the present era has its run.
 func (s *sim) noGap() {
-	for _, f := range s.revs[s.rows.active].Project.Flows {
-		row, ok := s.rows.flows[f.Name]
+	for _, f := range s.revs[s.rows.Active].Project.Flows {
+		row, ok := s.rows.Flows[f.Name]
 		if !ok || f.Schedule.Kind() == period.Demand || row.Removed || !f.Enabled {
 			continue
 		}
@@ -480,7 +480,7 @@ func (s *sim) noGap() {
 			if s.rows.deleted[engine.RunKey{Flow: f.Name, Start: p.Start}] {
 				continue
 			}
-			if !slices.ContainsFunc(slices.Collect(maps.Values(s.rows.runs)), func(r engine.Run) bool {
+			if !slices.ContainsFunc(slices.Collect(maps.Values(s.rows.Runs)), func(r engine.Run) bool {
 				return r.Flow == f.Name && r.Period == p && !r.Extra
 			}) {
 				s.Fatalf("%s has no run of %s", f.Name, f.Schedule.Label(p))
@@ -494,17 +494,17 @@ func (s *sim) noGap() {
 
 // mayStart is invariant 3, read from the rows slowly and plainly.
 func (s *sim) mayStart(a *engine.Attempt) {
-	r := s.rows.runs[a.Run]
+	r := s.rows.Runs[a.Run]
 	f := s.revs[r.Revision].Project.Flow(r.Flow)
 	t := f.Task(a.Task)
 	name := r.Name(a.Task)
-	if _, standing := s.rows.highest(r.Flow, r.Period.Start); !r.Extra && standing.ID != r.ID {
+	if _, standing := s.rows.Highest(r.Flow, r.Period.Start); !r.Extra && standing.ID != r.ID {
 		s.Fatalf("%s started although %s replaced it", name, standing.Name(""))
 	}
-	if b, ok := s.rows.backfills[r.Backfill]; ok && b.State == engine.BackfillPaused {
+	if b, ok := s.rows.Backfills[r.Backfill]; ok && b.State == engine.BackfillPaused {
 		s.Fatalf("%s started although its backfill is %s", name, b.State)
 	}
-	for _, p := range s.rows.pauses {
+	for _, p := range s.rows.Pauses {
 		if p.Holds(&r, a.Task) {
 			s.Fatalf("%s started although %q is paused", name, p.Target())
 		}
@@ -528,8 +528,8 @@ func (s *sim) mayStart(a *engine.Attempt) {
 // attempt, so only those count that had no wider limit; nor do runs that had settled and went on.
 func (s *sim) withinLimits(name string, a *engine.Attempt, r *engine.Run, f *flow.Flow, t *flow.Task) {
 	live, first, started, pooled := 0, true, map[engine.RunID]bool{}, 0
-	for _, o := range s.rows.attempts {
-		of := s.rows.runs[o.Run]
+	for _, o := range s.rows.Attempts {
+		of := s.rows.Runs[o.Run]
 		if use := s.revs[of.Revision].Project.Flow(of.Flow).Task(o.Task).Pool; use != nil && o.State.Live() && o.ID <= a.ID {
 			pooled += use.Slots
 		}
@@ -579,15 +579,15 @@ func (s *sim) needsHold(name string, r *engine.Run, f *flow.Flow, t *flow.Task) 
 
 func (s *sim) needClass(r *engine.Run, f *flow.Flow, n *flow.Need) class {
 	if n.Local >= 0 {
-		if row, ok := s.rows.tasks[engine.TaskRunKey{Run: r.ID, Task: n.Task}]; ok {
+		if row, ok := s.rows.TaskRuns[engine.TaskRunKey{Run: r.ID, Task: n.Task}]; ok {
 			return classOf(row.State)
 		}
 	}
 	up := s.revs[r.Revision].Project.Flow(n.Flow)
 	if n.Local < 0 && (n.Rule.Kind == period.Latest || up.Schedule.Kind() == period.Demand) {
-		for k, row := range s.rows.tasks {
-			if o := s.rows.runs[k.Run]; o.Flow == n.Flow && !o.Extra && k.Task == n.Task && row.State.Satisfies() {
-				if _, standing := s.rows.highest(o.Flow, o.Period.Start); standing.ID != o.ID {
+		for k, row := range s.rows.TaskRuns {
+			if o := s.rows.Runs[k.Run]; o.Flow == n.Flow && !o.Extra && k.Task == n.Task && row.State.Satisfies() {
+				if _, standing := s.rows.Highest(o.Flow, o.Period.Start); standing.ID != o.ID {
 					continue
 				}
 				return good
@@ -615,11 +615,11 @@ func (s *sim) needClass(r *engine.Run, f *flow.Flow, n *flow.Need) class {
 }
 
 func (s *sim) upstreamClass(r *engine.Run, n *flow.Need, start period.Instant) class {
-	_, standing := s.rows.highest(n.Flow, start)
+	_, standing := s.rows.Highest(n.Flow, start)
 	var row engine.TaskRun
 	has := false
 	if standing != nil {
-		row, has = s.rows.tasks[engine.TaskRunKey{Run: standing.ID, Task: n.Task}]
+		row, has = s.rows.TaskRuns[engine.TaskRunKey{Run: standing.ID, Task: n.Task}]
 	}
 	switch {
 	case has:
@@ -632,7 +632,7 @@ func (s *sim) upstreamClass(r *engine.Run, n *flow.Need, start period.Instant) c
 
 // absentClass is how a need on what no run exists for counts.
 func (s *sim) absentClass(r *engine.Run) class {
-	if r.Backfill != 0 && s.rows.backfills[r.Backfill].MissingUpstream == "ignore" {
+	if r.Backfill != 0 && s.rows.Backfills[r.Backfill].MissingUpstream == "ignore" {
 		return good
 	}
 	return unmet
@@ -643,7 +643,7 @@ func (s *sim) rebuilt() {
 	rows := s.rows
 	defer func() { s.rows = rows }()
 	s.rows = rows.clone()
-	m, err := Restore(s.now, s.rows.snapshot(), s.revs)
+	m, err := Restore(s.now, s.rows.Snapshot(), s.revs)
 	if err != nil {
 		s.Fatalf("restore: %v", err)
 	}
@@ -659,12 +659,12 @@ func (s *sim) rebuilt() {
 		ask = nil
 		if len(out.Lookups) > 0 {
 			keys := slices.Clone(out.Lookups)
-			ask = append(ask, LedgerAnswered{Keys: keys, Answers: s.rows.outcomesOf(keys)})
+			ask = append(ask, LedgerAnswered{Keys: keys, Answers: s.rows.Outcomes(keys)})
 		}
 		for _, q := range out.Existing {
-			ask = append(ask, ExistingAnswered{Backfill: q.Backfill, Keys: q.Keys, Found: s.rows.existing(q.Keys)})
+			ask = append(ask, ExistingAnswered{Backfill: q.Backfill, Keys: q.Keys, Found: s.rows.Existing(q.Keys)})
 		}
-		if ids := s.rows.waiting(out.Wake); len(ids) > 0 {
+		if ids := s.rows.Waiting(out.Wake); len(ids) > 0 {
 			ask = append(ask, Loaded{Rows: s.load(m, ids)})
 		}
 		m.Done()
@@ -746,15 +746,5 @@ func (m *Machine) snapshot() map[string]string {
 }
 
 func (s *rows) clone() *rows {
-	c := *s
-	c.runs, c.tasks, c.attempts = maps.Clone(s.runs), maps.Clone(s.tasks), maps.Clone(s.attempts)
-	c.flows, c.backfills, c.waits = maps.Clone(s.flows), maps.Clone(s.backfills), maps.Clone(s.waits)
-	c.pauses = maps.Clone(s.pauses)
-	c.deleted = maps.Clone(s.deleted)
-	c.events, c.presences = maps.Clone(s.events), maps.Clone(s.presences)
-	c.outcomes = map[engine.LedgerKey]map[int]engine.Outcome{}
-	for k, v := range s.outcomes {
-		c.outcomes[k] = maps.Clone(v)
-	}
-	return &c
+	return &rows{Ledger: s.Clone(), t: s.t, deleted: maps.Clone(s.deleted)}
 }

@@ -15,7 +15,7 @@ import (
 func (w *world) wantEvents(want ...string) {
 	w.t.Helper()
 	slices.Sort(want)
-	if got := slices.Sorted(maps.Keys(w.rows.events)); !slices.Equal(got, want) {
+	if got := slices.Sorted(maps.Keys(w.rows.Events)); !slices.Equal(got, want) {
 		w.t.Fatalf("events %v, want %v", got, want)
 	}
 }
@@ -35,7 +35,7 @@ func TestAFailureIsToldOnceAndItsEndToo(t *testing.T) {
 	w.sleep(time.Minute)
 	w.finish("f/a@2026-11-19", engine.Failed)
 	w.wantEvents("retrying/1/a/1", "failed/1/a")
-	if e := w.rows.events["failed/1/a"]; e.Kind != flow.Failed || e.Flow != "f" || e.Task != "a" || e.Run != id || e.Attempt != 2 ||
+	if e := w.rows.Events["failed/1/a"]; e.Kind != flow.Failed || e.Flow != "f" || e.Task != "a" || e.Run != id || e.Attempt != 2 ||
 		e.Agent != "one" || e.At != w.now {
 		t.Fatalf("event %+v", e)
 	}
@@ -58,7 +58,7 @@ func TestAForcedSuccessIsARecovery(t *testing.T) {
 	w.finish("f/a@2026-11-19", engine.Failed)
 	w.do(Succeed{By: "ann", Run: 1, Task: "a", Rows: w.load([]engine.RunID{1})})
 	w.wantEvents("failed/1/a", "recovered/1/a")
-	if e := w.rows.events["recovered/1/a"]; e.Detail != "forced by ann" {
+	if e := w.rows.Events["recovered/1/a"]; e.Detail != "forced by ann" {
 		t.Fatalf("event %+v", e)
 	}
 }
@@ -84,7 +84,7 @@ func TestKillsAreToldButNotWhatANewerVersionReplaces(t *testing.T) {
 	w.wantEvents()
 	w.do(Kill{By: "ann", Run: 2})
 	w.wantEvents("killed/2/a", "killed/2/b")
-	if e := w.rows.events["killed/2/a"]; e.Detail != "killed by ann" || e.Attempt != 2 {
+	if e := w.rows.Events["killed/2/a"]; e.Detail != "killed by ann" || e.Attempt != 2 {
 		t.Fatalf("event %+v", e)
 	}
 }
@@ -132,7 +132,7 @@ func TestBackfillsTellWhatTheyLeaveAloneAndTheirEnd(t *testing.T) {
 	w.crash()
 	w.drain()
 	var skipped, finished engine.Event
-	for _, e := range w.rows.events {
+	for _, e := range w.rows.Events {
 		switch e.Kind {
 		case flow.BackfillSkipped:
 			skipped = e
@@ -140,20 +140,20 @@ func TestBackfillsTellWhatTheyLeaveAloneAndTheirEnd(t *testing.T) {
 			finished = e
 		}
 	}
-	if len(w.rows.events) != 1 || finished.Key != "backfill_finished/1" || finished.Detail != "done: 2 succeeded, 0 failed, 1 periods left alone" {
+	if len(w.rows.Events) != 1 || finished.Key != "backfill_finished/1" || finished.Detail != "done: 2 succeeded, 0 failed, 1 periods left alone" {
 		// The run of the 12th had ended when the backfill came to it, so that nothing unfinished was left alone.
-		t.Fatalf("events %+v", w.rows.events)
+		t.Fatalf("events %+v", w.rows.Events)
 	}
 	w.do(StartRun{By: "ann", Flow: "f"})
 	w.do(StartBackfill{Revision: rev, Row: engine.BackfillRow{Flows: []string{"f"}, From: "2026-11-29", To: "2026-11-29", Reprocess: "all"}})
 	w.crash()
-	for _, e := range w.rows.events {
+	for _, e := range w.rows.Events {
 		if e.Kind == flow.BackfillSkipped {
 			skipped = e
 		}
 	}
-	if skipped.Backfill != 2 || skipped.Detail != "f@2026-11-29" || skipped.Flow != "f" || len(w.rows.events) != 3 {
-		t.Fatalf("events %+v", w.rows.events)
+	if skipped.Backfill != 2 || skipped.Detail != "f@2026-11-29" || skipped.Flow != "f" || len(w.rows.Events) != 3 {
+		t.Fatalf("events %+v", w.rows.Events)
 	}
 }
 
@@ -182,18 +182,18 @@ func TestALostAgentIsToldOncePerLoss(t *testing.T) {
 	w.sleep(lostAfter - time.Second)
 	w.wantEvents()
 	w.sleep(time.Second)
-	if len(w.rows.events) != 1 {
-		t.Fatalf("events %+v", w.rows.events)
+	if len(w.rows.Events) != 1 {
+		t.Fatalf("events %+v", w.rows.Events)
 	}
 	w.rebuild()
 	w.sleep(time.Hour)
-	if len(w.rows.events) != 1 {
-		t.Fatalf("events %+v", w.rows.events)
+	if len(w.rows.Events) != 1 {
+		t.Fatalf("events %+v", w.rows.Events)
 	}
 	w.join("one", 4)
 	w.do(AgentLost{Agent: "one"})
 	w.sleep(time.Hour)
-	if len(w.rows.events) != 2 {
-		t.Fatalf("events %+v", w.rows.events)
+	if len(w.rows.Events) != 2 {
+		t.Fatalf("events %+v", w.rows.Events)
 	}
 }

@@ -27,7 +27,7 @@ func TestARevisionKeepsWhatEndedInARunThatHasNotStarted(t *testing.T) {
 	w.do(AgentLost{Agent: "one"})
 	w.rerun("shop", "2026-11-19", Rerun{Failed: true})
 	w.activate(strings.ReplaceAll(chainFlow, "c:", "d:"))
-	row := w.rows.tasks[engine.TaskRunKey{Run: w.run("shop", "2026-11-19").ID, Task: "a"}]
+	row := w.rows.TaskRuns[engine.TaskRunKey{Run: w.run("shop", "2026-11-19").ID, Task: "a"}]
 	if row.State != engine.Succeeded || row.From == 0 || row.Outputs["n"] != "1" {
 		t.Fatalf("the task run taken by reference is %+v", row)
 	}
@@ -89,7 +89,7 @@ func TestASupersededVersionDoesNotGoOn(t *testing.T) {
 	id := w.run("up", "2026-11-19").ID
 	w.do(Succeed{By: "ann", Run: id, Task: "a", Rows: w.load([]engine.RunID{id})})
 	w.drain()
-	if r := w.rows.runs[first]; r.State != engine.RunFailed {
+	if r := w.rows.Runs[first]; r.State != engine.RunFailed {
 		t.Fatalf("the first version is %s", r.State)
 	}
 	if got := strings.Join(w.assigned, " "); strings.Count(got, "down/b") != 1 {
@@ -153,8 +153,8 @@ func TestGenerationCompletesAPartialRun(t *testing.T) {
 			if n := len(w.assigned); n != 4 {
 				t.Fatalf("settled %v, crash %v: assigned %v", settled, crash, w.assigned)
 			}
-			if len(w.rows.waits) != 0 {
-				t.Fatalf("waits are left: %v", w.rows.waits)
+			if len(w.rows.Waits) != 0 {
+				t.Fatalf("waits are left: %v", w.rows.Waits)
 			}
 		}
 	}
@@ -204,19 +204,19 @@ func TestRunningOneTaskOfAnEndedRunIsARerun(t *testing.T) {
 	run := func(flow, task string) *engine.Run {
 		t.Helper()
 		p, _ := w.m.active.Project.Flow(flow).Schedule.LastEnded(w.now)
-		found := w.rows.existing([]engine.RunKey{{Flow: flow, Start: p.Start}})[0]
+		found := w.rows.Existing([]engine.RunKey{{Flow: flow, Start: p.Start}})[0]
 		ev := StartRun{By: "ann", Flow: flow, Task: task, Period: &p, Existing: found}
 		if found.Run != 0 {
 			ev.Rows = w.load([]engine.RunID{found.Run})
 		}
 		id := w.do(ev).(engine.RunID)
-		r := w.rows.runs[id]
+		r := w.rows.Runs[id]
 		return &r
 	}
 	r := run("shop", "b")
 	w.wantHeld("shop/b@2026-11-19")
 	w.drain()
-	a := w.rows.tasks[engine.TaskRunKey{Run: r.ID, Task: "a"}]
+	a := w.rows.TaskRuns[engine.TaskRunKey{Run: r.ID, Task: "a"}]
 	if r.Version != 2 || r.Partial || a.From != 1 || a.State != engine.Succeeded {
 		t.Fatalf("the run is %+v, its a %+v", r, a)
 	}

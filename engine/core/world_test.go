@@ -1,7 +1,6 @@
 package core
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,6 +11,7 @@ import (
 	"flowctl/dsl/diag"
 	"flowctl/dsl/period"
 	"flowctl/engine"
+	"flowctl/engine/simulate/ledger"
 )
 
 // fataler is what tests and property checks have in common.
@@ -75,7 +75,7 @@ func (w *world) compile(docs string) *Revision {
 func (w *world) activate(docs string) *Revision {
 	w.t.Helper()
 	rev := w.compile(docs)
-	w.rows.active = rev.ID
+	w.rows.Active = rev.ID
 	w.do(Activated{Revision: rev})
 	return rev
 }
@@ -127,12 +127,12 @@ func (w *world) perform() {
 		}
 		if len(out.Lookups) > 0 {
 			keys := slices.Clone(out.Lookups)
-			next = append(next, LedgerAnswered{Keys: keys, Answers: w.rows.outcomesOf(keys)})
+			next = append(next, LedgerAnswered{Keys: keys, Answers: w.rows.Outcomes(keys)})
 		}
 		for _, q := range out.Existing {
-			next = append(next, ExistingAnswered{Backfill: q.Backfill, Keys: q.Keys, Found: w.rows.existing(q.Keys)})
+			next = append(next, ExistingAnswered{Backfill: q.Backfill, Keys: q.Keys, Found: w.rows.Existing(q.Keys)})
 		}
-		if ids := w.rows.waiting(out.Wake); len(ids) > 0 {
+		if ids := w.rows.Waiting(out.Wake); len(ids) > 0 {
 			next = append(next, Loaded{Rows: w.load(ids)})
 		}
 		w.m.Done()
@@ -167,7 +167,7 @@ func (w *world) killed(name string, id engine.AttemptID) engine.Report {
 }
 
 func (w *world) load(ids []engine.RunID) *engine.Snapshot {
-	s := w.rows.loadRuns(ids)
+	s := w.rows.LoadRuns(ids)
 	for _, r := range s.Runs {
 		w.m.Hold(w.revs[r.Revision])
 	}
@@ -279,13 +279,13 @@ func (w *world) crash() {
 // rebuild rebuilds the machine from the rows. No agent has joined yet.
 func (w *world) rebuild() {
 	w.t.Helper()
-	m, err := Restore(w.now, w.rows.snapshot(), w.revs)
+	m, err := Restore(w.now, w.rows.Snapshot(), w.revs)
 	if err != nil {
 		w.t.Fatalf("restore: %v", err)
 	}
 	w.m = m
 	w.do(Boot{})
-	if woken := w.rows.woken(); len(woken) > 0 {
+	if woken := w.rows.Woken(); len(woken) > 0 {
 		w.do(Loaded{Rows: w.load(woken)})
 	}
 }
@@ -309,7 +309,7 @@ func (w *world) state(name string) engine.State {
 	if r == nil {
 		return ""
 	}
-	return w.rows.tasks[engine.TaskRunKey{Run: r.ID, Task: task}].State
+	return w.rows.TaskRuns[engine.TaskRunKey{Run: r.ID, Task: task}].State
 }
 
 func (w *world) wantState(name string, want engine.State) {
@@ -329,114 +329,44 @@ func (w *world) wantHeld(want ...string) {
 
 // rows is what a store would hold; it checks what must hold of all that is ever written.
 type rows struct {
-	t         fataler
-	active    engine.RevisionID
-	runs      map[engine.RunID]engine.Run
-	tasks     map[engine.TaskRunKey]engine.TaskRun
-	attempts  map[engine.AttemptID]engine.Attempt
-	outcomes  map[engine.LedgerKey]map[int]engine.Outcome
-	flows     map[string]engine.FlowState
-	backfills map[engine.BackfillID]engine.BackfillRow
-	waits     map[engine.RunID][]engine.Wait
-	pauses    map[engine.PauseKey]engine.Pause
-	deleted   map[engine.RunKey]bool
-	lastRun   engine.RunID
-	ops       []engine.Operation
-	events    map[string]engine.Event // by key
-	presences map[string]engine.Presence
+	*ledger.Ledger
+	t       fataler
+	ops     []engine.Operation
+	deleted map[engine.RunKey]bool // periods whose run somebody deleted
 }
 
 func newRows(t fataler) *rows {
-	return &rows{
-		t: t, runs: map[engine.RunID]engine.Run{}, tasks: map[engine.TaskRunKey]engine.TaskRun{},
-		attempts: map[engine.AttemptID]engine.Attempt{}, outcomes: map[engine.LedgerKey]map[int]engine.Outcome{},
-		flows: map[string]engine.FlowState{}, backfills: map[engine.BackfillID]engine.BackfillRow{}, waits: map[engine.RunID][]engine.Wait{},
-		pauses: map[engine.PauseKey]engine.Pause{}, deleted: map[engine.RunKey]bool{},
-		events: map[string]engine.Event{}, presences: map[string]engine.Presence{},
-	}
+	return &rows{Ledger: ledger.New(), t: t, deleted: map[engine.RunKey]bool{}}
 }
 
 func (s *rows) apply(c *engine.Changes) {
-	for _, r := range c.Runs {
-		s.runs[r.ID] = r
-		s.lastRun = max(s.lastRun, r.ID)
-	}
-	for _, k := range c.NoTaskRuns {
-		delete(s.tasks, k)
-		r := s.runs[k.Run]
-		delete(s.outcomes[engine.LedgerKey{Flow: r.Flow, Task: k.Task, Start: r.Period.Start}], r.Version)
-	}
-	for _, t := range c.TaskRuns {
-		s.tasks[engine.TaskRunKey{Run: t.Run, Task: t.Task}] = t
-	}
 	for _, a := range c.Attempts {
-		if old, ok := s.attempts[a.ID]; ok && old.Finished != 0 && old != a {
+		if old, ok := s.Attempts[a.ID]; ok && old.Finished != 0 && old != a {
 			s.t.Fatalf("final attempt changed: %+v to %+v", old, a)
 		}
-		s.attempts[a.ID] = a
 	}
-	for _, o := range c.Outcomes {
-		k := engine.LedgerKey{Flow: o.Flow, Task: o.Task, Start: o.Start}
-		if s.outcomes[k] == nil {
-			s.outcomes[k] = map[int]engine.Outcome{}
+	for i, e := range c.Events {
+		old, twice := s.Events[e.Key]
+		if twice = twice || slices.ContainsFunc(c.Events[:i], func(o engine.Event) bool { return o.Key == e.Key }); twice {
+			s.t.Fatalf("event %+v was told before: %+v", e, old)
 		}
-		s.outcomes[k][o.Version] = o
-	}
-	for _, f := range c.Flows {
-		s.flows[f.Flow] = f
-	}
-	for _, b := range c.Backfills {
-		s.backfills[b.ID] = b
-	}
-	for _, id := range c.NoWaits {
-		delete(s.waits, id)
-	}
-	for _, x := range c.Waits {
-		s.waits[x.Run] = append(s.waits[x.Run], x)
 	}
 	s.ops = append(s.ops, c.Operations...)
 	s.delete(c.NoRuns)
-	for _, k := range c.NoPauses {
-		delete(s.pauses, k)
-	}
-	for _, p := range c.Pauses {
-		s.pauses[p.PauseKey] = p
-	}
-	for _, e := range c.Events {
-		if old, twice := s.events[e.Key]; twice {
-			s.t.Fatalf("event %+v was told before: %+v", e, old)
-		}
-		s.events[e.Key] = e
-	}
-	for _, p := range c.Presences {
-		s.presences[p.Agent] = p
-	}
+	s.Apply(c)
 	s.check()
 }
 
 // delete forgets runs that never started.
 func (s *rows) delete(ids []engine.RunID) {
 	for _, id := range ids {
-		s.lastRun = max(s.lastRun, id)
-		r, ok := s.runs[id]
+		r, ok := s.Runs[id]
 		if !ok {
 			continue // made and deleted in one commit
 		}
-		for _, a := range s.attempts {
+		for _, a := range s.Attempts {
 			if a.Run == id {
 				s.t.Fatalf("%s was deleted although attempt %d is of it", r.Name(a.Task), a.ID)
-			}
-		}
-		delete(s.runs, id)
-		delete(s.waits, id)
-		for k := range s.tasks {
-			if k.Run == id {
-				delete(s.tasks, k)
-			}
-		}
-		for k := range s.outcomes {
-			if k.Flow == r.Flow && k.Start == r.Period.Start {
-				delete(s.outcomes[k], r.Version)
 			}
 		}
 		s.deleted[engine.RunKey{Flow: r.Flow, Start: r.Period.Start}] = true
@@ -451,7 +381,7 @@ func (s *rows) check() {
 		version int
 	}
 	seen := map[version]engine.RunID{}
-	for id, r := range s.runs {
+	for id, r := range s.Runs {
 		k := version{r.Flow, r.Period.Start, r.Version}
 		if other, twice := seen[k]; twice {
 			s.t.Fatalf("two runs %d and %d for %+v", id, other, k)
@@ -463,11 +393,11 @@ func (s *rows) check() {
 		start      period.Instant
 	}
 	live := map[place]engine.AttemptID{}
-	for id, a := range s.attempts {
+	for id, a := range s.Attempts {
 		if !a.State.Live() {
 			continue
 		}
-		r := s.runs[a.Run]
+		r := s.Runs[a.Run]
 		k := place{r.Flow, a.Task, r.Period.Start}
 		if other, twice := live[k]; twice {
 			s.t.Fatalf("two live attempts %d and %d for %+v", id, other, k)
@@ -476,192 +406,19 @@ func (s *rows) check() {
 	}
 }
 
-func (s *rows) highest(flow string, start period.Instant) (all int, standing *engine.Run) {
-	for _, r := range s.runs {
-		if r.Flow != flow || r.Period.Start != start {
-			continue
-		}
-		all = max(all, r.Version)
-		if !r.Extra && (standing == nil || r.Version > standing.Version) {
-			standing = &r
-		}
-	}
-	return all, standing
-}
-
 func (s *rows) run(flow, label string) *engine.Run {
-	for _, r := range s.runs {
+	for _, r := range s.Runs {
 		if r.Flow == flow && r.Label == label {
-			_, standing := s.highest(flow, r.Period.Start)
+			_, standing := s.Highest(flow, r.Period.Start)
 			return standing
 		}
 	}
 	return nil
 }
 
-func (s *rows) outcomesOf(keys []engine.LedgerKey) []engine.LedgerAnswer {
-	answers := make([]engine.LedgerAnswer, len(keys))
-	for i, k := range keys {
-		if k.Latest {
-			answers[i] = s.latest(k)
-			continue
-		}
-		_, r := s.highest(k.Flow, k.Start)
-		if r == nil {
-			continue
-		}
-		row, has := s.tasks[engine.TaskRunKey{Run: r.ID, Task: k.Task}]
-		if o, ended := s.outcomes[k][r.Version]; ended {
-			answers[i] = engine.LedgerAnswer{Found: true, Outcome: o, Outputs: row.Outputs}
-		} else {
-			answers[i].NoTask = !has && !r.Partial
-		}
-	}
-	return answers
-}
-
-func (s *rows) latest(k engine.LedgerKey) (best engine.LedgerAnswer) {
-	for key, versions := range s.outcomes {
-		if key.Flow != k.Flow || key.Task != k.Task {
-			continue
-		}
-		_, r := s.highest(key.Flow, key.Start)
-		if r == nil {
-			continue
-		}
-		if o, ended := versions[r.Version]; ended && o.State.Satisfies() && (!best.Found || o.Start > best.Outcome.Start) {
-			best = engine.LedgerAnswer{Found: true, Outcome: o}
-		}
-	}
-	return best
-}
-
-func (s *rows) existing(keys []engine.RunKey) []engine.Existing {
-	found := make([]engine.Existing, len(keys))
-	for i, k := range keys {
-		all, standing := s.highest(k.Flow, k.Start)
-		found[i].Version = all
-		if standing != nil {
-			found[i].Run, found[i].State = standing.ID, standing.State
-		}
-	}
-	return found
-}
-
-func (s *rows) waiting(keys []engine.LedgerKey) []engine.RunID {
-	ids := map[engine.RunID]bool{}
-	for _, k := range keys {
-		for id, ws := range s.waits {
-			for _, x := range ws {
-				if x.Flow == k.Flow && x.Task == k.Task && x.Start == k.Start {
-					ids[id] = true
-				}
-			}
-		}
-	}
-	return sortedKeys(ids)
-}
-
-// woken names the settled runs whose wait is over.
-func (s *rows) woken() []engine.RunID {
-	ids := map[engine.RunID]bool{}
-	for id, ws := range s.waits {
-		for _, x := range ws {
-			over := s.runs[id].Period.End <= s.flows[x.Flow].Cursor
-			if x.Task != "" {
-				a := s.outcomesOf([]engine.LedgerKey{{Flow: x.Flow, Task: x.Task, Start: x.Start}})[0]
-				_, standing := s.highest(x.Flow, x.Start)
-				over = standing == nil || a.NoTask || a.Found && a.Outcome.State.Satisfies()
-			}
-			if over {
-				ids[id] = true
-			}
-		}
-	}
-	return sortedKeys(ids)
-}
-
-func (s *rows) loadRuns(ids []engine.RunID) *engine.Snapshot {
-	out := &engine.Snapshot{}
-	for _, id := range ids {
-		out.Runs = append(out.Runs, s.runs[id])
-	}
-	s.fill(out)
-	return out
-}
-
-func (s *rows) fill(out *engine.Snapshot) {
-	chosen := map[engine.RunID]bool{}
-	for _, r := range out.Runs {
-		chosen[r.ID] = true
-	}
-	for k, t := range s.tasks {
-		if chosen[k.Run] {
-			out.TaskRuns = append(out.TaskRuns, t)
-		}
-	}
-	for _, a := range s.attempts {
-		if chosen[a.Run] && a.State.Live() {
-			out.Attempts = append(out.Attempts, a)
-		}
-	}
-	slices.SortFunc(out.TaskRuns, func(a, b engine.TaskRun) int {
-		return cmp.Or(cmp.Compare(a.Run, b.Run), cmp.Compare(a.Task, b.Task))
-	})
-	slices.SortFunc(out.Attempts, func(a, b engine.Attempt) int { return cmp.Compare(a.ID, b.ID) })
-}
-
-func (s *rows) snapshot() *engine.Snapshot {
-	out := &engine.Snapshot{Active: s.active, LastRun: s.lastRun}
-	for _, id := range sortedKeys(s.runs) {
-		r := s.runs[id]
-		if r.State == engine.RunActive {
-			out.Runs = append(out.Runs, r)
-			if _, standing := s.highest(r.Flow, r.Period.Start); !r.Extra && standing.ID != id {
-				out.Superseded = append(out.Superseded, id)
-			}
-		}
-		if f, ok := s.flows[r.Flow]; ok && r.Period.End > f.Cursor && r.Period.Kind != period.Demand {
-			all, _ := s.highest(r.Flow, r.Period.Start)
-			made := slices.ContainsFunc(sortedKeys(s.runs), func(id engine.RunID) bool {
-				o := s.runs[id]
-				return o.Flow == r.Flow && o.Period.Start == r.Period.Start && o.Period.End > f.Cursor && !o.Extra
-			})
-			out.Ahead = append(out.Ahead, engine.Ahead{
-				RunKey: engine.RunKey{Flow: r.Flow, Start: r.Period.Start}, Version: all, Made: made,
-			})
-		}
-	}
-	s.fill(out)
-	for id := range s.attempts {
-		out.LastAttempt = max(out.LastAttempt, id)
-	}
-	for _, name := range sortedKeys(s.flows) {
-		out.Flows = append(out.Flows, s.flows[name])
-	}
-	for _, p := range s.pauses {
-		out.Pauses = append(out.Pauses, p)
-	}
-	slices.SortFunc(out.Pauses, func(a, b engine.Pause) int {
-		return cmp.Or(cmp.Compare(a.Flow, b.Flow), cmp.Compare(a.Task, b.Task), cmp.Compare(a.Start, b.Start))
-	})
-	for _, name := range sortedKeys(s.presences) {
-		if p := s.presences[name]; !p.Told {
-			out.Presences = append(out.Presences, p)
-		}
-	}
-	for _, id := range sortedKeys(s.backfills) {
-		out.LastBackfill = id
-		if b := s.backfills[id]; b.FinishedAt == 0 {
-			out.Backfills = append(out.Backfills, b)
-		}
-	}
-	return out
-}
-
 func (s *rows) backfill(t *testing.T, id engine.BackfillID) engine.BackfillRow {
 	t.Helper()
-	b, ok := s.backfills[id]
+	b, ok := s.Backfills[id]
 	if !ok {
 		t.Fatalf("no backfill %d", id)
 	}

@@ -161,9 +161,11 @@ func newRoot(s streams) *cobra.Command {
 		newSchema(s),
 		newSchedule(g),
 		newServer(g),
+		newSimulate(g),
 		newSkip(g),
 		newSucceed(g),
 		newSync(g),
+		newTest(g),
 		newValidate(s),
 		newVersion(g),
 	)
