@@ -189,8 +189,7 @@ func (m *Machine) adopt(r *run, a engine.Attempt) {
 	}
 	t := &r.tasks[def.Index]
 	t.attempt = a
-	t.agent = m.agent(a.Agent)
-	t.agent.live[a.ID] = t
+	m.agent(a.Agent).hand(t)
 	m.attempts[a.ID] = t
 	m.live[t.place()] = t
 	m.hold(t)

@@ -50,6 +50,7 @@ type taskRun struct {
 	pool             *pool          // whose slots its live attempt holds; nil = none
 	pooled           int            // how many of them
 	armed            bool           // a timer looks whether it is late with its dependencies
+	since            period.Instant // ready since; 0 = it is not, or was executed since
 	wake             period.Instant // of the timer it waits for
 	notBefore        period.Instant // an agent gave it back; it is not offered again before
 
