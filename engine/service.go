@@ -109,6 +109,10 @@ type TaskView struct {
 	Needs    []string `json:"needs" nullable:"false"` // flow/task, with " (previous)" and the like
 	RetryMax int      `json:"retry_limit"`
 	TimeoutS float64  `json:"timeout_s,omitempty"`
+	// How long attempts take that succeed, learnt from Samples of them, and how far they are off that.
+	MeanS      float64 `json:"mean_s,omitempty"`
+	DeviationS float64 `json:"deviation_s,omitempty"`
+	Samples    int64   `json:"samples,omitempty"`
 }
 
 // RunView is a run in a list.

@@ -57,6 +57,7 @@ func (m *Machine) assign(t *taskRun, a *agent) {
 		ID: m.lastAttempt, Run: t.run.row.ID, Task: t.row.Task, No: t.row.Attempts,
 		Agent: a.name, Boot: a.boot, State: engine.Assigned, ExitCode: -1, Assigned: m.now,
 	}
+	t.overlong = false
 	m.touchAttempt(t)
 	m.attempts[t.attempt.ID] = t
 	m.live[t.place()] = t

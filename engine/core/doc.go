@@ -27,6 +27,10 @@
 // A point is what is known of one task for one period, kept while somebody waits for it. It is the only link between
 // runs.
 //
+// # What is told
+//
+// What somebody may want to hear of is an event (tell.go), stored with the changes that cause it. An ordinary success is none, and costs nothing.
+//
 // # Promises
 //
 // The invariants of docs/concepts.md: one run per flow, period and version; at most one live attempt per task and

@@ -193,6 +193,7 @@ func (m *Machine) begin(t *taskRun) {
 		return
 	}
 	t.attempt.Started = m.now
+	m.patrol(m.now.Add(longRunning))
 	if t.row.Started == 0 {
 		t.row.Started = m.now
 	}
@@ -231,6 +232,7 @@ func (m *Machine) finish(t *taskRun, res engine.Result) {
 		if t.row.Started == 0 {
 			t.row.Started = m.now
 		}
+		m.clock(t)
 		m.move(t, engine.Succeeded)
 		return
 	}

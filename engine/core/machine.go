@@ -34,8 +34,10 @@ type Machine struct {
 	queueList []*queue          // the same, in the order of their making
 	limits    map[int32]*limit  // by task id
 	pools     map[string]*pool
+	paces     map[int32]*pace // by task id
 	backfills map[engine.BackfillID]*backfill
 	timers    timers
+	patrolAt  period.Instant         // of the timer that looks for attempts that take too long; 0 = there is none
 	inquiries int                    // questions about runs that are not answered
 	made      map[engine.RunKey]*run // the newest run of each period since the oldest of them
 
@@ -57,6 +59,7 @@ type Machine struct {
 	dirtyAttempts  []*taskRun
 	dirtyFlows     []*flowState
 	dirtyBackfills []*backfill
+	dirtyPaces     []*pace
 	out            Output
 }
 
@@ -76,7 +79,9 @@ func New() *Machine {
 		watches:   map[watchKey]*watch{},
 		agents:    map[string]*agent{},
 		queues:    map[string]*queue{},
-		limits:    map[int32]*limit{}, pools: map[string]*pool{},
+		limits:    map[int32]*limit{},
+		pools:     map[string]*pool{},
+		paces:     map[int32]*pace{},
 		backfills: map[engine.BackfillID]*backfill{},
 		made:      map[engine.RunKey]*run{},
 		out: Output{
@@ -180,11 +185,16 @@ func (m *Machine) Take() *Output {
 		b.dirty = false
 		c.Backfills = append(c.Backfills, b.row)
 	}
+	for _, p := range m.dirtyPaces {
+		p.dirty = false
+		c.Paces = append(c.Paces, p.row)
+	}
 	m.dirtyRuns = m.dirtyRuns[:0]
 	m.dirtyTasks = m.dirtyTasks[:0]
 	m.dirtyAttempts = m.dirtyAttempts[:0]
 	m.dirtyFlows = m.dirtyFlows[:0]
 	m.dirtyBackfills = m.dirtyBackfills[:0]
+	m.dirtyPaces = m.dirtyPaces[:0]
 	return &m.out
 }
 

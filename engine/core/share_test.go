@@ -148,6 +148,23 @@ func TestABackfillGetsWhatABusyScheduleLeaves(t *testing.T) {
 	}
 }
 
+func TestASlotThatIsKeptFromBackfillsIsExplained(t *testing.T) {
+	t.Parallel()
+	for slots, most := range map[int]int{1: 1, 2: 1, 3: 2, 4: 3, 8: 6} {
+		w := newWorld(t, "2026-11-20T00:00:30Z")
+		w.join("one", slots)
+		rev := w.activate("flow: past\nteam: data\nschedule: {every: day, start: 2026-01-01}\ntasks:\n  x: {run: 'true'}\n")
+		w.backfill(rev, "past", "2026-10-01", "2026-10-31")
+		if got := len(w.held()); got != most {
+			t.Fatalf("a backfill takes %d of %d slots, want %d", got, slots, most)
+		}
+		bs := w.m.Blockers(w.run("past", "2026-10-31").ID)["x"]
+		if len(bs) != 1 || bs[0].Kind != engine.BlockSlots || bs[0].Message != "all slots of the eligible agents that backfills may take are taken" {
+			t.Fatalf("blockers %+v", bs)
+		}
+	}
+}
+
 const urgentAndLazy = `flow: urgent
 team: data
 priority: 0

@@ -312,12 +312,12 @@ func (s *sim) perform(out *Output) []Event {
 		}
 	}
 	var questions []Event
+	for _, q := range out.Existing {
+		questions = append(questions, ExistingAnswered{Backfill: q.Backfill, Keys: q.Keys, Found: s.rows.existing(q.Keys)})
+	}
 	if len(out.Lookups) > 0 {
 		keys := slices.Clone(out.Lookups)
 		questions = append(questions, LedgerAnswered{Keys: keys, Answers: s.rows.outcomesOf(keys)})
-	}
-	for _, q := range out.Existing {
-		questions = append(questions, ExistingAnswered{Backfill: q.Backfill, Keys: q.Keys, Found: s.rows.existing(q.Keys)})
 	}
 	if ids := s.rows.waiting(out.Wake); len(ids) > 0 {
 		questions = append(questions, Loaded{Rows: s.load(s.m, ids)})
@@ -649,12 +649,12 @@ func (s *sim) rebuilt() {
 		out := m.Take()
 		s.rows.apply(&out.Changes)
 		ask = nil
+		for _, q := range out.Existing {
+			ask = append(ask, ExistingAnswered{Backfill: q.Backfill, Keys: q.Keys, Found: s.rows.existing(q.Keys)})
+		}
 		if len(out.Lookups) > 0 {
 			keys := slices.Clone(out.Lookups)
 			ask = append(ask, LedgerAnswered{Keys: keys, Answers: s.rows.outcomesOf(keys)})
-		}
-		for _, q := range out.Existing {
-			ask = append(ask, ExistingAnswered{Backfill: q.Backfill, Keys: q.Keys, Found: s.rows.existing(q.Keys)})
 		}
 		if ids := s.rows.waiting(out.Wake); len(ids) > 0 {
 			ask = append(ask, Loaded{Rows: s.load(m, ids)})
@@ -730,6 +730,9 @@ func (m *Machine) snapshot() map[string]string {
 			found["point "+p.flow+"/"+p.task+"@"+strconv.Itoa(int(k.start))] = fmt.Sprint(p.class(), p.status == absent)
 		}
 	}
+	for _, p := range m.paces {
+		found["pace "+p.row.Flow+"/"+p.row.Task] = fmt.Sprintf("%+v", p.row)
+	}
 	found["numbers"] = fmt.Sprint(m.lastRun, m.lastAttempt, m.lastBackfill)
 	return found
 }
@@ -739,6 +742,7 @@ func (s *rows) clone() *rows {
 	c.runs, c.tasks, c.attempts = maps.Clone(s.runs), maps.Clone(s.tasks), maps.Clone(s.attempts)
 	c.flows, c.backfills, c.waits = maps.Clone(s.flows), maps.Clone(s.backfills), maps.Clone(s.waits)
 	c.events, c.presences = maps.Clone(s.events), maps.Clone(s.presences)
+	c.paces = maps.Clone(s.paces)
 	c.outcomes = map[engine.LedgerKey]map[int]engine.Outcome{}
 	for k, v := range s.outcomes {
 		c.outcomes[k] = maps.Clone(v)

@@ -10,6 +10,7 @@ import (
 
 	"flowctl/dsl"
 	"flowctl/dsl/diag"
+	"flowctl/dsl/flow"
 	"flowctl/dsl/period"
 	"flowctl/engine"
 )
@@ -125,12 +126,12 @@ func (w *world) perform() {
 			}
 			next = append(next, Probed{Agent: name, Paths: ps})
 		}
+		for _, q := range out.Existing {
+			next = append(next, ExistingAnswered{Backfill: q.Backfill, Keys: q.Keys, Found: w.rows.existing(q.Keys)})
+		}
 		if len(out.Lookups) > 0 {
 			keys := slices.Clone(out.Lookups)
 			next = append(next, LedgerAnswered{Keys: keys, Answers: w.rows.outcomesOf(keys)})
-		}
-		for _, q := range out.Existing {
-			next = append(next, ExistingAnswered{Backfill: q.Backfill, Keys: q.Keys, Found: w.rows.existing(q.Keys)})
 		}
 		if ids := w.rows.waiting(out.Wake); len(ids) > 0 {
 			next = append(next, Loaded{Rows: w.load(ids)})
@@ -341,6 +342,7 @@ type rows struct {
 	ops       []engine.Operation
 	events    map[string]engine.Event // by key
 	presences map[string]engine.Presence
+	paces     map[string]engine.Pace
 }
 
 func newRows(t fataler) *rows {
@@ -348,7 +350,7 @@ func newRows(t fataler) *rows {
 		t: t, runs: map[engine.RunID]engine.Run{}, tasks: map[engine.TaskRunKey]engine.TaskRun{},
 		attempts: map[engine.AttemptID]engine.Attempt{}, outcomes: map[engine.LedgerKey]map[int]engine.Outcome{},
 		flows: map[string]engine.FlowState{}, backfills: map[engine.BackfillID]engine.BackfillRow{}, waits: map[engine.RunID][]engine.Wait{},
-		events: map[string]engine.Event{}, presences: map[string]engine.Presence{},
+		events: map[string]engine.Event{}, presences: map[string]engine.Presence{}, paces: map[string]engine.Pace{},
 	}
 }
 
@@ -389,13 +391,19 @@ func (s *rows) apply(c *engine.Changes) {
 	}
 	s.ops = append(s.ops, c.Operations...)
 	for _, e := range c.Events {
-		if old, twice := s.events[e.Key]; twice {
+		old, twice := s.events[e.Key]
+		switch {
+		case !twice:
+			s.events[e.Key] = e
+		case e.Kind != flow.LongRunning && e.Kind != flow.Deviating: // these are told again after a restart, and a store keeps one
 			s.t.Fatalf("event %+v was told before: %+v", e, old)
 		}
-		s.events[e.Key] = e
 	}
 	for _, p := range c.Presences {
 		s.presences[p.Agent] = p
+	}
+	for _, p := range c.Paces {
+		s.paces[p.Flow+"/"+p.Task] = p
 	}
 	s.check()
 }
@@ -597,6 +605,9 @@ func (s *rows) snapshot() *engine.Snapshot {
 		if p := s.presences[name]; !p.Told {
 			out.Presences = append(out.Presences, p)
 		}
+	}
+	for _, id := range sortedKeys(s.paces) {
+		out.Paces = append(out.Paces, s.paces[id])
 	}
 	for _, id := range sortedKeys(s.backfills) {
 		out.LastBackfill = id
