@@ -11,7 +11,8 @@
 //
 // [Transitions] is the table of all moves of a task run, each with its cause; nothing moves in another way. A task run is waiting while
 // something blocks it, and each blocker is data, a [Blocker]. An attempt is one execution on one agent. Its number only grows, and
-// is handed to the task as its fencing token.
+// is handed to the task as its fencing token. What is worth telling somebody, such as a failure, is an [Event], stored with the
+// change that causes it.
 //
 // # Rows and views
 //

@@ -221,6 +221,15 @@ type Presence struct {
 	Told  bool           // an event told of the loss
 }
 
+// Pace is how long the attempts of a task take that succeed, with the newest weighing most.
+type Pace struct {
+	Flow      string
+	Task      string
+	Count     int64 // successes it was learnt from
+	Mean      int64 // microseconds
+	Deviation int64 // microseconds: the mean distance from Mean
+}
+
 // Changes is what one round of the scheduler changed: whole rows, of which the last one of a key counts. The store
 // applies them in one transaction.
 type Changes struct {
@@ -239,6 +248,7 @@ type Changes struct {
 	NoPauses   []PauseKey // pauses that are no more; none of them is in Pauses
 	Events     []Event
 	Presences  []Presence
+	Paces      []Pace
 }
 
 // Wait says that a settled run waits for a task of another run: when that one succeeds after all, the settled run is
@@ -259,7 +269,7 @@ type TaskRunKey struct {
 // Empty tells whether there is nothing to store.
 func (c *Changes) Empty() bool {
 	return len(c.Runs)+len(c.NoRuns)+len(c.TaskRuns)+len(c.NoTaskRuns)+len(c.Attempts)+len(c.Waits)+len(c.NoWaits)+len(c.Outcomes)+len(c.Flows)+
-		len(c.Backfills)+len(c.Operations)+len(c.Pauses)+len(c.NoPauses)+len(c.Events)+len(c.Presences) == 0
+		len(c.Backfills)+len(c.Operations)+len(c.Pauses)+len(c.NoPauses)+len(c.Events)+len(c.Presences)+len(c.Paces) == 0
 }
 
 // Reset empties c and keeps its memory.
@@ -279,4 +289,5 @@ func (c *Changes) Reset() {
 	c.NoPauses = c.NoPauses[:0]
 	c.Events = c.Events[:0]
 	c.Presences = c.Presences[:0]
+	c.Paces = c.Paces[:0]
 }

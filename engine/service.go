@@ -122,6 +122,10 @@ type TaskView struct {
 	RetryMax int      `json:"retry_limit"`
 	TimeoutS float64  `json:"timeout_s,omitempty"`
 	Paused   bool     `json:"paused,omitempty"` // alone, or with its flow
+	// How long attempts take that succeed, learnt from Samples of them, and how far they are off that.
+	MeanS      float64 `json:"mean_s,omitempty"`
+	DeviationS float64 `json:"deviation_s,omitempty"`
+	Samples    int64   `json:"samples,omitempty"`
 }
 
 // RunView is a run in a list.

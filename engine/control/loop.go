@@ -240,6 +240,13 @@ func (l *Loop) perform(ctx context.Context, out *core.Output) ([]core.Event, err
 		}
 	}
 	var events []core.Event
+	for _, q := range out.Existing {
+		found, err := l.Store.Existing(ctx, q.Keys)
+		if err != nil {
+			return nil, fmt.Errorf("look up existing runs: %w", err)
+		}
+		events = append(events, core.ExistingAnswered{Backfill: q.Backfill, Keys: q.Keys, Found: found})
+	}
 	if len(out.Lookups) > 0 {
 		keys := append([]engine.LedgerKey(nil), out.Lookups...)
 		found, err := l.Store.Outcomes(ctx, keys)
@@ -247,13 +254,6 @@ func (l *Loop) perform(ctx context.Context, out *core.Output) ([]core.Event, err
 			return nil, fmt.Errorf("look up outcomes: %w", err)
 		}
 		events = append(events, core.LedgerAnswered{Keys: keys, Answers: found})
-	}
-	for _, q := range out.Existing {
-		found, err := l.Store.Existing(ctx, q.Keys)
-		if err != nil {
-			return nil, fmt.Errorf("look up existing runs: %w", err)
-		}
-		events = append(events, core.ExistingAnswered{Backfill: q.Backfill, Keys: q.Keys, Found: found})
 	}
 	if len(out.Wake) > 0 {
 		rows, err := l.waiting(ctx, out.Wake)

@@ -224,7 +224,21 @@ func (s *Service) Tasks(ctx context.Context, name string, p engine.Page) (*engin
 	if to < len(all) {
 		l.Next = all[to-1].ID
 	}
-	return l, nil
+	return l, s.addPaces(ctx, l.Items)
+}
+
+// addPaces says how long tasks take.
+func (s *Service) addPaces(ctx context.Context, ts []engine.TaskView) error {
+	l, err := s.lead()
+	if err != nil {
+		return err
+	}
+	return l.Query(ctx, func(m *core.Machine) {
+		for i := range ts {
+			p := m.Pace(ts[i].Flow, ts[i].Name)
+			ts[i].MeanS, ts[i].DeviationS, ts[i].Samples = float64(p.Mean)/1e6, float64(p.Deviation)/1e6, p.Count
+		}
+	})
 }
 
 // Agents implements engine.Service.

@@ -16,7 +16,7 @@ func (m *Machine) dispatch() bool {
 			if len(q.tasks) == 0 || best != nil && before(best.tasks[0], q.tasks[0]) {
 				continue
 			}
-			if a := m.pick(q.selector); a != nil {
+			if a := m.pick(q.selector, q.tasks[0].run.bf != nil); a != nil {
 				best, to = q, a
 			}
 		}
@@ -57,11 +57,11 @@ func (m *Machine) assign(t *taskRun, a *agent) {
 		ID: m.lastAttempt, Run: t.run.row.ID, Task: t.row.Task, No: t.row.Attempts,
 		Agent: a.name, Boot: a.boot, State: engine.Assigned, ExitCode: -1, Assigned: m.now,
 	}
+	t.overlong = false
 	m.touchAttempt(t)
 	m.attempts[t.attempt.ID] = t
 	m.live[t.place()] = t
-	a.live[t.attempt.ID] = t
-	t.agent = a
+	a.hand(t)
 	m.hold(t)
 	m.move(t, engine.Assigned)
 	m.out.Assign[a.name] = append(m.out.Assign[a.name], as)

@@ -19,13 +19,17 @@
 // The table engine.Transitions lists all moves; move refuses any other. A task run counts its needs by class (unmet,
 // good, bad), so an upstream that changes costs one step for each dependent and never a scan. When the needs allow
 // it, the gates follow in order: the condition (when), the earliest start, the input paths, the limits; then it stands in the
-// queue of its agent selector, ordered by backfills last, priority, due instant and number.
+// queue of its agent selector, ordered by backfills last, priority and age, due instant and number.
 //
 // Input paths that are not there are watches, one for each path and selector. Those that are due stand in the outlook of their selector and go
 // to agents in bounded calls, so that an event costs the same however many are waited for.
 //
 // A point is what is known of one task for one period, kept while somebody waits for it. It is the only link between
 // runs.
+//
+// # What is told
+//
+// What somebody may want to hear of is an event (tell.go), stored with the changes that cause it. An ordinary success is none, and costs nothing.
 //
 // # Promises
 //

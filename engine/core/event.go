@@ -52,7 +52,8 @@ type LedgerAnswered struct {
 	Answers []engine.LedgerAnswer
 }
 
-// ExistingAnswered answers Output.Existing. It must follow the question with no other event between.
+// ExistingAnswered answers Output.Existing. It must follow the question with no other event between but answers to others of its kind: a
+// run that it makes speaks for its period from then on, and what the ledger says of that period is of an older schedule.
 type ExistingAnswered struct {
 	Backfill engine.BackfillID
 	Keys     []engine.RunKey

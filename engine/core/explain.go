@@ -220,7 +220,11 @@ func (m *Machine) noAgent(t *taskRun) []engine.Blocker {
 		}
 	}
 	if eligible {
-		return []engine.Blocker{{Kind: engine.BlockSlots, Message: "all slots of the eligible agents are taken"}}
+		message := "all slots of the eligible agents are taken"
+		if t.run.bf != nil {
+			message = "all slots of the eligible agents that backfills may take are taken"
+		}
+		return []engine.Blocker{{Kind: engine.BlockSlots, Message: message}}
 	}
 	if len(why) == 0 {
 		why = []string{"no agent has joined"}

@@ -25,12 +25,19 @@ type agent struct {
 	live      map[engine.AttemptID]*taskRun
 	probing   map[string][]*watch // by path
 	asked     int                 // watches in probing
+	filling   int                 // live attempts of backfills
 	seen      engine.Presence     // no agent = never since the restart
 }
 
-func (a *agent) free() int {
-	if !a.connected {
+// free returns how many more attempts the agent may be given. Backfills leave a quarter of its slots alone, at least one when there are two,
+// so that no scheduled run waits there for the end of what a backfill began.
+func (a *agent) free(backfill bool) int {
+	switch {
+	case !a.connected:
 		return 0
+	case backfill:
+		kept := min(max(1, a.slots/4), a.slots-1)
+		return min(a.slots-len(a.live), a.slots-kept-a.filling)
 	}
 	return a.slots - len(a.live)
 }
@@ -58,17 +65,28 @@ func (m *Machine) agent(name string) *agent {
 }
 
 // pick returns the connected agent with the largest free part of its slots among those that have all labels.
-func (m *Machine) pick(selector []string) *agent {
+func (m *Machine) pick(selector []string, backfill bool) *agent {
 	var best *agent
+	most := 0
 	for _, a := range m.fleet {
-		if a.free() <= 0 || len(selector) > 0 && len(a.mismatch(selector)) > 0 {
+		free := a.free(backfill)
+		if free <= 0 || len(selector) > 0 && len(a.mismatch(selector)) > 0 {
 			continue
 		}
-		if best == nil || a.free()*best.slots > best.free()*a.slots {
-			best = a
+		if best == nil || free*best.slots > most*a.slots {
+			best, most = a, free
 		}
 	}
 	return best
+}
+
+// hand links a live attempt to the agent that holds it.
+func (a *agent) hand(t *taskRun) {
+	t.agent = a
+	a.live[t.attempt.ID] = t
+	if t.run.bf != nil {
+		a.filling++
+	}
 }
 
 // within tells whether a connected agent has all labels of a selector.
@@ -195,6 +213,7 @@ func (m *Machine) begin(t *taskRun) {
 		return
 	}
 	t.attempt.Started = m.now
+	m.patrol(m.now.Add(longRunning))
 	if t.row.Started == 0 {
 		t.row.Started = m.now
 	}
@@ -212,6 +231,9 @@ func (m *Machine) begin(t *taskRun) {
 func (m *Machine) end(t *taskRun) {
 	delete(m.attempts, t.attempt.ID)
 	delete(t.agent.live, t.attempt.ID)
+	if t.run.bf != nil {
+		t.agent.filling--
+	}
 	t.agent = nil
 	t.attempt.Finished = m.now
 	m.touchAttempt(t)
@@ -222,6 +244,7 @@ func (m *Machine) end(t *taskRun) {
 // finish settles a live attempt, and its task run if no retry follows.
 func (m *Machine) finish(t *taskRun, res engine.Result) {
 	m.end(t)
+	t.since = 0
 	a := &t.attempt
 	a.State, a.Code, a.Message, a.ExitCode, a.MaxRSS, a.CPU = res.State, res.Code, res.Message, res.ExitCode, res.MaxRSS, res.CPU
 	if res.State == engine.Succeeded {
@@ -229,6 +252,7 @@ func (m *Machine) finish(t *taskRun, res engine.Result) {
 		if t.row.Started == 0 {
 			t.row.Started = m.now
 		}
+		m.clock(t)
 		m.move(t, engine.Succeeded)
 		return
 	}

@@ -156,3 +156,25 @@ func TestActivationsLeaveNoTimersBehind(t *testing.T) {
 		t.Fatalf("%d timers for 3 flows", n)
 	}
 }
+
+// TestAnOlderScheduleDoesNotSpeakForAPeriod: an hourly run that failed began at the same instant as the first day of the new schedule, whose
+// run is made in the same round as the one that needs it.
+func TestAnOlderScheduleDoesNotSpeakForAPeriod(t *testing.T) {
+	t.Parallel()
+	docs := func(every string) string {
+		return "flow: down\nteam: data\nschedule: {every: day}\ntasks:\n  t: {run: 'true', trigger_rule: one_failed, needs: [up/x]}\n---\n" +
+			"flow: up\nteam: data\nschedule: {every: " + every + "}\ntasks:\n  x: {run: 'true'}\n"
+	}
+	w := newWorld(t, "2026-11-19T12:30:00Z")
+	w.join("one", 100)
+	w.activate(docs("hour"))
+	w.sleep(12 * time.Hour)
+	w.drain()
+	w.sleep(time.Hour)
+	w.finish("up/x@2026-11-20T00", engine.Failed)
+	w.activate(docs("day"))
+	w.sleep(24 * time.Hour)
+	w.wantHeld("up/x@2026-11-20")
+	w.finish("up/x@2026-11-20", engine.Failed)
+	w.wantHeld("down/t@2026-11-20")
+}

@@ -89,6 +89,7 @@ func (m *Machine) settleIn(t *taskRun, s engine.State) bool {
 		return true
 	}
 	m.dequeue(t)
+	t.since = 0
 	m.move(t, s)
 	return true
 }

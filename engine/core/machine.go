@@ -34,10 +34,12 @@ type Machine struct {
 	queueList []*queue          // the same, in the order of their making
 	limits    map[int32]*limit  // by task id
 	pools     map[string]*pool
+	paces     map[int32]*pace // by task id
 	backfills map[engine.BackfillID]*backfill
 	pauses    map[engine.PauseKey]*engine.Pause
 	horizon   *engine.Pause // one of them; nil = none
 	timers    timers
+	patrolAt  period.Instant         // of the timer that looks for attempts that take too long; 0 = there is none
 	inquiries int                    // questions about runs that are not answered
 	made      map[engine.RunKey]*run // the newest run of each period since the oldest of them
 
@@ -60,6 +62,7 @@ type Machine struct {
 	dirtyFlows     []*flowState
 	dirtyBackfills []*backfill
 	dirtyPauses    []engine.PauseKey
+	dirtyPaces     []*pace
 	out            Output
 }
 
@@ -79,7 +82,9 @@ func New() *Machine {
 		watches:   map[watchKey]*watch{},
 		agents:    map[string]*agent{},
 		queues:    map[string]*queue{},
-		limits:    map[int32]*limit{}, pools: map[string]*pool{},
+		limits:    map[int32]*limit{},
+		pools:     map[string]*pool{},
+		paces:     map[int32]*pace{},
 		backfills: map[engine.BackfillID]*backfill{},
 		pauses:    map[engine.PauseKey]*engine.Pause{},
 		made:      map[engine.RunKey]*run{},
@@ -205,12 +210,17 @@ func (m *Machine) Take() *Output {
 			c.NoPauses = append(c.NoPauses, k)
 		}
 	}
+	for _, p := range m.dirtyPaces {
+		p.dirty = false
+		c.Paces = append(c.Paces, p.row)
+	}
 	m.dirtyRuns = m.dirtyRuns[:0]
 	m.dirtyTasks = m.dirtyTasks[:0]
 	m.dirtyAttempts = m.dirtyAttempts[:0]
 	m.dirtyFlows = m.dirtyFlows[:0]
 	m.dirtyBackfills = m.dirtyBackfills[:0]
 	m.dirtyPauses = m.dirtyPauses[:0]
+	m.dirtyPaces = m.dirtyPaces[:0]
 	return &m.out
 }
 

@@ -4,6 +4,7 @@ import (
 	"container/heap"
 	"slices"
 	"strings"
+	"time"
 
 	"flowctl/dsl/flow"
 	"flowctl/dsl/period"
@@ -51,14 +52,23 @@ func (h *taskHeap) Pop() any {
 	return last
 }
 
-// before is the order of dispatch: backfills behind all else, then priority, due instant, run, and place in the flow.
+// ageing is how long a ready task run waits to gain one level of priority, so that nothing starves.
+const ageing = 30 * time.Minute
+
+// turn orders ready task runs by priority and by how long they have waited. All gain at the same pace, so what one has
+// gained over another never changes, and the order of a queue stays what it is while time passes.
+func (t *taskRun) turn() period.Instant {
+	return t.since.Add(time.Duration(t.run.flow.Priority) * ageing)
+}
+
+// before is the order of dispatch: backfills behind all else, then turn, due instant, run, and place in the flow.
 func before(a, b *taskRun) bool {
 	ra, rb := a.run, b.run
 	if x, y := ra.bf != nil, rb.bf != nil; x != y {
 		return y
 	}
-	if ra.flow.Priority != rb.flow.Priority {
-		return ra.flow.Priority < rb.flow.Priority
+	if x, y := a.turn(), b.turn(); x != y {
+		return x < y
 	}
 	if ra.row.Due != rb.row.Due {
 		return ra.row.Due < rb.row.Due
@@ -90,6 +100,9 @@ func (m *Machine) enqueue(t *taskRun) {
 		q = &queue{key: key, selector: t.def.Agents}
 		m.queues[key] = q
 		m.queueList = append(m.queueList, q)
+	}
+	if t.since == 0 {
+		t.since = m.now
 	}
 	heap.Push(&q.tasks, t)
 }

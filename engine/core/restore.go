@@ -27,6 +27,9 @@ func Restore(now period.Instant, s *engine.Snapshot, revisions map[engine.Revisi
 	for _, p := range s.Pauses {
 		m.keepPause(p)
 	}
+	for _, p := range s.Paces {
+		m.paces[m.intern(p.Flow+"/"+p.Task)] = &pace{row: p}
+	}
 	for _, p := range s.Presences { // no agent could reach the server while it was down: all are away from now on
 		m.away(m.agent(p.Agent))
 	}
@@ -199,11 +202,14 @@ func (m *Machine) adopt(r *run, a engine.Attempt) {
 	}
 	t := &r.tasks[def.Index]
 	t.attempt = a
-	t.agent = m.agent(a.Agent)
-	t.agent.live[a.ID] = t
+	m.agent(a.Agent).hand(t)
 	m.attempts[a.ID] = t
 	m.live[t.place()] = t
 	m.hold(t)
+	if a.Started != 0 {
+		at, _ := m.overlong(t)
+		m.patrol(at)
+	}
 }
 
 func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K {

@@ -50,11 +50,14 @@ type taskRun struct {
 	pool             *pool          // whose slots its live attempt holds; nil = none
 	pooled           int            // how many of them
 	armed            bool           // a timer looks whether it is late with its dependencies
+	took             period.Instant // by the attempt that made it succeed; 0 = that was learnt, or is not known
+	since            period.Instant // ready since; 0 = it is not, or was executed since
 	wake             period.Instant // of the timer it waits for
 	notBefore        period.Instant // an agent gave it back; it is not offered again before
 
 	member       bool // takes part in the run
 	behind       bool // waits for the live attempt of another version
+	overlong     bool // an event told that its attempt takes too long
 	soured       bool // was once in a bad state: others may wait in the store for its success
 	dirty        bool
 	attemptDirty bool
@@ -361,7 +364,7 @@ func (m *Machine) settle(r *run) {
 	}
 }
 
-// record writes the outcomes of a run to the ledger, and what its unfinished task runs wait for.
+// record writes the outcomes of a run to the ledger, how long its tasks took, and what its unfinished task runs wait for.
 func (m *Machine) record(r *run) {
 	c := &m.out.Changes
 	if r.row.Partial && r.stands && r.row.Period.End > r.state.row.Cursor { // generation will complete it
@@ -372,6 +375,7 @@ func (m *Machine) record(r *run) {
 		if !t.member {
 			continue
 		}
+		m.learn(t)
 		if !r.row.Extra {
 			c.Outcomes = append(c.Outcomes, engine.Outcome{
 				Flow: r.row.Flow, Task: t.row.Task, Start: r.row.Period.Start, End: r.row.Period.End,

@@ -312,12 +312,12 @@ func (s *sim) perform(out *Output) []Event {
 		}
 	}
 	var questions []Event
+	for _, q := range out.Existing {
+		questions = append(questions, ExistingAnswered{Backfill: q.Backfill, Keys: q.Keys, Found: s.rows.Existing(q.Keys)})
+	}
 	if len(out.Lookups) > 0 {
 		keys := slices.Clone(out.Lookups)
 		questions = append(questions, LedgerAnswered{Keys: keys, Answers: s.rows.Outcomes(keys)})
-	}
-	for _, q := range out.Existing {
-		questions = append(questions, ExistingAnswered{Backfill: q.Backfill, Keys: q.Keys, Found: s.rows.Existing(q.Keys)})
 	}
 	if ids := s.rows.Waiting(out.Wake); len(ids) > 0 {
 		questions = append(questions, Loaded{Rows: s.load(s.m, ids)})
@@ -657,12 +657,12 @@ func (s *sim) rebuilt() {
 		out := m.Take()
 		s.rows.apply(&out.Changes)
 		ask = nil
+		for _, q := range out.Existing {
+			ask = append(ask, ExistingAnswered{Backfill: q.Backfill, Keys: q.Keys, Found: s.rows.Existing(q.Keys)})
+		}
 		if len(out.Lookups) > 0 {
 			keys := slices.Clone(out.Lookups)
 			ask = append(ask, LedgerAnswered{Keys: keys, Answers: s.rows.Outcomes(keys)})
-		}
-		for _, q := range out.Existing {
-			ask = append(ask, ExistingAnswered{Backfill: q.Backfill, Keys: q.Keys, Found: s.rows.Existing(q.Keys)})
 		}
 		if ids := s.rows.Waiting(out.Wake); len(ids) > 0 {
 			ask = append(ask, Loaded{Rows: s.load(m, ids)})
@@ -740,6 +740,9 @@ func (m *Machine) snapshot() map[string]string {
 		if len(p.waiters) > 0 && k.start != newest {
 			found["point "+p.flow+"/"+p.task+"@"+strconv.Itoa(int(k.start))] = fmt.Sprint(p.class(), p.status == absent)
 		}
+	}
+	for _, p := range m.paces {
+		found["pace "+p.row.Flow+"/"+p.row.Task] = fmt.Sprintf("%+v", p.row)
 	}
 	found["numbers"] = fmt.Sprint(m.lastRun, m.lastAttempt, m.lastBackfill)
 	return found

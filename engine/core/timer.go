@@ -9,12 +9,13 @@ import (
 
 // timer is something that is due at an instant. Exactly one of its fields says what.
 type timer struct {
-	flow  *flowState   // generate its next period
-	watch *watch       // look at a path again
-	agent *agent       // tell that it is lost
-	run   engine.RunID // wake a task run, or expire a run
-	task  int          // index within run; -1 = the run expires
-	late  lateness     // what the task run is late with by then; 0 = wake it
+	flow   *flowState   // generate its next period
+	watch  *watch       // look at a path again
+	agent  *agent       // tell that it is lost
+	patrol bool         // look for attempts that take too long
+	run    engine.RunID // wake a task run, or expire a run
+	task   int          // index within run; -1 = the run expires
+	late   lateness     // what the task run is late with by then; 0 = wake it
 }
 
 type dueTimer struct {
@@ -78,6 +79,8 @@ func (m *Machine) elapse() {
 			}
 		case t.agent != nil:
 			m.missing(t.agent, at)
+		case t.patrol:
+			m.inspect(at)
 		default:
 			m.ring(t)
 		}

@@ -451,3 +451,29 @@ func TestBatches(t *testing.T) {
 		t.Error("an empty queue gives a message")
 	}
 }
+
+// TestProbesStayApart: each call for paths is a message of its own, because the agent works on one message's paths one after the other.
+func TestProbesStayApart(t *testing.T) {
+	t.Parallel()
+	q := newQueue()
+	for _, call := range [][]string{{"a", "b"}, {"c"}} {
+		q.add(func(q *queue) { q.probes = append(q.probes, call) })
+	}
+	q.add(func(q *queue) { q.kills = append(q.kills, 7) })
+	<-q.ready
+	if m := q.take(); len(m.Probes) != 2 || len(m.Kills) != 1 {
+		t.Fatalf("first message %v", m)
+	}
+	<-q.ready
+	if m := q.take(); len(m.Probes) != 1 || len(m.Kills) != 0 {
+		t.Fatalf("second message %v", m)
+	}
+	select {
+	case <-q.ready:
+		t.Fatal("there is more")
+	default:
+	}
+	if m := q.take(); m != nil {
+		t.Fatalf("third message %v", m)
+	}
+}

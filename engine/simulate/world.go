@@ -238,12 +238,12 @@ func (w *world) perform(out *core.Output) {
 	for _, name := range sorted(out.Probe) {
 		w.probe(w.byName[name], out.Probe[name])
 	}
+	for _, q := range out.Existing {
+		w.then(core.ExistingAnswered{Backfill: q.Backfill, Keys: q.Keys, Found: w.ledger.Existing(q.Keys)})
+	}
 	if len(out.Lookups) > 0 {
 		keys := slices.Clone(out.Lookups)
 		w.then(core.LedgerAnswered{Keys: keys, Answers: w.lookUp(keys)})
-	}
-	for _, q := range out.Existing {
-		w.then(core.ExistingAnswered{Backfill: q.Backfill, Keys: q.Keys, Found: w.ledger.Existing(q.Keys)})
 	}
 	if ids := w.ledger.Waiting(out.Wake); len(ids) > 0 {
 		w.then(core.Loaded{Rows: w.load(ids)})

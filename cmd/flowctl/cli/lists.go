@@ -39,9 +39,17 @@ func tasksTable(v *view, tasks []engine.TaskView) {
 		if t.Paused {
 			id += " (paused)"
 		}
-		rows = append(rows, []string{id, t.Runner, strconv.Itoa(t.RetryMax), timeout, strings.Join(t.Needs, ", ")})
+		rows = append(rows, []string{id, t.Runner, strconv.Itoa(t.RetryMax), timeout, takes(t), strings.Join(t.Needs, ", ")})
 	}
-	v.table([]string{"TASK", "RUNNER", "RETRIES", "TIMEOUT", "NEEDS"}, rows)
+	v.table([]string{"TASK", "RUNNER", "RETRIES", "TIMEOUT", "TAKES", "NEEDS"}, rows)
+}
+
+// takes is how long a task usually takes, empty when that is not known.
+func takes(t engine.TaskView) string {
+	if t.Samples == 0 {
+		return ""
+	}
+	return seconds(t.MeanS) + " ± " + seconds(t.DeviationS)
 }
 
 func runsTable(v *view, runs []engine.RunView) {

@@ -21,6 +21,7 @@ type Ledger struct {
 	Pauses    map[engine.PauseKey]engine.Pause
 	Events    map[string]engine.Event // by key
 	Presences map[string]engine.Presence
+	Paces     map[string]engine.Pace // by flow/task
 
 	lastRun  engine.RunID                     // also of those that are no more
 	periods  map[engine.RunKey][]engine.RunID // versions of a period, lowest first
@@ -36,7 +37,7 @@ func New() *Ledger {
 		Runs: map[engine.RunID]engine.Run{}, TaskRuns: map[engine.TaskRunKey]engine.TaskRun{},
 		Attempts: map[engine.AttemptID]engine.Attempt{}, Flows: map[string]engine.FlowState{},
 		Backfills: map[engine.BackfillID]engine.BackfillRow{}, Waits: map[engine.RunID][]engine.Wait{},
-		Pauses: map[engine.PauseKey]engine.Pause{}, Events: map[string]engine.Event{}, Presences: map[string]engine.Presence{},
+		Pauses: map[engine.PauseKey]engine.Pause{}, Events: map[string]engine.Event{}, Presences: map[string]engine.Presence{}, Paces: map[string]engine.Pace{},
 		periods: map[engine.RunKey][]engine.RunID{}, outcomes: map[task]map[period.Instant][]engine.Outcome{},
 	}
 }
@@ -46,7 +47,7 @@ func (l *Ledger) Clone() *Ledger {
 	c := &Ledger{
 		Active: l.Active, Runs: maps.Clone(l.Runs), TaskRuns: maps.Clone(l.TaskRuns), Attempts: maps.Clone(l.Attempts),
 		Flows: maps.Clone(l.Flows), Backfills: maps.Clone(l.Backfills), Waits: map[engine.RunID][]engine.Wait{},
-		Pauses: maps.Clone(l.Pauses), Events: maps.Clone(l.Events), Presences: maps.Clone(l.Presences), lastRun: l.lastRun,
+		Pauses: maps.Clone(l.Pauses), Events: maps.Clone(l.Events), Presences: maps.Clone(l.Presences), Paces: maps.Clone(l.Paces), lastRun: l.lastRun,
 		periods: map[engine.RunKey][]engine.RunID{}, outcomes: map[task]map[period.Instant][]engine.Outcome{},
 	}
 	for k, v := range l.Waits {
@@ -110,6 +111,9 @@ func (l *Ledger) Apply(c *engine.Changes) {
 	}
 	for _, p := range c.Presences {
 		l.Presences[p.Agent] = p
+	}
+	for _, p := range c.Paces {
+		l.Paces[p.Flow+"/"+p.Task] = p
 	}
 }
 

@@ -41,6 +41,9 @@ func (l *Ledger) Snapshot() *engine.Snapshot {
 			s.Presences = append(s.Presences, p)
 		}
 	}
+	for _, id := range sorted(l.Paces) {
+		s.Paces = append(s.Paces, l.Paces[id])
+	}
 	for _, id := range sorted(l.Backfills) {
 		s.LastBackfill = id
 		if b := l.Backfills[id]; b.FinishedAt == 0 {

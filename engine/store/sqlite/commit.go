@@ -20,7 +20,7 @@ func (s *Store) Commit(ctx context.Context, term int64, c *engine.Changes) error
 func (w *writer) apply(c *engine.Changes) error {
 	for _, step := range []func(*engine.Changes) error{
 		w.putBackfills, w.putRuns, w.deleteRuns, w.deleteTaskRuns, w.putTaskRuns, w.putAttempts, w.deleteWaits, w.putWaits, w.putOutcomes, w.putFlows,
-		w.addOperations, w.deletePauses, w.putPauses, w.addEvents, w.putPresences,
+		w.addOperations, w.deletePauses, w.putPauses, w.addEvents, w.putPresences, w.putPaces,
 	} {
 		if err := step(c); err != nil {
 			return err
@@ -221,6 +221,19 @@ func (w *writer) putPresences(c *engine.Changes) error {
 			p.Agent, int64(p.Lost), p.Told)
 		if err != nil {
 			return fmt.Errorf("presence of %s: %w", p.Agent, err)
+		}
+	}
+	return nil
+}
+
+const putPace = `INSERT INTO paces (flow, task, count, mean, deviation) VALUES (?1, ?2, ?3, ?4, ?5)
+ON CONFLICT (flow, task) DO UPDATE SET count = ?3, mean = ?4, deviation = ?5`
+
+func (w *writer) putPaces(c *engine.Changes) error {
+	for i := range c.Paces {
+		p := &c.Paces[i]
+		if _, err := w.exec(putPace, p.Flow, p.Task, p.Count, p.Mean, p.Deviation); err != nil {
+			return fmt.Errorf("pace of %s/%s: %w", p.Flow, p.Task, err)
 		}
 	}
 	return nil

@@ -89,6 +89,11 @@ func scanPresence(r *row) (v engine.Presence, _ error) {
 	return v, nil
 }
 
+func scanPace(r *row) (v engine.Pace, _ error) {
+	v.Flow, v.Task, v.Count, v.Mean, v.Deviation = r.text(), r.text(), r.int(), r.int(), r.int()
+	return v, nil
+}
+
 // into appends each row of a result to a list.
 func into[T any](list *[]T, scan func(*row) (T, error)) func(*row) error {
 	return func(r *row) error {

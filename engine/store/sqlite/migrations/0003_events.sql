@@ -22,4 +22,13 @@ CREATE TABLE presences (
     told  INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE paces (
+    flow      TEXT    NOT NULL,
+    task      TEXT    NOT NULL,
+    count     INTEGER NOT NULL,
+    mean      INTEGER NOT NULL,
+    deviation INTEGER NOT NULL,
+    PRIMARY KEY (flow, task)
+) STRICT, WITHOUT ROWID;
+
 ALTER TABLE task_runs ADD COLUMN alerted INTEGER NOT NULL DEFAULT 0;

@@ -1,0 +1,92 @@
+package control
+
+import (
+	"testing"
+
+	"flowctl/dsl/flow"
+	"flowctl/engine"
+	"flowctl/engine/core"
+	"flowctl/engine/store/storetest"
+)
+
+func (f *fixture) events(target string, kind flow.Event) []engine.EventView {
+	f.t.Helper()
+	l, err := f.service.Events(f.t.Context(), engine.EventsQuery{Target: target, Kind: kind})
+	f.must(err)
+	return l.Items
+}
+
+// TestAFailureIsToldOnceWhateverBecomesOfItsCommit: the agent repeats the end until it is stored.
+func TestAFailureIsToldOnceWhateverBecomesOfItsCommit(t *testing.T) {
+	t.Parallel()
+	for _, fault := range []storetest.Fault{storetest.None, storetest.FailBefore, storetest.FailAfter} {
+		f := startFixture(t)
+		_, err := f.service.StartRun(t.Context(), engine.StartRun{Target: "shop@2026-11-12"})
+		f.must(err)
+		f.executed()
+		id, _ := f.fleet.find("shop/a@2026-11-12")
+		end := core.Reported{Agent: "local", Reports: []engine.Report{
+			{Attempt: id, Kind: engine.ReportFinished, Result: engine.Result{State: engine.Failed, Code: engine.CodeExit, Message: "exit code 3"}},
+		}}
+		f.store.Next(fault)
+		if _, err := f.loop.Do(t.Context(), end); (err != nil) != (fault != storetest.None) {
+			t.Fatalf("fault %d: %v", fault, err)
+		}
+		if fault != storetest.None {
+			if err := <-f.ended; err == nil {
+				t.Fatalf("fault %d: the loop goes on", fault)
+			}
+			f.start()
+			f.join()
+		}
+		_, err = f.loop.Do(t.Context(), end)
+		f.must(err)
+		all := f.events("", "")
+		if len(all) != 1 {
+			t.Fatalf("fault %d: events %+v", fault, all)
+		}
+		e := all[0]
+		if e.Kind != flow.Failed || e.Subject != "shop/a@2026-11-12" || e.Flow != "shop" || e.Task != "a" || e.Attempt != id || e.Detail != "exit code 3" {
+			t.Fatalf("fault %d: event %+v", fault, e)
+		}
+	}
+}
+
+func TestEventsOfATarget(t *testing.T) {
+	t.Parallel()
+	f := startFixture(t)
+	for _, day := range []string{"2026-11-11", "2026-11-12"} {
+		_, err := f.service.StartRun(t.Context(), engine.StartRun{Target: "shop@" + day})
+		f.must(err)
+		f.finish("shop/a@"+day, engine.Failed)
+	}
+	f.backfill(engine.BackfillRequest{Flows: []string{"shop"}, From: "2026-11-11", To: "2026-11-12"})
+	f.executed()
+	for _, c := range []struct {
+		target string
+		kind   flow.Event
+		want   int
+	}{
+		{"", "", 3},
+		{"shop", "", 3},
+		{"shop", flow.Failed, 2},
+		{"shop/a", "", 2},
+		{"shop/b", "", 0},
+		{"shop@2026-11-12", "", 1},
+		{"shop/a@2026-11-12", flow.Failed, 1},
+		{"shop/a@2026-11-12", flow.Retrying, 0},
+		{"absent", "", 0},
+		{"", flow.BackfillFinished, 1},
+	} {
+		if got := f.events(c.target, c.kind); len(got) != c.want {
+			t.Errorf("%d events of %q %q, want %d: %+v", len(got), c.target, c.kind, c.want, got)
+		}
+	}
+	if got := f.events("", flow.BackfillFinished)[0]; got.Subject != "backfill 1" || got.Backfill != 1 {
+		t.Errorf("event %+v", got)
+	}
+	for _, q := range []engine.EventsQuery{{Kind: "odd"}, {Target: "@"}, {Target: "shop@2026-11-11..2026-11-12"}, {Page: engine.Page{Cursor: "?"}}} {
+		_, err := f.service.Events(t.Context(), q)
+		f.wantError(err, engine.Invalid, "")
+	}
+}
