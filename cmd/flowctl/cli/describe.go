@@ -222,7 +222,11 @@ func backfillView(v *view, b engine.BackfillView) {
 	v.field("Ended", progress(b))
 	v.field("Succeeded", fmt.Sprint(b.Succeeded))
 	v.field("Failed", fmt.Sprint(b.Failed))
-	v.field("Created", fmt.Sprintf("%d, %d left alone because a run existed, %d of them unfinished", b.Created, b.Skipped, b.Unfinished))
+	created := fmt.Sprintf("%d, %d left alone because a run existed", b.Created, b.Skipped)
+	if b.Unfinished > 0 {
+		created += fmt.Sprintf(", %d of them unfinished", b.Unfinished)
+	}
+	v.field("Created", created)
 	if b.MaxActive > 0 {
 		v.field("Max active", fmt.Sprint(b.MaxActive))
 	}

@@ -368,7 +368,7 @@ func TestOperatorVerbs(t *testing.T) {
 	t.Parallel()
 	s := &stub{runs: []engine.RunView{sampleRun()}}
 	flowctl(t, s, "rerun", "f@2026-11-19", "--from-task", "load", "--at", "original", "--kill").want(t, exitOK, "warehouse.orders@2026-11-19#2\n", "")
-	if want := (engine.RerunRequest{Target: "f@2026-11-19", FromTask: "load", At: "original", Kill: true}); s.seen[0] != want {
+	if want := (engine.RerunRequest{Target: "f@2026-11-19", FromTask: "load", Cascade: "none", At: "original", Kill: true}); s.seen[0] != want {
 		t.Errorf("asked %+v, want %+v", s.seen[0], want)
 	}
 	s.seen = nil
