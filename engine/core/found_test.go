@@ -178,3 +178,23 @@ func TestAnOlderScheduleDoesNotSpeakForAPeriod(t *testing.T) {
 	w.finish("up/x@2026-11-20", engine.Failed)
 	w.wantHeld("down/t@2026-11-20")
 }
+
+// TestARunThatAnOperatorTookUpFollowsTheActiveRevision: its upstream is being rerun, so it goes on, whatever becomes of what was asked.
+func TestARunThatAnOperatorTookUpFollowsTheActiveRevision(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "2026-11-19T12:00:00Z")
+	w.join("one", 4)
+	w.activate(acrossFlows)
+	w.sleep(12*time.Hour + time.Minute)
+	w.finish("up/other@2026-11-19", engine.Succeeded)
+	w.finish("up/a@2026-11-19", engine.Failed)
+	up, down := w.run("up", "2026-11-19").ID, w.run("down", "2026-11-19").ID
+	w.do(Rerun{By: "ann", Run: up, Version: 1, Rows: w.load([]engine.RunID{up})})
+	rev := w.activate(strings.Replace(acrossFlows, "  b:", "  b0: {run: 'true'}\n  b:", 1))
+	if _, err := w.try(Rerun{By: "ann", Run: down, Version: 1, FromTask: "nobody", Rows: w.load([]engine.RunID{down})}); err == nil {
+		t.Fatal("a rerun from a task that is not there was accepted")
+	}
+	if r := w.run("down", "2026-11-19"); r.State != engine.RunActive || r.Revision != rev.ID {
+		t.Fatalf("%+v, want it to go on at revision %d", r, rev.ID)
+	}
+}

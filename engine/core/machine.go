@@ -53,7 +53,8 @@ type Machine struct {
 	stirred  []*taskRun // to be evaluated
 	emptied  []*run     // may have settled
 	thirsty  []*backfill
-	lookable bool // a path is due, or an agent may be asked about more, since paths were last given to agents
+	found    []*run // taken up for an operator
+	lookable bool   // a path is due, or an agent may be asked about more, since paths were last given to agents
 
 	// Changed since the last Take.
 	dirtyRuns      []*run
@@ -152,6 +153,7 @@ func (m *Machine) Handle(now period.Instant, ev Event) (reply any, err error) {
 	}
 	m.elapse()
 	m.quiesce()
+	m.keepUpFound()
 	return reply, err
 }
 

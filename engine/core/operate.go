@@ -132,7 +132,24 @@ func (m *Machine) find(id engine.RunID, rows *engine.Snapshot) *run {
 		return r
 	}
 	m.restoreRuns(rows)
-	return m.runs[id]
+	r := m.runs[id]
+	if r != nil {
+		m.found = append(m.found, r)
+	}
+	return r
+}
+
+// keepUpFound brings the runs up to date that find took up, if they go on by themselves: what they wait for may have come while
+// they were away.
+func (m *Machine) keepUpFound() {
+	if len(m.found) == 0 {
+		return
+	}
+	for _, r := range m.found {
+		m.goOn(r)
+	}
+	m.found = m.found[:0]
+	m.quiesce()
 }
 
 // rerun makes the next version of a run and replies with its number.

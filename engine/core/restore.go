@@ -76,15 +76,21 @@ func Revisions(s *engine.Snapshot) []engine.RevisionID {
 // loaded takes up settled runs whose upstream has succeeded after all.
 func (m *Machine) loaded(rows *engine.Snapshot) {
 	for _, row := range m.takeUpMissing(rows) {
-		r := m.runs[row.ID]
-		if r == nil || !r.stands {
-			continue
+		if r := m.runs[row.ID]; r != nil {
+			m.goOn(r)
 		}
-		if row.Period.End <= r.state.row.Cursor {
-			m.complete(r)
-		}
-		m.keepUp(r)
 	}
+}
+
+// goOn gives a run that was away what it missed: the tasks that a partial one lacks, and the active revision.
+func (m *Machine) goOn(r *run) {
+	if r.gone || !r.stands {
+		return
+	}
+	if r.row.Period.End <= r.state.row.Cursor {
+		m.complete(r)
+	}
+	m.keepUp(r)
 }
 
 // takeUpMissing takes up those of the runs that are not in memory, and returns their rows.

@@ -64,7 +64,7 @@ func testRoundTrip(w *world) {
 	w.equal("snapshot", n, &engine.Snapshot{
 		Active: w.revision, Runs: c.Runs, TaskRuns: c.TaskRuns, Attempts: c.Attempts, Flows: c.Flows, Backfills: c.Backfills, Pauses: c.Pauses, Woken: []engine.RunID{7},
 		Presences: c.Presences, Paces: c.Paces,
-		LastRun:   7, LastAttempt: 11, LastBackfill: 3,
+		LastRun: 7, LastAttempt: 11, LastBackfill: 3,
 	})
 	answers, err := w.Outcomes(w.ctx, []engine.LedgerKey{{Flow: "f", Task: "load", Start: at(0)}})
 	w.must(err)
@@ -115,7 +115,7 @@ func testReplace(w *world) {
 	w.equal("snapshot", w.load(), &engine.Snapshot{
 		Active: w.revision, Runs: c.Runs, TaskRuns: c.TaskRuns, Attempts: c.Attempts, Flows: c.Flows, Backfills: c.Backfills, Pauses: c.Pauses, Woken: []engine.RunID{7},
 		Presences: c.Presences, Paces: c.Paces,
-		LastRun:   7, LastAttempt: 11, LastBackfill: 3,
+		LastRun: 7, LastAttempt: 11, LastBackfill: 3,
 	})
 	answers, err := w.Outcomes(w.ctx, []engine.LedgerKey{{Flow: "f", Task: "load", Start: at(0)}})
 	w.must(err)
