@@ -141,8 +141,6 @@ func (d *decoder) fields(n *node, s *shape, late []string, visit func(key string
 				d.findings = append(d.findings, aheadAt(d.src.pos(k), key))
 			}
 			visit(key, v)
-		case slices.Contains(s.later, key):
-			d.report(k, diag.NotSupported, "remove it: it would have no effect", "%s is not supported yet", key)
 		default:
 			d.report(k, diag.UnknownField, suggest(key, s.fields, "known fields: "), "%s has no field %s", s.name, strconv.Quote(key))
 		}

@@ -70,7 +70,11 @@ func ReadDir(root string) ([]File, error) {
 		if name == root {
 			return nil
 		}
-		rel := filepath.ToSlash(name[len(strings.TrimSuffix(root, string(filepath.Separator)))+1:])
+		rel, err := filepath.Rel(root, name)
+		if err != nil {
+			return err
+		}
+		rel = filepath.ToSlash(rel)
 		switch {
 		case ignore.skips(rel, entry.IsDir()):
 			if entry.IsDir() {

@@ -81,3 +81,11 @@ func TestFindRoot(t *testing.T) {
 		t.Errorf("nowhere: %v", err)
 	}
 }
+
+func TestReadDirOfTheCurrentFolder(t *testing.T) {
+	t.Chdir(tree(t, map[string]string{"flowctl.yaml": "version: 1\n", "a/f.yaml": "x"}))
+	files, err := dsl.ReadDir(".")
+	if err != nil || len(files) != 2 || files[0].Path != "a/f.yaml" || files[1].Path != "flowctl.yaml" {
+		t.Errorf("%+v, %v", files, err)
+	}
+}

@@ -1,12 +1,10 @@
 package dsl
 
-// shape lists the fields of one kind of mapping: those that are read, and those that the language has but this build
-// refuses, so that nothing is ever ignored.
+// shape lists the fields of one kind of mapping. There are no others, so that nothing is ever ignored.
 type shape struct {
 	name   string // in "NAME has no field"
 	want   string // in "FIELD takes WANT"
 	fields []string
-	later  []string
 }
 
 // The mappings of the language. They are tables: nothing writes them.

@@ -50,7 +50,7 @@ Exit status: 0 when all tests pass, 1 when one fails or the repository has error
 }
 
 func runTests(ctx context.Context, g *globals, args []string, chosen *regexp.Regexp, output string) error {
-	repo, err := compileRepository(g.streams, args)
+	repo, err := compileRoot(g.streams, pathOf(args))
 	if err != nil {
 		return err
 	}

@@ -59,11 +59,11 @@ what draws Mermaid, such as GitHub.`,
 			if err != nil {
 				return err
 			}
-			project, err := compileRoot(path, g.err)
+			repo, err := compileRoot(g.streams, path)
 			if err != nil {
 				return err
 			}
-			shown, err := graphOf(project, targets, !flows && (tasks || len(targets) > 0), upstream, downstream)
+			shown, err := graphOf(repo.project, targets, !flows && (tasks || len(targets) > 0), upstream, downstream)
 			if err != nil {
 				return err
 			}

@@ -3,7 +3,6 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 
 	"flowctl/dsl"
@@ -26,21 +25,35 @@ func readRoot(path string) (root string, files []dsl.File, err error) {
 	return root, files, nil
 }
 
-// compileRoot returns the project that a path lies in, for verbs that look at one. When it does not compile they have nothing to look
-// at: what is wrong goes to problems, as validate shows it.
-func compileRoot(path string, problems io.Writer) (*flow.Project, error) {
+// repository is a flows repository on disk, compiled.
+type repository struct {
+	root    string
+	project *flow.Project
+}
+
+// compileRoot compiles the flows root that a path lies in, for verbs that look at the project. When it does not compile they have nothing
+// to look at: what is wrong goes to stdout, as validate shows it. Warnings are validate's alone.
+func compileRoot(s streams, path string) (*repository, error) {
 	root, files, err := readRoot(path)
 	if err != nil {
 		return nil, err
 	}
 	project, found := dsl.New().Compile(files)
 	if project != nil {
-		return project, nil
+		return &repository{root, project}, nil
 	}
-	if err := writeFindings(problems, nil, found, namer(root)); err != nil {
+	if err := writeFindings(s.out, nil, found, namer(root)); err != nil {
 		return nil, &exitError{exitUnavailable, err}
 	}
 	return nil, &exitError{code: exitProblems}
+}
+
+// pathOf returns the path that the arguments name, or the current folder.
+func pathOf(args []string) string {
+	if len(args) > 0 {
+		return args[0]
+	}
+	return "."
 }
 
 // unknown says that a repository lacks a flow or a task, and which name is near.

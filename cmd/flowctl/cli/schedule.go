@@ -55,13 +55,13 @@ At most 1,000 fire times are shown; the last line, and next in JSON, tell how to
 			if len(args) == 2 {
 				path = args[1]
 			}
-			project, err := compileRoot(path, g.err)
+			repo, err := compileRoot(g.streams, path)
 			if err != nil {
 				return err
 			}
-			f := project.Flow(args[0])
+			f := repo.project.Flow(args[0])
 			if f == nil {
-				return unknown("flow", args[0], flowNames(project))
+				return unknown("flow", args[0], flowNames(repo.project))
 			}
 			first, last, err := span(f.Schedule, g.now(), from, to)
 			if err != nil {

@@ -68,7 +68,7 @@ func (s *simulation) run(ctx context.Context, g *globals, args []string) error {
 	case s.slots < 0:
 		return usagef("--slots %d: a number of slots, or 0 for as many as are wanted", s.slots)
 	}
-	repo, err := compileRepository(g.streams, args)
+	repo, err := compileRoot(g.streams, pathOf(args))
 	if err != nil {
 		return err
 	}
