@@ -20,7 +20,6 @@ var aheadTask = []string{
 	"on_agent_lost",
 	"resources",
 	"run_as",
-	"signals",
 	"success",
 }
 

@@ -40,7 +40,7 @@ func TestAheadOfTheEngine(t *testing.T) {
 	const task = "flow: f\nteam: data\ntasks:\n  t:\n    run: x\n    "
 	cases := map[string][]string{
 		"f.yaml": {
-			task + "signals: [s]", task + "gate: {url: http://h/}",
+			task + "gate: {url: http://h/}",
 			task + "success: outputs", task + "run_as: etl", task + "resources: {cpu: 1}",
 			task + "on_agent_lost: wait", task + "formerly: [a/b]", task + "alerts: {default: true}",
 			task + "runner: hive\n    with: {host: h}", task + `env: {A: "${{ secret('s') }}"}`,

@@ -218,9 +218,14 @@ func (p *preview) decide(ctx context.Context) error {
 	return nil
 }
 
-// lacks notes the needs of a run on periods that have no run and get none.
+// lacks notes the needs of a run on periods that have no run and get none, and on periods of signals that are not set.
 func (p *preview) lacks(ctx context.Context, c core.Candidate) error {
 	for _, t := range c.Flow.Tasks {
+		for _, name := range t.Signals {
+			if err := p.unset(ctx, p.rev.Project.Signals[name], c); err != nil {
+				return err
+			}
+		}
 		for i := range t.Needs {
 			n := &t.Needs[i]
 			up := p.rev.Project.Flow(n.Flow)
@@ -250,6 +255,24 @@ func (p *preview) lack(ctx context.Context, up *flow.Flow, task string, need per
 	if found[0].Run == 0 {
 		p.missing[name] = true
 		p.out.Missing = append(p.out.Missing, name)
+	}
+	return nil
+}
+
+func (p *preview) unset(ctx context.Context, signal *flow.Signal, c core.Candidate) error {
+	for _, need := range period.Join(signal.Schedule, c.Flow.Schedule, c.Period, period.Rule{}) {
+		name := "signal " + signal.Name + "@" + signal.Schedule.Label(need)
+		if p.missing[name] {
+			continue
+		}
+		found, err := p.service.Store.Outcomes(ctx, []engine.LedgerKey{{Signal: signal.Name, Start: need.Start}})
+		if err != nil {
+			return err
+		}
+		if !found[0].Found {
+			p.missing[name] = true
+			p.out.Missing = append(p.out.Missing, name)
+		}
 	}
 	return nil
 }

@@ -95,6 +95,10 @@ func (m *Machine) outerNeeds(t *taskRun) []engine.Blocker {
 	var bs []engine.Blocker
 	for i := range t.needs {
 		n := &t.needs[i]
+		if n.signal != nil {
+			bs = append(bs, n.signalBlockers()...)
+			continue
+		}
 		up := t.run.rev.Project.Flow(n.def.Flow)
 		var first, last string
 		missing := 0

@@ -52,9 +52,14 @@ func (m *Machine) keepUp(r *run) {
 	}
 }
 
-// sameUpstream tells whether the needs of a flow on other flows reach the same periods in two revisions.
+// sameUpstream tells whether the needs of a flow on other flows, and on signals, reach the same periods in two revisions.
 func sameUpstream(a, b *flow.Project, f *flow.Flow) bool {
 	for _, t := range f.Tasks {
+		for _, name := range t.Signals {
+			if was := a.Signals[name]; was == nil || was.Schedule.Fingerprint() != b.Signals[name].Schedule.Fingerprint() {
+				return false
+			}
+		}
 		for i := range t.Needs {
 			name := t.Needs[i].Flow
 			if name == f.Name {

@@ -8,14 +8,15 @@ import (
 	"flowctl/engine"
 )
 
-// need is a dependency of a task run on task runs of other runs.
+// need is a dependency of a task run on task runs of other runs, or on periods of a signal.
 type need struct {
-	task  *taskRun
-	def   *flow.Need
-	refs  []ref
-	unmet int // points by class
-	bad   int
-	class class // of the need as a whole: bad when a point is, else unmet when a point is, else good
+	task   *taskRun
+	def    *flow.Need   // nil = on a signal
+	signal *flow.Signal // nil = on task runs
+	refs   []ref
+	unmet  int // points by class
+	bad    int
+	class  class // of the need as a whole: bad when a point is, else unmet when a point is, else good
 	// data says that the task of a rerun reads what the other one writes: it waits while that one has not ended, as it would for
 	// the path if the former version had not left it there.
 	data bool
@@ -33,7 +34,7 @@ type waiter struct {
 	ref  int
 }
 
-// pointKey names a task for a period.
+// pointKey names a task, or a signal, for a period.
 type pointKey struct {
 	task  int32
 	start period.Instant // newest for needs on the latest success
@@ -47,16 +48,18 @@ type pointStatus uint8
 
 const (
 	checking pointStatus = iota // the ledger is being asked
-	absent                      // no run
+	absent                      // no run, or the signal is not set
 	noTask                      // a run, whose revision does not have the task: it does not count
 	present
 )
 
-// point is what is known of one task for one period, kept while somebody waits for it.
+// point is what is known of one task for one period, kept while somebody waits for it. A period of a signal counts as a task that succeeds when
+// the period is set.
 type point struct {
 	key     pointKey
 	flow    string
 	task    string
+	signal  string // in place of flow and task
 	status  pointStatus
 	state   engine.State
 	outputs map[string]string
@@ -109,7 +112,17 @@ func (m *Machine) subscribe(n *need, t *taskRun, def *flow.Need, data bool) {
 		}
 	}
 	n.classify()
-	t.count(n.class, 1)
+	n.count(n.class, 1)
+}
+
+// count counts the need for its task run. Signals are no part of the trigger rule: all must be set.
+func (n *need) count(c class, d int) {
+	switch {
+	case n.signal == nil:
+		n.task.count(c, d)
+	case c != good:
+		n.task.unset += d
+	}
 }
 
 func (n *need) attach(p *point) {
@@ -162,7 +175,9 @@ func (m *Machine) point(def *flow.Need, start period.Instant) *point {
 func (m *Machine) check(p *point) {
 	if p.status == checking {
 		start := p.key.start
-		m.out.Lookups = append(m.out.Lookups, engine.LedgerKey{Flow: p.flow, Task: p.task, Start: start, Latest: start == newest})
+		m.out.Lookups = append(m.out.Lookups, engine.LedgerKey{
+			Flow: p.flow, Task: p.task, Signal: p.signal, Start: start, Latest: start == newest,
+		})
 	}
 }
 
@@ -254,8 +269,8 @@ func (m *Machine) update(p *point, change func()) {
 		old := n.class
 		n.classify()
 		if n.class != old {
-			n.task.count(old, -1)
-			n.task.count(n.class, 1)
+			n.count(old, -1)
+			n.count(n.class, 1)
 			m.stir(n.task)
 		}
 	}
@@ -268,7 +283,11 @@ func (m *Machine) answered(ev LedgerAnswered) {
 		if k.Latest {
 			start = newest
 		}
-		p := m.points[pointKey{m.intern(k.Flow + "/" + k.Task), start}]
+		id := k.Flow + "/" + k.Task
+		if k.Signal != "" {
+			id = signalID(k.Signal)
+		}
+		p := m.points[pointKey{m.intern(id), start}]
 		if p == nil || p.status != checking {
 			continue
 		}

@@ -143,6 +143,7 @@ func (s *sim) drawTask(f *simFlow, k int, before []simFlow) simTask {
 	add(30, "retry: {limit: 1, delay: 1m}", "retry: {limit: 2, delay: 10m, backoff: 3}")
 	add(20, "concurrency: 1", "concurrency: 2")
 	add(15, "inputs: [/p/a]", "inputs: [/p/a, /p/b]")
+	add(15, "signals: [daily]", "signals: [hourly]", "signals: [daily, hourly]")
 	add(15, "start_after: 30m", "start_after: 5h")
 	add(20, "pool: p", "pool: {name: p, slots: 2}")
 	add(15, "dependency_timeout: 1h", "output_timeout: 2h")
@@ -173,6 +174,8 @@ func newSim(t *rapid.T) *sim {
 // poolSlots is the size of the pool that tasks share.
 const poolSlots = 2
 
+const signalsYAML = "signals: {daily: {every: day, teams: [data]}, hourly: {every: hour, teams: [data]}}\n"
+
 // activate makes a repository the active revision, if it compiles.
 func (s *sim) activate(repo []simFlow) bool {
 	var b strings.Builder
@@ -183,6 +186,7 @@ func (s *sim) activate(repo []simFlow) bool {
 		{Path: "flowctl.yaml", Mode: 0o644, Data: []byte("version: 1\ntimezone: UTC\n")},
 		{Path: "teams.yaml", Mode: 0o644, Data: []byte(strings.SplitN(settings, "---\n", 2)[1])},
 		{Path: "pools.yaml", Mode: 0o644, Data: fmt.Appendf(nil, "pools: {p: {slots: %d}}\n", poolSlots)},
+		{Path: "signals.yaml", Mode: 0o644, Data: []byte(signalsYAML)},
 		{Path: "flows.yaml", Mode: 0o644, Data: []byte(strings.TrimPrefix(b.String(), "---\n"))},
 	})
 	if p == nil {
@@ -522,6 +526,22 @@ func (s *sim) mayStart(a *engine.Attempt) {
 		}
 	}
 	s.needsHold(name, &r, f, t)
+	s.signalsSet(name, &r, f, t)
+}
+
+// signalsSet looks for the periods of a task's signals that are not set.
+func (s *sim) signalsSet(name string, r *engine.Run, f *flow.Flow, t *flow.Task) {
+	if s.absentClass(r) == good {
+		return
+	}
+	for _, signal := range t.Signals {
+		x := s.revs[r.Revision].Project.Signals[signal]
+		for _, p := range period.Join(x.Schedule, f.Schedule, r.Period, period.Rule{}) {
+			if _, set := s.rows.Signals[engine.LedgerKey{Signal: signal, Start: p.Start}]; !set {
+				s.Fatalf("%s started although signal %s is not set for %s", name, signal, x.Schedule.Label(p))
+			}
+		}
+	}
 }
 
 // withinLimits compares an attempt with those that were assigned before it. Runs hold their place in a flow from before their first
@@ -708,7 +728,7 @@ func (m *Machine) snapshot() map[string]string {
 			}
 			text := fmt.Sprintf("%+v", row)
 			if !row.State.Final() {
-				text += fmt.Sprintf(" unmet=%d bad=%d good=%d live=%v", t.unmet, t.bad, t.good, t.agent != nil)
+				text += fmt.Sprintf(" unmet=%d bad=%d good=%d unset=%d live=%v", t.unmet, t.bad, t.good, t.unset, t.agent != nil)
 			}
 			if row.State == engine.Retrying {
 				text += fmt.Sprintf(" wake=%d", t.wake)
@@ -738,7 +758,7 @@ func (m *Machine) snapshot() map[string]string {
 	}
 	for k, p := range m.points {
 		if len(p.waiters) > 0 && k.start != newest {
-			found["point "+p.flow+"/"+p.task+"@"+strconv.Itoa(int(k.start))] = fmt.Sprint(p.class(), p.status == absent)
+			found["point "+p.signal+p.flow+"/"+p.task+"@"+strconv.Itoa(int(k.start))] = fmt.Sprint(p.class(), p.status == absent)
 		}
 	}
 	for _, p := range m.paces {
