@@ -42,7 +42,7 @@ func TestAheadOfTheEngine(t *testing.T) {
 		"f.yaml": {
 			task + "gate: {url: http://h/}",
 			task + "success: outputs", task + "run_as: etl", task + "resources: {cpu: 1}",
-			task + "on_agent_lost: wait", task + "formerly: [a/b]", task + "alerts: {default: true}",
+			task + "on_agent_lost: wait", task + "alerts: {default: true}",
 			task + "runner: hive\n    with: {host: h}", task + `env: {A: "${{ secret('s') }}"}`,
 			"alerts: {}\nflow: f\nteam: data\ntasks: {t: {run: x}}", "channels: {}", "templates: {t: {success: outputs, run: x}}\n---\nflow: f\nteam: data\ntasks: {t: {uses: t}}",
 		},

@@ -102,8 +102,8 @@ func (m *Machine) outerNeeds(t *taskRun) []engine.Blocker {
 		up := t.run.rev.Project.Flow(n.def.Flow)
 		var first, last string
 		missing := 0
-		for _, rf := range n.refs {
-			p := rf.point
+		for i := 0; i < len(n.refs); i += n.each {
+			p := n.decisive(i)
 			if n.classOf(p) == good {
 				continue
 			}

@@ -1,6 +1,8 @@
 package core
 
 import (
+	"slices"
+
 	"maps"
 
 	"flowctl/dsl/flow"
@@ -66,7 +68,8 @@ func sameUpstream(a, b *flow.Project, f *flow.Flow) bool {
 				continue
 			}
 			was, is := a.Flow(name), b.Flow(name)
-			if was == nil || is == nil || was.Schedule.Fingerprint() != is.Schedule.Fingerprint() {
+			if was == nil || is == nil || was.Schedule.Fingerprint() != is.Schedule.Fingerprint() ||
+				!slices.Equal(was.Task(t.Needs[i].Task).Formerly, is.Task(t.Needs[i].Task).Formerly) {
 				return false
 			}
 		}

@@ -317,12 +317,22 @@ func (s *sim) revise() {
 	i := rapid.IntRange(0, len(repo)-1).Draw(s.T, "flow")
 	f := &repo[i]
 	f.tasks = slices.Clone(f.tasks)
-	change := s.pick("change", "redraw", "rename a task", "remove a task", "remove the flow", "schedule", "add", "disable")
+	change := s.pick("change", "redraw", "rename a task", "rename the flow", "remove a task", "remove the flow", "schedule", "add", "disable")
 	switch change {
 	case "redraw":
 		*f = s.drawFlow(i, repo[:i])
 	case "rename a task":
-		f.tasks[len(f.tasks)-1].name += "x"
+		t := &f.tasks[len(f.tasks)-1]
+		if s.chance("formerly", 70) {
+			t.former = append(slices.Clone(t.former), f.name+"/"+t.name)
+		}
+		t.name += "x"
+	case "rename the flow":
+		for k := range f.tasks {
+			t := &f.tasks[k]
+			t.former = append(slices.Clone(t.former), f.name+"/"+t.name)
+		}
+		f.name += "x"
 	case "remove a task":
 		f.tasks = f.tasks[:max(1, len(f.tasks)-1)]
 	case "remove the flow":

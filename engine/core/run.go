@@ -391,15 +391,24 @@ func (m *Machine) record(r *run) {
 			continue
 		}
 		for k := range t.needs {
-			for _, ref := range t.needs[k].refs {
-				if ref.point.class() == bad && !t.needs[k].data {
-					c.Waits = append(c.Waits, engine.Wait{
-						Run: r.row.ID, Flow: t.needs[k].def.Flow, Task: t.needs[k].def.Task, Start: ref.point.key.start,
-					})
-				}
+			c.Waits = t.needs[k].waits(c.Waits)
+		}
+	}
+}
+
+// waits adds what of a need failed, and under which other ids a run may yet come that takes its place.
+func (n *need) waits(all []engine.Wait) []engine.Wait {
+	for i := 0; i < len(n.refs); i += n.each {
+		if n.data || n.decisive(i).class() != bad {
+			continue
+		}
+		for _, rf := range n.refs[i : i+n.each] {
+			if p := rf.point; p.class() == bad || p.status == absent {
+				all = append(all, engine.Wait{Run: n.task.run.row.ID, Flow: p.flow, Task: p.task, Start: p.key.start})
 			}
 		}
 	}
+	return all
 }
 
 // leave takes a run out of memory.

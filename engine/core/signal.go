@@ -13,11 +13,11 @@ func signalID(name string) string { return "signal:" + name }
 
 // awaitSignal makes a task run wait until all periods of a signal are set that the one rule joins to the period of its run.
 func (m *Machine) awaitSignal(n *need, t *taskRun, signal *flow.Signal) {
-	*n = need{task: t, signal: signal}
+	*n = need{task: t, signal: signal, each: 1}
 	for _, p := range n.signalPeriods() {
 		n.attach(m.signalPoint(signal.Name, p.Start))
 	}
-	n.classify()
+	n.recount()
 	n.count(n.class, 1)
 }
 

@@ -64,6 +64,7 @@ type simFlow struct {
 
 type simTask struct {
 	name   string
+	former []string // its ids before
 	needs  []string
 	fields []string
 }
@@ -81,6 +82,9 @@ func (f *simFlow) yaml(b *strings.Builder) {
 		fields := append([]string{`run: "true"`}, t.fields...)
 		if len(t.needs) > 0 {
 			fields = append(fields, "needs: ["+strings.Join(t.needs, ", ")+"]")
+		}
+		if len(t.former) > 0 {
+			fields = append(fields, "formerly: ["+strings.Join(t.former, ", ")+"]")
 		}
 		fmt.Fprintf(b, "  %s: {%s}\n", t.name, strings.Join(fields, ", "))
 	}
@@ -605,8 +609,9 @@ func (s *sim) needClass(r *engine.Run, f *flow.Flow, n *flow.Need) class {
 	}
 	up := s.revs[r.Revision].Project.Flow(n.Flow)
 	if n.Local < 0 && (n.Rule.Kind == period.Latest || up.Schedule.Kind() == period.Demand) {
+		ids := append([]string{n.Flow + "/" + n.Task}, up.Task(n.Task).Formerly...)
 		for k, row := range s.rows.TaskRuns {
-			if o := s.rows.Runs[k.Run]; o.Flow == n.Flow && !o.Extra && k.Task == n.Task && row.State.Satisfies() {
+			if o := s.rows.Runs[k.Run]; slices.Contains(ids, o.Flow+"/"+k.Task) && !o.Extra && row.State.Satisfies() {
 				if _, standing := s.rows.Highest(o.Flow, o.Period.Start); standing.ID != o.ID {
 					continue
 				}
@@ -624,7 +629,7 @@ func (s *sim) needClass(r *engine.Run, f *flow.Flow, n *flow.Need) class {
 	}
 	worst := good
 	for _, start := range starts {
-		switch c := s.upstreamClass(r, n, start); {
+		switch c := s.upstreamClass(r, n, up, start); {
 		case c == bad:
 			return bad
 		case c == unmet:
@@ -634,7 +639,7 @@ func (s *sim) needClass(r *engine.Run, f *flow.Flow, n *flow.Need) class {
 	return worst
 }
 
-func (s *sim) upstreamClass(r *engine.Run, n *flow.Need, start period.Instant) class {
+func (s *sim) upstreamClass(r *engine.Run, n *flow.Need, up *flow.Flow, start period.Instant) class {
 	_, standing := s.rows.Highest(n.Flow, start)
 	var row engine.TaskRun
 	has := false
@@ -644,6 +649,17 @@ func (s *sim) upstreamClass(r *engine.Run, n *flow.Need, start period.Instant) c
 	switch {
 	case has:
 		return classOf(row.State)
+	case n.Local < 0:
+		for _, id := range up.Task(n.Task).Formerly {
+			former, task, _ := strings.Cut(id, "/")
+			if _, old := s.rows.Highest(former, start); old != nil {
+				if row, has := s.rows.TaskRuns[engine.TaskRunKey{Run: old.ID, Task: task}]; has {
+					return classOf(row.State)
+				}
+			}
+		}
+	}
+	switch {
 	case standing != nil && !standing.Partial:
 		return good // its revision does not have the task
 	}

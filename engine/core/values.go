@@ -52,8 +52,8 @@ func (t *taskRun) upstream() map[string]expr.Need {
 	}
 	for i := range t.needs {
 		n := &t.needs[i]
-		if n.def != nil && len(n.refs) == 1 && n.def.Local < 0 && !n.data {
-			p := n.refs[0].point
+		if n.def != nil && len(n.refs) == n.each && n.def.Local < 0 && !n.data {
+			p := n.decisive(0)
 			all[n.def.Flow+"/"+n.def.Task] = expr.Need{State: string(p.state), Outputs: p.outputs}
 		}
 	}
