@@ -19,7 +19,6 @@ var aheadTask = []string{
 	"on_agent_lost",
 	"resources",
 	"run_as",
-	"success",
 }
 
 // ahead are fields by their mapping.

@@ -78,6 +78,11 @@ func (m *Machine) render(as *engine.Assignment, t *taskRun) error {
 			r.v.Env = env
 		}
 	}
+	if d.Success == flow.SuccessOutputs {
+		for _, o := range d.Outputs {
+			as.Outputs = append(as.Outputs, r.text(o, expr.Creation))
+		}
+	}
 	if len(d.With) > 0 {
 		b, err := json.Marshal(r.value(d.With))
 		if err != nil {
