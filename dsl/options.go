@@ -105,7 +105,7 @@ func (b *builder) checkNames(d *taskDraft) {
 		b.report(o.lostAfter.at, diag.WrongType, "add `on_agent_lost: restart`, or remove lost_after", "lost_after says nothing without on_agent_lost: restart")
 	}
 	if o := d.options; o.success.value == string(flow.SuccessOutputs) && len(d.outputs) == 0 {
-		b.report(o.success.at, "missing", "add `outputs`, or remove success", "success: outputs says nothing without outputs")
+		b.report(o.success.at, diag.Missing, "add `outputs`, or remove success", "success: outputs says nothing without outputs")
 	}
 	for _, s := range d.options.signals {
 		if len(d.matrix) == 0 && strings.Contains(s.value, "${{") {

@@ -11,7 +11,6 @@ const (
 	importer   = "flow: shop\nteam: data\nschedule: {every: day}\ntasks: {import: {run: x}}\n---\n"
 	importers  = "flow: shop\nteam: data\nschedule: {every: day}\ntasks: {load: {run: x, formerly: [shop/import]}}\n---\n"
 	store      = "flow: store\nteam: data\nschedule: {every: day}\ntasks: {load: {run: x, formerly: [shop/import]}}\n---\n"
-	afterward  = "flow: report\nteam: data\nschedule: {every: day}\ntasks: {sum: {run: 'echo ${{ needs[''shop/import''].outputs.rows }}', needs: [shop/import]}}\n"
 	afterLoad  = "flow: report\nteam: data\nschedule: {every: day}\ntasks: {sum: {run: 'echo ${{ needs[''shop/load''].outputs.rows }}', needs: [shop/load]}}\n"
 	afterStore = "flow: report\nteam: data\nschedule: {every: day}\ntasks: {sum: {run: 'echo ${{ needs[''store/load''].outputs.rows }}', needs: [store/load]}}\n"
 )
