@@ -14,14 +14,11 @@ import (
 // aheadTask are fields of tasks, and the same of defaults and templates.
 var aheadTask = []string{
 	"alerts",
-	"formerly",
 	"gate",
 	"lost_after",
 	"on_agent_lost",
 	"resources",
 	"run_as",
-	"signals",
-	"success",
 }
 
 // ahead are fields by their mapping.

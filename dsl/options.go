@@ -104,6 +104,9 @@ func (b *builder) checkNames(d *taskDraft) {
 	if o := d.options; o.lostAfter.set() && o.onLost.value != string(flow.OnLostRestart) {
 		b.report(o.lostAfter.at, diag.WrongType, "add `on_agent_lost: restart`, or remove lost_after", "lost_after says nothing without on_agent_lost: restart")
 	}
+	if o := d.options; o.success.value == string(flow.SuccessOutputs) && len(d.outputs) == 0 {
+		b.report(o.success.at, diag.Missing, "add `outputs`, or remove success", "success: outputs says nothing without outputs")
+	}
 	for _, s := range d.options.signals {
 		if len(d.matrix) == 0 && strings.Contains(s.value, "${{") {
 			b.fillIn(needDraft{task: s.value, at: s.at}, nil)

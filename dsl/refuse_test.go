@@ -40,13 +40,13 @@ func TestAheadOfTheEngine(t *testing.T) {
 	const task = "flow: f\nteam: data\ntasks:\n  t:\n    run: x\n    "
 	cases := map[string][]string{
 		"f.yaml": {
-			task + "signals: [s]", task + "gate: {url: http://h/}",
-			task + "success: outputs", task + "run_as: etl", task + "resources: {cpu: 1}",
-			task + "on_agent_lost: wait", task + "formerly: [a/b]", task + "alerts: {default: true}",
+			task + "gate: {url: http://h/}",
+			task + "run_as: etl", task + "resources: {cpu: 1}",
+			task + "on_agent_lost: wait", task + "alerts: {default: true}",
 			task + "runner: hive\n    with: {host: h}", task + `env: {A: "${{ secret('s') }}"}`,
-			"alerts: {}\nflow: f\nteam: data\ntasks: {t: {run: x}}", "channels: {}", "templates: {t: {success: outputs, run: x}}\n---\nflow: f\nteam: data\ntasks: {t: {uses: t}}",
+			"alerts: {}\nflow: f\nteam: data\ntasks: {t: {run: x}}", "channels: {}", "templates: {t: {run_as: etl, run: x}}\n---\nflow: f\nteam: data\ntasks: {t: {uses: t}}",
 		},
-		"flowctl.yaml": {"version: 1\nmonitors: {}", "version: 1\nwatchdog: {url: http://h/}", "version: 1\ndefaults: {success: outputs}"},
+		"flowctl.yaml": {"version: 1\nmonitors: {}", "version: 1\nwatchdog: {url: http://h/}", "version: 1\ndefaults: {resources: {cpu: 1}}"},
 	}
 	for file, texts := range cases {
 		for _, text := range texts {
@@ -70,6 +70,17 @@ func TestAheadOfTheEngine(t *testing.T) {
 }
 
 func isUnused(d diag.Diagnostic) bool { return d.Rule == diag.Unused }
+
+func TestSuccessByOutputsNeedsSome(t *testing.T) {
+	t.Parallel()
+	const task = "flow: f\nteam: data\ntasks: {t: {run: x, success: outputs"
+	if got := rules("f.yaml", task+"}}\n"); len(got) != 1 || got[0] != "missing" {
+		t.Errorf("without outputs: %v", got)
+	}
+	if got := rules("f.yaml", task+", outputs: [/p/]}}\n"); len(got) != 0 {
+		t.Errorf("with outputs: %v", got)
+	}
+}
 
 func TestBadNeeds(t *testing.T) {
 	t.Parallel()

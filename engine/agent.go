@@ -26,6 +26,7 @@ type Assignment struct {
 	With    string // JSON object
 	Env     []string
 	Inputs  []string // paths that are checked once more before the start
+	Outputs []string // paths that must have changed for success; empty = the exit code alone decides
 	Timeout int64    // microseconds; 0 = none
 	// PeriodStart, PeriodEnd and PeriodLabel become FLOWCTL_PERIOD_…; instants are UTC.
 	PeriodStart, PeriodEnd period.Instant

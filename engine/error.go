@@ -7,17 +7,18 @@ type ErrorCode string
 
 // The reasons an attempt or task run can have for its failure.
 const (
-	CodeExit          ErrorCode = "exit_code"      // the process ended with a code other than 0
-	CodeSignal        ErrorCode = "signal"         // the process was ended by a signal that nobody here sent
-	CodeTimeout       ErrorCode = "timeout"        // the attempt's timeout passed; its process tree was killed
-	CodeKilled        ErrorCode = "killed"         // an operator killed it
-	CodeStart         ErrorCode = "start_failed"   // the runner could not start it
-	CodeLost          ErrorCode = "lost"           // the agent, or the record of how the process ended, is gone
-	CodeBadExpression ErrorCode = "bad_expression" // an expression failed at dispatch
-	CodeExpired       ErrorCode = "expired"        // it did not start within expire_after
-	CodePlugin        ErrorCode = "plugin_failed"  // the runner plugin broke
-	CodeRefused       ErrorCode = "refused"        // the agent gave it back before it started; it is not counted
-	CodeOutput        ErrorCode = "bad_output"     // $FLOWCTL_OUTPUT holds a line that is not key=value
+	CodeExit          ErrorCode = "exit_code"       // the process ended with a code other than 0
+	CodeSignal        ErrorCode = "signal"          // the process was ended by a signal that nobody here sent
+	CodeTimeout       ErrorCode = "timeout"         // the attempt's timeout passed; its process tree was killed
+	CodeKilled        ErrorCode = "killed"          // an operator killed it
+	CodeStart         ErrorCode = "start_failed"    // the runner could not start it
+	CodeLost          ErrorCode = "lost"            // the agent, or the record of how the process ended, is gone
+	CodeBadExpression ErrorCode = "bad_expression"  // an expression failed at dispatch
+	CodeExpired       ErrorCode = "expired"         // it did not start within expire_after
+	CodePlugin        ErrorCode = "plugin_failed"   // the runner plugin broke
+	CodeRefused       ErrorCode = "refused"         // the agent gave it back before it started; it is not counted
+	CodeOutput        ErrorCode = "bad_output"      // $FLOWCTL_OUTPUT holds a line that is not key=value
+	CodeOutputs       ErrorCode = "outputs_missing" // the exit code was 0, but declared outputs are not there or have not changed
 )
 
 // Code is the class of an Error of the Service. Anything that is not an *Error is internal.

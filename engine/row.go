@@ -214,6 +214,16 @@ type Event struct {
 	Detail string // for people
 }
 
+// SignalRow says that a period of a third party's data was announced, or, with Unset, that it is not any more.
+type SignalRow struct {
+	Signal     string
+	Start, End period.Instant // of the period
+	Label      string
+	At         period.Instant
+	By         string
+	Unset      bool // the row of this signal and period is removed
+}
+
 // Presence is what the scheduler remembers of an agent's stream.
 type Presence struct {
 	Agent string
@@ -249,6 +259,7 @@ type Changes struct {
 	Events     []Event
 	Presences  []Presence
 	Paces      []Pace
+	Signals    []SignalRow // in the order of what happened
 }
 
 // Wait says that a settled run waits for a task of another run: when that one succeeds after all, the settled run is
@@ -269,7 +280,7 @@ type TaskRunKey struct {
 // Empty tells whether there is nothing to store.
 func (c *Changes) Empty() bool {
 	return len(c.Runs)+len(c.NoRuns)+len(c.TaskRuns)+len(c.NoTaskRuns)+len(c.Attempts)+len(c.Waits)+len(c.NoWaits)+len(c.Outcomes)+len(c.Flows)+
-		len(c.Backfills)+len(c.Operations)+len(c.Pauses)+len(c.NoPauses)+len(c.Events)+len(c.Presences)+len(c.Paces) == 0
+		len(c.Backfills)+len(c.Operations)+len(c.Pauses)+len(c.NoPauses)+len(c.Events)+len(c.Presences)+len(c.Paces)+len(c.Signals) == 0
 }
 
 // Reset empties c and keeps its memory.
@@ -290,4 +301,5 @@ func (c *Changes) Reset() {
 	c.Events = c.Events[:0]
 	c.Presences = c.Presences[:0]
 	c.Paces = c.Paces[:0]
+	c.Signals = c.Signals[:0]
 }

@@ -65,6 +65,11 @@ type Service interface {
 	DeclareDead(ctx context.Context, agent string) ([]AttemptView, error)
 	Operations(ctx context.Context, q OperationsQuery) (*List[OperationView], error)
 	Events(ctx context.Context, q EventsQuery) (*List[EventView], error)
+
+	// Signals lists the signals of the active revision; name empty = all.
+	Signals(ctx context.Context, name string, p Page) (*List[SignalView], error)
+	// SetSignal announces periods of a third party's data, or takes that back. What is so already stays as it is.
+	SetSignal(ctx context.Context, r SignalRequest) (*SignalView, error)
 }
 
 // Page asks for a part of a list.
@@ -215,6 +220,7 @@ const (
 	BlockNeed       BlockerKind = "need"            // Ref is the upstream task run, State its state
 	BlockAbsent     BlockerKind = "upstream_absent" // Ref is the upstream task run that no run exists for; Hint mends it
 	BlockChecking   BlockerKind = "checking"        // the ledger is being asked
+	BlockSignal     BlockerKind = "signal"          // Ref is the signal with the periods that are not set; Hint sets them
 	BlockPath       BlockerKind = "path"            // Ref is the missing input
 	BlockStartAfter BlockerKind = "start_after"     // Until says when
 	BlockRetry      BlockerKind = "retry"           // Until says when
@@ -366,7 +372,7 @@ type BackfillView struct {
 type BackfillPreview struct {
 	Total int                `json:"total"` // runs that would be created
 	Items []BackfillDecision `json:"items" nullable:"false"`
-	// Missing are needs on periods outside the backfill that have no run.
+	// Missing are needs on periods outside the backfill that have no run, and on periods of signals that are not set.
 	Missing []string `json:"missing" nullable:"false"`
 }
 
@@ -424,4 +430,30 @@ type OperationView struct {
 	Verb   string    `json:"verb"`
 	Target string    `json:"target"`
 	Detail string    `json:"detail,omitempty"`
+}
+
+// SignalRequest is `flowctl signal set` and `flowctl signal unset`.
+type SignalRequest struct {
+	Signal string `json:"signal"`
+	Period string `json:"period"` // a label or a date; two with .. between are a range, both ends inclusive
+	Unset  bool   `json:"unset,omitempty"`
+}
+
+// SignalView is a signal of the active revision with the newest periods that are set.
+type SignalView struct {
+	Name     string          `json:"name"`
+	Schedule string          `json:"schedule"` // for people
+	Teams    []string        `json:"teams" nullable:"false"`
+	Set      []SetPeriodView `json:"set" nullable:"false"` // newest period first, 10 at most
+	File     string          `json:"file"`
+	Line     int             `json:"line"`
+}
+
+// SetPeriodView is a period of a signal that was announced.
+type SetPeriodView struct {
+	Period      string    `json:"period"` // label
+	PeriodStart time.Time `json:"period_start"`
+	PeriodEnd   time.Time `json:"period_end"`
+	At          time.Time `json:"at"`
+	By          string    `json:"by"`
 }

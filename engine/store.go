@@ -22,7 +22,7 @@ type Store interface {
 	Commit(ctx context.Context, term int64, c *Changes) error
 	// Load returns all that can still move: the rows a leader rebuilds its machine from.
 	Load(ctx context.Context) (*Snapshot, error)
-	// Outcomes answers ledger look-ups; the result has one answer per key, in order.
+	// Outcomes answers ledger look-ups, those of signals too; the result has one answer per key, in order.
 	Outcomes(ctx context.Context, keys []LedgerKey) ([]LedgerAnswer, error)
 
 	// Existing tells which runs there are; the result has one entry per key, in order.
@@ -69,6 +69,8 @@ type Store interface {
 	// Pauses lists what is paused, by flow, task and period; the horizon comes first.
 	Pauses(ctx context.Context) ([]Pause, error)
 	Events(ctx context.Context, q EventQuery) ([]Event, string, error)
+	// Signals returns the periods of a signal that are set, newest period first.
+	Signals(ctx context.Context, signal string, limit int) ([]SignalRow, error)
 
 	Close() error
 }
@@ -99,10 +101,11 @@ type Snapshot struct {
 	LastBackfill BackfillID
 }
 
-// LedgerKey asks how a task ended for a period, or with Latest for its newest success.
+// LedgerKey asks how a task ended for a period, or with Latest for its newest success, or whether a period of a signal is set.
 type LedgerKey struct {
 	Flow   string
 	Task   string
+	Signal string // in place of Flow and Task; found = set
 	Start  period.Instant
 	Latest bool // the newest success with a period that ends at or before Start
 }

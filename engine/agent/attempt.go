@@ -105,10 +105,15 @@ func (a *Agent) execute(s *session, at *attempt) {
 			return
 		}
 	}
+	before, err := a.markers(s.ctx, at)
+	if err != nil {
+		a.refuse(s, at, engine.Report{Message: err.Error()})
+		return
+	}
 	if !a.commit(s, at) {
 		return
 	}
-	if res, ok := a.start(s, at, tree); !ok {
+	if res, ok := a.start(s, at, tree, before); !ok {
 		if a.ctx.Err() == nil { // else the agent is ending, and finds out when it is back
 			a.conclude(at, res)
 		}
@@ -172,13 +177,16 @@ func (a *Agent) commit(s *session, at *attempt) bool {
 // startTries bounds how often a start is tried again that certainly did not happen.
 const startTries = 3
 
-// start puts the attempt into the runner's hands. When ok is false it never ran, and the result says why.
-func (a *Agent) start(s *session, at *attempt, tree string) (res engine.Result, ok bool) {
+// start puts the attempt into the runner's hands; before are the versions of its outputs. When ok is false it never ran, and the result says why.
+func (a *Agent) start(s *session, at *attempt, tree string, before map[string]string) (res engine.Result, ok bool) {
 	spec := at.spec(tree, attemptEnv(a.env, at.wire, at.folder, s.url))
 	var err error
 	for range startTries {
 		if err = a.makeFolder(at.folder); err != nil {
 			return notStarted(engine.CodeStart, "make the attempt's folder", err), false
+		}
+		if err = writeMarkers(at.folder, before); err != nil {
+			return notStarted(engine.CodeStart, "note what its outputs are", err), false
 		}
 		var runner Runner
 		if runner, err = a.opts.Plugins.Runner(a.ctx, at.runner); err != nil {

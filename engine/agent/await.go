@@ -126,10 +126,16 @@ func (a *Agent) finish(at *attempt, e ended) bool {
 		}
 		res.Outputs = outputs
 	}
+	if res.State == engine.Succeeded && !a.judge(at, &res) {
+		return false
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if at.waits != e.wait {
 		return false
+	}
+	if at.result.State.Final() { // its log is sent once more; what it left may have moved since
+		res = at.result
 	}
 	a.reportEnd(at, res)
 	return true

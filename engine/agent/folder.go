@@ -19,6 +19,9 @@ import (
 const (
 	resultFile = "result" // wire.Result; only of attempts whose runner cannot tell how they ended
 	outputFile = "output" // FLOWCTL_OUTPUT
+	// markerFile holds, of attempts that succeed by their outputs, the version of each before the start, by path. It is there for the agent that
+	// sees the end, which may be another one.
+	markerFile = "markers"
 )
 
 // validName is the form of all names of the product. Trees and runners name folders here.

@@ -7,19 +7,28 @@ import (
 	"strings"
 
 	"flowctl/engine/wire"
+	"flowctl/plugins/sdk"
 )
 
-// look asks the sensors whether paths exist. A check that fails is told as the path's error.
+// look is check in the words of the server.
 func (a *Agent) look(ctx context.Context, paths []string) []*wire.PathState {
 	states := make([]*wire.PathState, len(paths))
+	for i, s := range a.check(ctx, paths) {
+		states[i] = &wire.PathState{Path: paths[i], Exists: s.Exists, Error: s.Error}
+	}
+	return states
+}
+
+// check asks the sensors whether paths exist, and in which version. A check that fails is told as the path's error.
+func (a *Agent) check(ctx context.Context, paths []string) []sdk.PathState {
+	states := make([]sdk.PathState, len(paths))
 	bySensor := map[string][]int{}
 	for i, p := range paths {
-		states[i] = &wire.PathState{Path: p}
 		name := sensorOf(p)
 		bySensor[name] = append(bySensor[name], i)
 	}
 	for name, indexes := range bySensor {
-		if err := a.ask(ctx, name, states, indexes); err != nil {
+		if err := a.ask(ctx, name, paths, states, indexes); err != nil {
 			for _, i := range indexes {
 				states[i].Error = fmt.Sprintf("sensor %s: %v", name, err)
 			}
@@ -29,21 +38,21 @@ func (a *Agent) look(ctx context.Context, paths []string) []*wire.PathState {
 }
 
 // ask fills in the states with these indexes.
-func (a *Agent) ask(ctx context.Context, name string, states []*wire.PathState, indexes []int) error {
+func (a *Agent) ask(ctx context.Context, name string, all []string, states []sdk.PathState, indexes []int) error {
 	sensor, err := a.opts.Plugins.Sensor(ctx, name)
 	if err != nil {
 		return err
 	}
 	paths := make([]string, len(indexes))
 	for n, i := range indexes {
-		paths[n] = states[i].Path
+		paths[n] = all[i]
 	}
 	answers, err := sensor.Check(ctx, filepath.Join(a.opts.Dir, "workspace"), paths)
 	if err != nil {
 		return err
 	}
 	for n, i := range indexes {
-		states[i].Exists, states[i].Error = answers[n].Exists, answers[n].Error
+		states[i] = answers[n]
 	}
 	return nil
 }

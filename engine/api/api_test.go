@@ -86,7 +86,11 @@ var calls = map[string]func(context.Context, engine.Service) (any, error){
 		q.Page = page
 		return s.Operations(ctx, q)
 	},
-	"Events": func(ctx context.Context, s engine.Service) (any, error) { return s.Events(ctx, eventsQuery) },
+	"Events":  func(ctx context.Context, s engine.Service) (any, error) { return s.Events(ctx, eventsQuery) },
+	"Signals": func(ctx context.Context, s engine.Service) (any, error) { return s.Signals(ctx, "crm.export", page) },
+	"SetSignal": func(ctx context.Context, s engine.Service) (any, error) {
+		return s.SetSignal(ctx, engine.SignalRequest{Signal: "crm.export", Period: "2026-11-19", Unset: true})
+	},
 	"StartBackfill": func(ctx context.Context, s engine.Service) (any, error) {
 		return s.StartBackfill(ctx, backfill)
 	},

@@ -129,6 +129,14 @@ func (c *client) Events(ctx context.Context, q engine.EventsQuery) (*engine.List
 	return fetch[engine.List[engine.EventView]](ctx, c, "/events", p)
 }
 
+func (c *client) Signals(ctx context.Context, name string, p engine.Page) (*engine.List[engine.SignalView], error) {
+	return fetch[engine.List[engine.SignalView]](ctx, c, "/signals", pageOf(p).set("name", name))
+}
+
+func (c *client) SetSignal(ctx context.Context, r engine.SignalRequest) (*engine.SignalView, error) {
+	return submit[engine.SignalView](ctx, c, "/signals", r)
+}
+
 func number[ID ~int64](id ID) string { return strconv.FormatInt(int64(id), 10) }
 
 func itemsOf[T any](l *engine.List[T], err error) ([]T, error) {

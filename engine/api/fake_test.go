@@ -187,6 +187,14 @@ func (f *fake) Events(ctx context.Context, q engine.EventsQuery) (*engine.List[e
 	return answer[engine.List[engine.EventView]](f.record(ctx, "Events", q))
 }
 
+func (f *fake) Signals(ctx context.Context, name string, p engine.Page) (*engine.List[engine.SignalView], error) {
+	return answer[engine.List[engine.SignalView]](f.record(ctx, "Signals", name, p))
+}
+
+func (f *fake) SetSignal(ctx context.Context, r engine.SignalRequest) (*engine.SignalView, error) {
+	return answer[engine.SignalView](f.record(ctx, "SetSignal", r))
+}
+
 func (f *fake) DeclareDead(ctx context.Context, agent string) ([]engine.AttemptView, error) {
 	return answers[engine.AttemptView](f.record(ctx, "DeclareDead", agent))
 }

@@ -67,6 +67,10 @@ type (
 		Target string `query:"target" doc:"flow[/task][@period][#version]"`
 		Kind   string `query:"kind" doc:"failed, retrying, killed and so on"`
 	}
+	signalParams struct {
+		PageParams
+		Name string `query:"name" doc:"this signal only"`
+	}
 	backfillVerb struct {
 		ID   int64  `path:"id" minimum:"1"`
 		Verb string `path:"verb" enum:"pause,resume,cancel"`
@@ -88,6 +92,7 @@ func (s *server) routes(mux *http.ServeMux) *huma.OpenAPI {
 	s.readRoutes(api, svc)
 	s.runRoutes(api, svc)
 	s.backfillRoutes(api, svc)
+	s.signalRoutes(api, svc)
 	s.streamRoutes(api, svc)
 	return api.OpenAPI()
 }
@@ -130,6 +135,17 @@ func (s *server) readRoutes(api huma.API, svc engine.Service) {
 	get(s, api, "/events", "list-events", "List what alerts tell of, newest first",
 		func(ctx context.Context, in *eventParams) (*engine.List[engine.EventView], error) {
 			return list(svc.Events(ctx, engine.EventsQuery{Page: in.page(), Target: in.Target, Kind: flow.Event(in.Kind)}))
+		})
+}
+
+func (s *server) signalRoutes(api huma.API, svc engine.Service) {
+	get(s, api, "/signals", "list-signals", "List the signals of the active revision with the newest periods that are set",
+		func(ctx context.Context, in *signalParams) (*engine.List[engine.SignalView], error) {
+			return list(svc.Signals(ctx, in.Name, in.page()))
+		})
+	post(s, api, "/signals", "set-signal", http.StatusOK, "Announce periods of a third party's data, or take that back; to repeat it changes nothing",
+		func(ctx context.Context, in *request[engine.SignalRequest]) (*engine.SignalView, error) {
+			return svc.SetSignal(ctx, in.Body)
 		})
 }
 

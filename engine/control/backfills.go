@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"flowctl/dsl/flow"
 	"flowctl/dsl/period"
@@ -198,7 +199,11 @@ func (p *preview) decide(ctx context.Context) error {
 		return err
 	}
 	for i, c := range p.batch {
-		d := core.Decide(found[i], false, p.row.Reprocess)
+		had, err := p.former(ctx, c)
+		if err != nil {
+			return err
+		}
+		d := core.Decide(core.Former(found[i], had), false, p.row.Reprocess)
 		action := "leave"
 		if d.Create {
 			action = "create"
@@ -218,9 +223,26 @@ func (p *preview) decide(ctx context.Context) error {
 	return nil
 }
 
-// lacks notes the needs of a run on periods that have no run and get none.
+// former returns what runs a period has under the names that its flow had.
+func (p *preview) former(ctx context.Context, c core.Candidate) ([]engine.Existing, error) {
+	var keys []engine.RunKey
+	for _, name := range core.FormerFlows(c.Flow) {
+		keys = append(keys, engine.RunKey{Flow: name, Start: c.Period.Start})
+	}
+	if len(keys) == 0 {
+		return nil, nil
+	}
+	return p.service.Store.Existing(ctx, keys)
+}
+
+// lacks notes the needs of a run on periods that have no run and get none, and on periods of signals that are not set.
 func (p *preview) lacks(ctx context.Context, c core.Candidate) error {
 	for _, t := range c.Flow.Tasks {
+		for _, name := range t.Signals {
+			if err := p.unset(ctx, p.rev.Project.Signals[name], c); err != nil {
+				return err
+			}
+		}
 		for i := range t.Needs {
 			n := &t.Needs[i]
 			up := p.rev.Project.Flow(n.Flow)
@@ -243,13 +265,36 @@ func (p *preview) lack(ctx context.Context, up *flow.Flow, task string, need per
 	if p.planned[key] || p.missing[name] {
 		return nil
 	}
-	found, err := p.service.Store.Existing(ctx, []engine.RunKey{key})
+	keys := []engine.RunKey{key}
+	for _, id := range up.Task(task).Formerly {
+		former, _, _ := strings.Cut(id, "/")
+		keys = append(keys, engine.RunKey{Flow: former, Start: need.Start})
+	}
+	found, err := p.service.Store.Existing(ctx, keys)
 	if err != nil {
 		return err
 	}
-	if found[0].Run == 0 {
+	if !slices.ContainsFunc(found, func(e engine.Existing) bool { return e.Run != 0 }) {
 		p.missing[name] = true
 		p.out.Missing = append(p.out.Missing, name)
+	}
+	return nil
+}
+
+func (p *preview) unset(ctx context.Context, signal *flow.Signal, c core.Candidate) error {
+	for _, need := range period.Join(signal.Schedule, c.Flow.Schedule, c.Period, period.Rule{}) {
+		name := "signal " + signal.Name + "@" + signal.Schedule.Label(need)
+		if p.missing[name] {
+			continue
+		}
+		found, err := p.service.Store.Outcomes(ctx, []engine.LedgerKey{{Signal: signal.Name, Start: need.Start}})
+		if err != nil {
+			return err
+		}
+		if !found[0].Found {
+			p.missing[name] = true
+			p.out.Missing = append(p.out.Missing, name)
+		}
 	}
 	return nil
 }

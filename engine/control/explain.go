@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"strings"
 
 	"flowctl/dsl/flow"
 	"flowctl/dsl/period"
@@ -93,18 +94,28 @@ func (s *Service) settledBlockers(
 func (s *Service) failedOutside(ctx context.Context, up, down *flow.Flow, n *flow.Need, r *engine.Run) ([]engine.Blocker, error) {
 	var keys []engine.LedgerKey
 	var names []string
+	ids := append([]string{n.Flow + "/" + n.Task}, up.Task(n.Task).Formerly...)
 	for _, p := range period.Join(up.Schedule, down.Schedule, r.Period, n.Rule) {
-		keys = append(keys, engine.LedgerKey{Flow: n.Flow, Task: n.Task, Start: p.Start})
-		names = append(names, n.Flow+"/"+n.Task+"@"+up.Schedule.Label(p))
+		for _, id := range ids {
+			name, task, _ := strings.Cut(id, "/")
+			keys = append(keys, engine.LedgerKey{Flow: name, Task: task, Start: p.Start})
+			names = append(names, id+"@"+up.Schedule.Label(p))
+		}
 	}
 	found, err := s.Store.Outcomes(ctx, keys)
 	if err != nil {
 		return nil, err
 	}
 	var bs []engine.Blocker
-	for i, a := range found {
-		if a.Found && a.Outcome.State.Bad() {
-			bs = append(bs, failedNeed(names[i], a.Outcome.State))
+	for i := 0; i < len(found); i += len(ids) {
+		for k, a := range found[i : i+len(ids)] {
+			if !a.Found { // the ids that it had speak for it
+				continue
+			}
+			if a.Outcome.State.Bad() {
+				bs = append(bs, failedNeed(names[i+k], a.Outcome.State))
+			}
+			break
 		}
 	}
 	return bs, nil

@@ -281,6 +281,11 @@ func (m *Machine) question(b *backfill) {
 	for _, c := range b.next {
 		q.Keys = append(q.Keys, engine.RunKey{Flow: c.flow.Name, Start: c.period.Start})
 	}
+	for _, c := range b.next {
+		for _, name := range FormerFlows(c.flow) {
+			q.Keys = append(q.Keys, engine.RunKey{Flow: name, Start: c.period.Start})
+		}
+	}
 	m.inquire(q)
 }
 
@@ -328,10 +333,12 @@ func (m *Machine) materialise(ev ExistingAnswered) {
 		return
 	}
 	var unfinished []string
-	for i := range ev.Keys {
-		c := b.next[i]
+	former := all[len(b.next):]
+	for i, c := range b.next {
 		standing := m.flowState(c.flow.Name).standing[c.period.Start] != nil
-		d := Decide(all[i], standing, b.row.Reprocess)
+		names := len(FormerFlows(c.flow))
+		d := Decide(Former(all[i], former[:names]), standing, b.row.Reprocess)
+		former = former[names:]
 		if d.Create {
 			m.replaces(all[i])
 			m.create(newRun{
@@ -349,7 +356,7 @@ func (m *Machine) materialise(ev ExistingAnswered) {
 		b.row.Cursor = c.mark().String()
 	}
 	m.tellSkipped(b, unfinished)
-	b.next = append(b.next[:0], b.next[len(ev.Keys):]...)
+	b.next = b.next[:0]
 	m.touchBackfill(b)
 	m.refill(b)
 }

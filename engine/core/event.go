@@ -179,6 +179,15 @@ type ControlBackfill struct {
 	Verb string
 }
 
+// SetSignal is the operator's `signal set` and `signal unset` of some periods, in order. IsSet says of each whether it is set already.
+type SetSignal struct {
+	By      string
+	Signal  string
+	Periods []period.Period
+	IsSet   []bool
+	Unset   bool
+}
+
 func (Tick) event()             {}
 func (Boot) event()             {}
 func (Activated) event()        {}
@@ -202,6 +211,7 @@ func (DeclareDead) event()      {}
 func (Noted) event()            {}
 func (StartBackfill) event()    {}
 func (ControlBackfill) event()  {}
+func (SetSignal) event()        {}
 
 // Output is what a round of events asks for. The rows go to the store first; the effects follow once they are durable.
 type Output struct {

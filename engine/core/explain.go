@@ -95,11 +95,15 @@ func (m *Machine) outerNeeds(t *taskRun) []engine.Blocker {
 	var bs []engine.Blocker
 	for i := range t.needs {
 		n := &t.needs[i]
+		if n.signal != nil {
+			bs = append(bs, n.signalBlockers()...)
+			continue
+		}
 		up := t.run.rev.Project.Flow(n.def.Flow)
 		var first, last string
 		missing := 0
-		for _, rf := range n.refs {
-			p := rf.point
+		for i := 0; i < len(n.refs); i += n.each {
+			p := n.decisive(i)
 			if n.classOf(p) == good {
 				continue
 			}

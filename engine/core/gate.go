@@ -20,11 +20,18 @@ const (
 	upstreamFailed
 )
 
-// judge applies the trigger rule to the needs as they are counted.
+// judge applies the trigger rule to the needs as they are counted. What may start by it waits until all its signals are set.
 func (t *taskRun) judge() verdict {
 	if t.run.row.Force {
 		return pass
 	}
+	if v := t.ruling(); v != pass || t.unset == 0 {
+		return v
+	}
+	return wait
+}
+
+func (t *taskRun) ruling() verdict {
 	switch t.def.TriggerRule {
 	case flow.AllDone:
 		if t.unmet == 0 {

@@ -1,6 +1,8 @@
 package core
 
 import (
+	"slices"
+
 	"maps"
 
 	"flowctl/dsl/flow"
@@ -52,16 +54,22 @@ func (m *Machine) keepUp(r *run) {
 	}
 }
 
-// sameUpstream tells whether the needs of a flow on other flows reach the same periods in two revisions.
+// sameUpstream tells whether the needs of a flow on other flows, and on signals, reach the same periods in two revisions.
 func sameUpstream(a, b *flow.Project, f *flow.Flow) bool {
 	for _, t := range f.Tasks {
+		for _, name := range t.Signals {
+			if was := a.Signals[name]; was == nil || was.Schedule.Fingerprint() != b.Signals[name].Schedule.Fingerprint() {
+				return false
+			}
+		}
 		for i := range t.Needs {
 			name := t.Needs[i].Flow
 			if name == f.Name {
 				continue
 			}
 			was, is := a.Flow(name), b.Flow(name)
-			if was == nil || is == nil || was.Schedule.Fingerprint() != is.Schedule.Fingerprint() {
+			if was == nil || is == nil || was.Schedule.Fingerprint() != is.Schedule.Fingerprint() ||
+				!slices.Equal(was.Task(t.Needs[i].Task).Formerly, is.Task(t.Needs[i].Task).Formerly) {
 				return false
 			}
 		}

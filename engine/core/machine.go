@@ -148,6 +148,8 @@ func (m *Machine) Handle(now period.Instant, ev Event) (reply any, err error) {
 		reply, err = m.startBackfill(ev)
 	case ControlBackfill:
 		reply, err = m.controlBackfill(ev)
+	case SetSignal:
+		reply, err = m.setSignal(ev)
 	default:
 		panic(fmt.Sprintf("core: unknown event %T", ev))
 	}

@@ -2,20 +2,23 @@ package core
 
 import (
 	"math"
+	"strings"
 
 	"flowctl/dsl/flow"
 	"flowctl/dsl/period"
 	"flowctl/engine"
 )
 
-// need is a dependency of a task run on task runs of other runs.
+// need is a dependency of a task run on task runs of other runs, or on periods of a signal.
 type need struct {
-	task  *taskRun
-	def   *flow.Need
-	refs  []ref
-	unmet int // points by class
-	bad   int
-	class class // of the need as a whole: bad when a point is, else unmet when a point is, else good
+	task   *taskRun
+	def    *flow.Need   // nil = on a signal
+	signal *flow.Signal // nil = on task runs
+	refs   []ref
+	each   int // refs for each period: on the task, then on the ids that it had
+	unmet  int // periods by class
+	bad    int
+	class  class // of the need as a whole: bad when a period is, else unmet when a period is, else good
 	// data says that the task of a rerun reads what the other one writes: it waits while that one has not ended, as it would for
 	// the path if the former version had not left it there.
 	data bool
@@ -33,7 +36,7 @@ type waiter struct {
 	ref  int
 }
 
-// pointKey names a task for a period.
+// pointKey names a task, or a signal, for a period.
 type pointKey struct {
 	task  int32
 	start period.Instant // newest for needs on the latest success
@@ -47,16 +50,18 @@ type pointStatus uint8
 
 const (
 	checking pointStatus = iota // the ledger is being asked
-	absent                      // no run
+	absent                      // no run, or the signal is not set
 	noTask                      // a run, whose revision does not have the task: it does not count
 	present
 )
 
-// point is what is known of one task for one period, kept while somebody waits for it.
+// point is what is known of one task for one period, kept while somebody waits for it. A period of a signal counts as a task that succeeds when
+// the period is set.
 type point struct {
 	key     pointKey
 	flow    string
 	task    string
+	signal  string // in place of flow and task
 	status  pointStatus
 	state   engine.State
 	outputs map[string]string
@@ -95,27 +100,69 @@ func (n *need) classOf(p *point) class {
 
 // subscribe resolves a need to points and counts it for its task run.
 func (m *Machine) subscribe(n *need, t *taskRun, def *flow.Need, data bool) {
-	*n = need{task: t, def: def, data: data}
 	up := t.run.rev.Project.Flow(def.Flow)
+	var former []string
+	if !data {
+		former = up.Task(def.Task).Formerly
+	}
+	*n = need{task: t, def: def, data: data, each: 1 + len(former)}
 	latest := def.Rule.Kind == period.Latest || up.Schedule.Kind() == period.Demand
 	switch {
 	case latest && def.Flow == t.run.row.Flow && def.Local >= 0: // in a partial run: the same run, which does not have it
-		n.attach(m.point(def, t.run.row.Period.Start))
+		n.each = 1
+		n.attach(m.point(def.Flow, def.Task, t.run.row.Period.Start))
 	case latest:
-		n.attach(m.point(def, newest))
+		m.attachAll(n, former, newest)
 	default:
 		for _, p := range period.Join(up.Schedule, t.run.flow.Schedule, t.run.row.Period, def.Rule) {
-			n.attach(m.point(def, p.Start))
+			m.attachAll(n, former, p.Start)
 		}
 	}
-	n.classify()
-	t.count(n.class, 1)
+	n.recount()
+	n.count(n.class, 1)
+}
+
+// attachAll lets a need wait for a period of its task, under its id and under those that it had.
+func (m *Machine) attachAll(n *need, former []string, start period.Instant) {
+	n.attach(m.point(n.def.Flow, n.def.Task, start))
+	for _, id := range former {
+		flow, task, _ := strings.Cut(id, "/")
+		n.attach(m.point(flow, task, start))
+	}
+}
+
+// count counts the need for its task run. Signals are no part of the trigger rule: all must be set.
+func (n *need) count(c class, d int) {
+	switch {
+	case n.signal == nil:
+		n.task.count(c, d)
+	case c != good:
+		n.task.unset += d
+	}
 }
 
 func (n *need) attach(p *point) {
 	n.refs = append(n.refs, ref{point: p, pos: len(p.waiters)})
 	p.waiters = append(p.waiters, waiter{need: n, ref: len(n.refs) - 1})
-	n.tally(n.classOf(p), 1)
+}
+
+// decisive returns the point that speaks for a period, whose refs begin at i: the first that has a task run, or may have one.
+func (n *need) decisive(i int) *point {
+	for _, rf := range n.refs[i : i+n.each] {
+		if s := rf.point.status; s == present || s == checking {
+			return rf.point
+		}
+	}
+	return n.refs[i].point
+}
+
+// recount counts all periods of the need.
+func (n *need) recount() {
+	n.unmet, n.bad = 0, 0
+	for i := 0; i < len(n.refs); i += n.each {
+		n.tally(n.classOf(n.decisive(i)), 1)
+	}
+	n.classify()
 }
 
 func (n *need) tally(c class, d int) {
@@ -127,7 +174,7 @@ func (n *need) tally(c class, d int) {
 	}
 }
 
-// classify derives the need's class from its points.
+// classify derives the need's class from its periods.
 func (n *need) classify() {
 	switch {
 	case n.bad > 0:
@@ -140,14 +187,14 @@ func (n *need) classify() {
 }
 
 // point returns what is known of a task for a period; what is not in memory is asked of the ledger.
-func (m *Machine) point(def *flow.Need, start period.Instant) *point {
-	key := pointKey{m.intern(def.Flow + "/" + def.Task), start}
+func (m *Machine) point(flow, task string, start period.Instant) *point {
+	key := pointKey{m.intern(flow + "/" + task), start}
 	if p := m.points[key]; p != nil {
 		return p
 	}
-	p := &point{key: key, flow: def.Flow, task: def.Task}
+	p := &point{key: key, flow: flow, task: task}
 	m.points[key] = p
-	f := m.flowState(def.Flow)
+	f := m.flowState(flow)
 	f.await(key.task)
 	if start == newest {
 		m.findNewest(p)
@@ -162,7 +209,9 @@ func (m *Machine) point(def *flow.Need, start period.Instant) *point {
 func (m *Machine) check(p *point) {
 	if p.status == checking {
 		start := p.key.start
-		m.out.Lookups = append(m.out.Lookups, engine.LedgerKey{Flow: p.flow, Task: p.task, Start: start, Latest: start == newest})
+		m.out.Lookups = append(m.out.Lookups, engine.LedgerKey{
+			Flow: p.flow, Task: p.task, Signal: p.signal, Start: start, Latest: start == newest,
+		})
 	}
 }
 
@@ -232,7 +281,7 @@ func (m *Machine) publish(t *taskRun) {
 	if p := m.points[pointKey{t.id, newest}]; p != nil {
 		m.update(p, func() { p.read(r) })
 	}
-	if t.soured || r.again || r.row.Version > 1 {
+	if t.soured || r.again || r.row.Version > 1 || len(t.def.Formerly) > 0 {
 		m.out.Wake = append(m.out.Wake,
 			engine.LedgerKey{Flow: r.row.Flow, Task: t.row.Task, Start: r.row.Period.Start},
 			engine.LedgerKey{Flow: r.row.Flow, Task: t.row.Task, Start: newest, Latest: true})
@@ -245,17 +294,17 @@ func (m *Machine) update(p *point, change func()) {
 	change()
 	for _, w := range p.waiters {
 		n := w.need
-		before, after := n.classOf(&was), n.classOf(p)
-		if before == after {
-			continue
-		}
-		n.tally(before, -1)
-		n.tally(after, 1)
 		old := n.class
-		n.classify()
+		if before, after := n.classOf(&was), n.classOf(p); n.each > 1 {
+			n.recount()
+		} else if before != after {
+			n.tally(before, -1)
+			n.tally(after, 1)
+			n.classify()
+		}
 		if n.class != old {
-			n.task.count(old, -1)
-			n.task.count(n.class, 1)
+			n.count(old, -1)
+			n.count(n.class, 1)
 			m.stir(n.task)
 		}
 	}
@@ -268,7 +317,11 @@ func (m *Machine) answered(ev LedgerAnswered) {
 		if k.Latest {
 			start = newest
 		}
-		p := m.points[pointKey{m.intern(k.Flow + "/" + k.Task), start}]
+		id := k.Flow + "/" + k.Task
+		if k.Signal != "" {
+			id = signalID(k.Signal)
+		}
+		p := m.points[pointKey{m.intern(id), start}]
 		if p == nil || p.status != checking {
 			continue
 		}

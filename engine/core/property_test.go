@@ -53,6 +53,7 @@ func (s *sim) actions() map[string]func(*rapid.T) {
 			}
 		},
 		"path":      func() { s.paths[s.pick("path", "/p/a", "/p/b")] = true },
+		"signal":    s.signalSome,
 		"operate":   s.operate,
 		"dead":      func() { s.do(DeclareDead{By: "ann", Agent: s.pick("agent", "one", "two")}) },
 		"pause":     s.pauseSome,
@@ -261,6 +262,29 @@ func (s *sim) startRun() {
 	s.do(ev)
 }
 
+// signalSome sets or unsets some of the last periods of a signal. Some are so already.
+func (s *sim) signalSome() {
+	x := s.revs[s.rows.Active].Project.Signals[s.pick("signal", "daily", "hourly")]
+	p, _ := x.Schedule.LastEnded(s.now)
+	for range rapid.IntRange(0, 4).Draw(s.T, "periods ago") {
+		p, _ = x.Schedule.Prev(p)
+	}
+	ps := []period.Period{p}
+	for range rapid.IntRange(0, 30).Draw(s.T, "more periods") {
+		p, _ = x.Schedule.Next(p)
+		ps = append(ps, p)
+	}
+	s.do(s.rows.setSignal(x.Name, s.chance("unset", 30), ps...))
+}
+
+// signalAll sets all periods of all signals that tasks can wait for.
+func (s *sim) signalAll() {
+	for _, name := range []string{"daily", "hourly"} {
+		x := s.revs[s.rows.Active].Project.Signals[name]
+		s.do(s.rows.setSignal(name, false, slices.Collect(x.Schedule.StartingIn(s.now.Add(-30*24*time.Hour), s.now.Add(10*24*time.Hour)))...))
+	}
+}
+
 func (s *sim) backfillSome() {
 	if ids := sortedKeys(s.m.backfills); len(ids) > 0 && s.chance("control", 70) {
 		s.do(ControlBackfill{
@@ -293,12 +317,22 @@ func (s *sim) revise() {
 	i := rapid.IntRange(0, len(repo)-1).Draw(s.T, "flow")
 	f := &repo[i]
 	f.tasks = slices.Clone(f.tasks)
-	change := s.pick("change", "redraw", "rename a task", "remove a task", "remove the flow", "schedule", "add", "disable")
+	change := s.pick("change", "redraw", "rename a task", "rename the flow", "remove a task", "remove the flow", "schedule", "add", "disable")
 	switch change {
 	case "redraw":
 		*f = s.drawFlow(i, repo[:i])
 	case "rename a task":
-		f.tasks[len(f.tasks)-1].name += "x"
+		t := &f.tasks[len(f.tasks)-1]
+		if s.chance("formerly", 70) {
+			t.former = append(slices.Clone(t.former), f.name+"/"+t.name)
+		}
+		t.name += "x"
+	case "rename the flow":
+		for k := range f.tasks {
+			t := &f.tasks[k]
+			t.former = append(slices.Clone(t.former), f.name+"/"+t.name)
+		}
+		f.name += "x"
 	case "remove a task":
 		f.tasks = f.tasks[:max(1, len(f.tasks)-1)]
 	case "remove the flow":
@@ -350,6 +384,7 @@ func (s *sim) crash() {
 // waits for periods that have no run, for time, or for what waits so itself.
 func (s *sim) allIsWell() {
 	s.paths["/p/a"], s.paths["/p/b"] = true, true
+	s.signalAll()
 	s.join("one")
 	s.join("two")
 	for _, id := range sortedKeys(s.m.backfills) {

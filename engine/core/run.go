@@ -41,7 +41,8 @@ type taskRun struct {
 	agent   *agent // of the live attempt
 
 	unmet, bad, good int    // needs by class
-	needs            []need // those on other runs
+	unset            int    // signals of which a period is not set
+	needs            []need // those on other runs, and on signals
 	asked            bool   // the condition was evaluated, and true
 	paths            []string
 	missing          int            // paths not there, or not looked at yet
@@ -229,11 +230,11 @@ func (r *run) expiry() (period.Instant, bool) {
 	return r.row.Due.Add(r.flow.ExpireAfter), r.flow.ExpireAfter > 0
 }
 
-// link counts the needs of a task run, subscribes to the ones on other runs, and asks for its evaluation.
+// link counts the needs of a task run, subscribes to the ones on other runs and on signals, and asks for its evaluation.
 func (m *Machine) link(t *taskRun) {
-	t.unmet, t.bad, t.good = 0, 0, 0
+	t.unmet, t.bad, t.good, t.unset = 0, 0, 0, 0
 	t.needs = t.needs[:0]
-	outer := 0
+	outer := len(t.def.Signals)
 	for i := range t.def.Needs {
 		n := &t.def.Needs[i]
 		if n.Local >= 0 && t.run.tasks[n.Local].member {
@@ -256,6 +257,10 @@ func (m *Machine) link(t *taskRun) {
 		}
 		for _, n := range writers {
 			m.subscribe(&t.needs[k], t, n, true)
+			k++
+		}
+		for _, name := range t.def.Signals {
+			m.awaitSignal(&t.needs[k], t, t.run.rev.Project.Signals[name])
 			k++
 		}
 	}
@@ -386,15 +391,24 @@ func (m *Machine) record(r *run) {
 			continue
 		}
 		for k := range t.needs {
-			for _, ref := range t.needs[k].refs {
-				if ref.point.class() == bad && !t.needs[k].data {
-					c.Waits = append(c.Waits, engine.Wait{
-						Run: r.row.ID, Flow: t.needs[k].def.Flow, Task: t.needs[k].def.Task, Start: ref.point.key.start,
-					})
-				}
+			c.Waits = t.needs[k].waits(c.Waits)
+		}
+	}
+}
+
+// waits adds what of a need failed, and under which other ids a run may yet come that takes its place.
+func (n *need) waits(all []engine.Wait) []engine.Wait {
+	for i := 0; i < len(n.refs); i += n.each {
+		if n.data || n.decisive(i).class() != bad {
+			continue
+		}
+		for _, rf := range n.refs[i : i+n.each] {
+			if p := rf.point; p.class() == bad || p.status == absent {
+				all = append(all, engine.Wait{Run: n.task.run.row.ID, Flow: p.flow, Task: p.task, Start: p.key.start})
 			}
 		}
 	}
+	return all
 }
 
 // leave takes a run out of memory.

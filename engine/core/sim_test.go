@@ -64,6 +64,7 @@ type simFlow struct {
 
 type simTask struct {
 	name   string
+	former []string // its ids before
 	needs  []string
 	fields []string
 }
@@ -81,6 +82,9 @@ func (f *simFlow) yaml(b *strings.Builder) {
 		fields := append([]string{`run: "true"`}, t.fields...)
 		if len(t.needs) > 0 {
 			fields = append(fields, "needs: ["+strings.Join(t.needs, ", ")+"]")
+		}
+		if len(t.former) > 0 {
+			fields = append(fields, "formerly: ["+strings.Join(t.former, ", ")+"]")
 		}
 		fmt.Fprintf(b, "  %s: {%s}\n", t.name, strings.Join(fields, ", "))
 	}
@@ -143,6 +147,7 @@ func (s *sim) drawTask(f *simFlow, k int, before []simFlow) simTask {
 	add(30, "retry: {limit: 1, delay: 1m}", "retry: {limit: 2, delay: 10m, backoff: 3}")
 	add(20, "concurrency: 1", "concurrency: 2")
 	add(15, "inputs: [/p/a]", "inputs: [/p/a, /p/b]")
+	add(15, "signals: [daily]", "signals: [hourly]", "signals: [daily, hourly]")
 	add(15, "start_after: 30m", "start_after: 5h")
 	add(20, "pool: p", "pool: {name: p, slots: 2}")
 	add(15, "dependency_timeout: 1h", "output_timeout: 2h")
@@ -173,6 +178,8 @@ func newSim(t *rapid.T) *sim {
 // poolSlots is the size of the pool that tasks share.
 const poolSlots = 2
 
+const signalsYAML = "signals: {daily: {every: day, teams: [data]}, hourly: {every: hour, teams: [data]}}\n"
+
 // activate makes a repository the active revision, if it compiles.
 func (s *sim) activate(repo []simFlow) bool {
 	var b strings.Builder
@@ -183,6 +190,7 @@ func (s *sim) activate(repo []simFlow) bool {
 		{Path: "flowctl.yaml", Mode: 0o644, Data: []byte("version: 1\ntimezone: UTC\n")},
 		{Path: "teams.yaml", Mode: 0o644, Data: []byte(strings.SplitN(settings, "---\n", 2)[1])},
 		{Path: "pools.yaml", Mode: 0o644, Data: fmt.Appendf(nil, "pools: {p: {slots: %d}}\n", poolSlots)},
+		{Path: "signals.yaml", Mode: 0o644, Data: []byte(signalsYAML)},
 		{Path: "flows.yaml", Mode: 0o644, Data: []byte(strings.TrimPrefix(b.String(), "---\n"))},
 	})
 	if p == nil {
@@ -522,6 +530,22 @@ func (s *sim) mayStart(a *engine.Attempt) {
 		}
 	}
 	s.needsHold(name, &r, f, t)
+	s.signalsSet(name, &r, f, t)
+}
+
+// signalsSet looks for the periods of a task's signals that are not set.
+func (s *sim) signalsSet(name string, r *engine.Run, f *flow.Flow, t *flow.Task) {
+	if s.absentClass(r) == good {
+		return
+	}
+	for _, signal := range t.Signals {
+		x := s.revs[r.Revision].Project.Signals[signal]
+		for _, p := range period.Join(x.Schedule, f.Schedule, r.Period, period.Rule{}) {
+			if _, set := s.rows.Signals[engine.LedgerKey{Signal: signal, Start: p.Start}]; !set {
+				s.Fatalf("%s started although signal %s is not set for %s", name, signal, x.Schedule.Label(p))
+			}
+		}
+	}
 }
 
 // withinLimits compares an attempt with those that were assigned before it. Runs hold their place in a flow from before their first
@@ -585,8 +609,9 @@ func (s *sim) needClass(r *engine.Run, f *flow.Flow, n *flow.Need) class {
 	}
 	up := s.revs[r.Revision].Project.Flow(n.Flow)
 	if n.Local < 0 && (n.Rule.Kind == period.Latest || up.Schedule.Kind() == period.Demand) {
+		ids := append([]string{n.Flow + "/" + n.Task}, up.Task(n.Task).Formerly...)
 		for k, row := range s.rows.TaskRuns {
-			if o := s.rows.Runs[k.Run]; o.Flow == n.Flow && !o.Extra && k.Task == n.Task && row.State.Satisfies() {
+			if o := s.rows.Runs[k.Run]; slices.Contains(ids, o.Flow+"/"+k.Task) && !o.Extra && row.State.Satisfies() {
 				if _, standing := s.rows.Highest(o.Flow, o.Period.Start); standing.ID != o.ID {
 					continue
 				}
@@ -604,7 +629,7 @@ func (s *sim) needClass(r *engine.Run, f *flow.Flow, n *flow.Need) class {
 	}
 	worst := good
 	for _, start := range starts {
-		switch c := s.upstreamClass(r, n, start); {
+		switch c := s.upstreamClass(r, n, up, start); {
 		case c == bad:
 			return bad
 		case c == unmet:
@@ -614,7 +639,7 @@ func (s *sim) needClass(r *engine.Run, f *flow.Flow, n *flow.Need) class {
 	return worst
 }
 
-func (s *sim) upstreamClass(r *engine.Run, n *flow.Need, start period.Instant) class {
+func (s *sim) upstreamClass(r *engine.Run, n *flow.Need, up *flow.Flow, start period.Instant) class {
 	_, standing := s.rows.Highest(n.Flow, start)
 	var row engine.TaskRun
 	has := false
@@ -624,6 +649,17 @@ func (s *sim) upstreamClass(r *engine.Run, n *flow.Need, start period.Instant) c
 	switch {
 	case has:
 		return classOf(row.State)
+	case n.Local < 0:
+		for _, id := range up.Task(n.Task).Formerly {
+			former, task, _ := strings.Cut(id, "/")
+			if _, old := s.rows.Highest(former, start); old != nil {
+				if row, has := s.rows.TaskRuns[engine.TaskRunKey{Run: old.ID, Task: task}]; has {
+					return classOf(row.State)
+				}
+			}
+		}
+	}
+	switch {
 	case standing != nil && !standing.Partial:
 		return good // its revision does not have the task
 	}
@@ -708,7 +744,7 @@ func (m *Machine) snapshot() map[string]string {
 			}
 			text := fmt.Sprintf("%+v", row)
 			if !row.State.Final() {
-				text += fmt.Sprintf(" unmet=%d bad=%d good=%d live=%v", t.unmet, t.bad, t.good, t.agent != nil)
+				text += fmt.Sprintf(" unmet=%d bad=%d good=%d unset=%d live=%v", t.unmet, t.bad, t.good, t.unset, t.agent != nil)
 			}
 			if row.State == engine.Retrying {
 				text += fmt.Sprintf(" wake=%d", t.wake)
@@ -738,7 +774,7 @@ func (m *Machine) snapshot() map[string]string {
 	}
 	for k, p := range m.points {
 		if len(p.waiters) > 0 && k.start != newest {
-			found["point "+p.flow+"/"+p.task+"@"+strconv.Itoa(int(k.start))] = fmt.Sprint(p.class(), p.status == absent)
+			found["point "+p.signal+p.flow+"/"+p.task+"@"+strconv.Itoa(int(k.start))] = fmt.Sprint(p.class(), p.status == absent)
 		}
 	}
 	for _, p := range m.paces {

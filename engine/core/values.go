@@ -52,8 +52,8 @@ func (t *taskRun) upstream() map[string]expr.Need {
 	}
 	for i := range t.needs {
 		n := &t.needs[i]
-		if len(n.refs) == 1 && n.def.Local < 0 && !n.data {
-			p := n.refs[0].point
+		if n.def != nil && len(n.refs) == n.each && n.def.Local < 0 && !n.data {
+			p := n.decisive(0)
 			all[n.def.Flow+"/"+n.def.Task] = expr.Need{State: string(p.state), Outputs: p.outputs}
 		}
 	}
@@ -76,6 +76,11 @@ func (m *Machine) render(as *engine.Assignment, t *taskRun) error {
 		as.Env = append(as.Env, e.Name+"="+env[e.Name])
 		if r.v != nil {
 			r.v.Env = env
+		}
+	}
+	if d.Success == flow.SuccessOutputs {
+		for _, o := range d.Outputs {
+			as.Outputs = append(as.Outputs, r.text(o, expr.Creation))
 		}
 	}
 	if len(d.With) > 0 {

@@ -352,6 +352,12 @@ func (s *rows) apply(c *engine.Changes) {
 			s.t.Fatalf("event %+v was told before: %+v", e, old)
 		}
 	}
+	for _, x := range c.Signals {
+		k := engine.LedgerKey{Signal: x.Signal, Start: x.Start}
+		if _, set := s.Signals[k]; set != x.Unset {
+			s.t.Fatalf("%+v changes nothing", x)
+		}
+	}
 	s.ops = append(s.ops, c.Operations...)
 	s.delete(c.NoRuns)
 	s.Apply(c)
@@ -424,4 +430,14 @@ func (s *rows) backfill(t *testing.T, id engine.BackfillID) engine.BackfillRow {
 		t.Fatalf("no backfill %d", id)
 	}
 	return b
+}
+
+// setSignal returns what an operator's `signal set` of periods makes of the rows.
+func (s *rows) setSignal(name string, unset bool, ps ...period.Period) SetSignal {
+	ev := SetSignal{By: "ann", Signal: name, Periods: ps, Unset: unset}
+	for _, p := range ps {
+		_, set := s.Signals[engine.LedgerKey{Signal: name, Start: p.Start}]
+		ev.IsSet = append(ev.IsSet, set)
+	}
+	return ev
 }

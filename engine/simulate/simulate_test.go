@@ -407,3 +407,12 @@ func TestLateness(t *testing.T) {
 		t.Errorf("it ended at %s", got)
 	}
 }
+
+func TestSignalsAreSet(t *testing.T) {
+	t.Parallel()
+	r := play(t, "signals: {crm: {every: day, teams: [data]}}\n---\nflow: f\nteam: data\nschedule: {every: hour, start: 2026-11-01}\n"+
+		"tasks: {t: {run: x, signals: [crm]}}\n", "")
+	if s := r.task(t, "f/t@2026-11-19T05").State; s != engine.Succeeded {
+		t.Errorf("it is %s", s)
+	}
+}

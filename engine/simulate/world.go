@@ -254,11 +254,15 @@ func (w *world) load(ids []engine.RunID) *engine.Snapshot {
 	return w.ledger.LoadRuns(ids)
 }
 
-// lookUp answers from the ledger, and for what was before it from what is taken for granted.
+// lookUp answers from the ledger, and for what was before it from what is taken for granted. Signals are set, as input paths are there.
 func (w *world) lookUp(keys []engine.LedgerKey) []engine.LedgerAnswer {
 	answers := w.ledger.Outcomes(keys)
 	for i, k := range keys {
 		a := &answers[i]
+		if k.Signal != "" {
+			*a = engine.LedgerAnswer{Found: true, Outcome: engine.Outcome{Start: k.Start, State: engine.Succeeded}}
+			continue
+		}
 		if a.Found || a.NoTask || w.missing {
 			continue
 		}

@@ -771,6 +771,7 @@ type Assignment struct {
 	PeriodStart   int64                  `protobuf:"varint,19,opt,name=period_start,json=periodStart,proto3" json:"period_start,omitempty"` // microseconds since 1970
 	PeriodEnd     int64                  `protobuf:"varint,20,opt,name=period_end,json=periodEnd,proto3" json:"period_end,omitempty"`
 	PeriodLabel   string                 `protobuf:"bytes,21,opt,name=period_label,json=periodLabel,proto3" json:"period_label,omitempty"`
+	Outputs       []string               `protobuf:"bytes,22,rep,name=outputs,proto3" json:"outputs,omitempty"` // paths that must have changed for success
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -950,6 +951,13 @@ func (x *Assignment) GetPeriodLabel() string {
 		return x.PeriodLabel
 	}
 	return ""
+}
+
+func (x *Assignment) GetOutputs() []string {
+	if x != nil {
+		return x.Outputs
+	}
+	return nil
 }
 
 type Arg struct {
@@ -1319,7 +1327,7 @@ const file_engine_wire_wire_proto_rawDesc = "" +
 	"\x03cpu\x18\a \x01(\x03R\x03cpu\x1a:\n" +
 	"\fOutputsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x94\x04\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xae\x04\n" +
 	"\n" +
 	"Assignment\x12\x18\n" +
 	"\aattempt\x18\x01 \x01(\x03R\aattempt\x12\x10\n" +
@@ -1344,7 +1352,8 @@ const file_engine_wire_wire_proto_rawDesc = "" +
 	"\fperiod_start\x18\x13 \x01(\x03R\vperiodStart\x12\x1d\n" +
 	"\n" +
 	"period_end\x18\x14 \x01(\x03R\tperiodEnd\x12!\n" +
-	"\fperiod_label\x18\x15 \x01(\tR\vperiodLabel\"/\n" +
+	"\fperiod_label\x18\x15 \x01(\tR\vperiodLabel\x12\x18\n" +
+	"\aoutputs\x18\x16 \x03(\tR\aoutputs\"/\n" +
 	"\x03Arg\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value\")\n" +

@@ -1082,7 +1082,8 @@ func (x *CheckReply) GetStates() []*PathState {
 type PathState struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Exists        bool                   `protobuf:"varint,1,opt,name=exists,proto3" json:"exists,omitempty"`
-	Error         string                 `protobuf:"bytes,2,opt,name=error,proto3" json:"error,omitempty"` // the check itself failed; empty = it did not
+	Error         string                 `protobuf:"bytes,2,opt,name=error,proto3" json:"error,omitempty"`     // the check itself failed; empty = it did not
+	Version       string                 `protobuf:"bytes,3,opt,name=version,proto3" json:"version,omitempty"` // differs after every change of what answers for the path; empty = this sensor cannot tell
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1127,6 +1128,13 @@ func (x *PathState) GetExists() bool {
 func (x *PathState) GetError() string {
 	if x != nil {
 		return x.Error
+	}
+	return ""
+}
+
+func (x *PathState) GetVersion() string {
+	if x != nil {
+		return x.Version
 	}
 	return ""
 }
@@ -1200,10 +1208,11 @@ const file_plugins_proto_plugin_proto_rawDesc = "" +
 	"\x05paths\x18\x02 \x03(\tR\x05paths\"B\n" +
 	"\n" +
 	"CheckReply\x124\n" +
-	"\x06states\x18\x01 \x03(\v2\x1c.flowctl.plugin.v1.PathStateR\x06states\"9\n" +
+	"\x06states\x18\x01 \x03(\v2\x1c.flowctl.plugin.v1.PathStateR\x06states\"S\n" +
 	"\tPathState\x12\x16\n" +
 	"\x06exists\x18\x01 \x01(\bR\x06exists\x12\x14\n" +
-	"\x05error\x18\x02 \x01(\tR\x05error2\xc1\x02\n" +
+	"\x05error\x18\x02 \x01(\tR\x05error\x12\x18\n" +
+	"\aversion\x18\x03 \x01(\tR\aversion2\xc1\x02\n" +
 	"\x06Plugin\x12N\n" +
 	"\bDescribe\x12\".flowctl.plugin.v1.DescribeRequest\x1a\x1e.flowctl.plugin.v1.Description\x12P\n" +
 	"\bValidate\x12\".flowctl.plugin.v1.ValidateRequest\x1a .flowctl.plugin.v1.ValidateReply\x12O\n" +

@@ -204,7 +204,7 @@ func (c *Client) Check(ctx context.Context, base string, paths []string) ([]Path
 	}
 	states := make([]PathState, len(paths))
 	for i, s := range r.States {
-		states[i] = PathState{Exists: s.Exists, Error: s.Error}
+		states[i] = PathState{Exists: s.Exists, Error: s.Error, Version: s.Version}
 	}
 	return states, nil
 }

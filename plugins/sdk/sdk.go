@@ -150,6 +150,8 @@ type Sensor interface {
 type PathState struct {
 	Exists bool
 	Error  string // the check itself failed; empty = it did not
+	// Version differs after every change of what answers for the path. Empty = the sensor cannot tell, so no task can succeed by such outputs.
+	Version string
 }
 
 // Errors of a Runner.

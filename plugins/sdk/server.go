@@ -163,7 +163,7 @@ func (s *sensorServer) Check(ctx context.Context, r *pb.CheckRequest) (*pb.Check
 	}
 	reply := &pb.CheckReply{States: make([]*pb.PathState, len(states))}
 	for i, state := range states {
-		reply.States[i] = &pb.PathState{Exists: state.Exists, Error: state.Error}
+		reply.States[i] = &pb.PathState{Exists: state.Exists, Error: state.Error, Version: state.Version}
 	}
 	return reply, nil
 }

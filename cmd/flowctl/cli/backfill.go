@@ -104,7 +104,7 @@ func previewView(v *view, p engine.BackfillPreview) {
 	}
 	v.table([]string{"RUN", "ACTION", "REASON"}, rows)
 	if len(p.Missing) > 0 {
-		v.line("needed from outside the backfill, without a run (--missing-upstream ignore goes on without):")
+		v.line("needed from outside the backfill, and not there (--missing-upstream ignore goes on without):")
 		for _, m := range p.Missing {
 			v.line("  %s", m)
 		}

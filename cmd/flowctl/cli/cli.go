@@ -161,6 +161,7 @@ func newRoot(s streams) *cobra.Command {
 		newSchema(s),
 		newSchedule(g),
 		newServer(g),
+		newSignal(g),
 		newSimulate(g),
 		newSkip(g),
 		newSucceed(g),

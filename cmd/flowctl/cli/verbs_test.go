@@ -78,6 +78,11 @@ func (s *stub) Succeed(_ context.Context, r engine.SucceedRequest) ([]engine.Tas
 	return sampleTasks(), s.err
 }
 
+func (s *stub) SetSignal(_ context.Context, r engine.SignalRequest) (*engine.SignalView, error) {
+	s.note(r)
+	return &engine.SignalView{Name: r.Signal, Schedule: "day UTC", Set: []engine.SetPeriodView{{Period: "2026-11-19"}}}, s.err
+}
+
 func (s *stub) Kill(_ context.Context, target string) ([]engine.TaskRunView, error) {
 	s.note(target)
 	return nil, s.err
@@ -375,6 +380,12 @@ func TestOperatorVerbs(t *testing.T) {
 	flowctl(t, s, "succeed", "f/load@2026-11-19", "--output", "rows=12", "-o", "json").want(t, exitOK, `"items": [`, "")
 	if r := s.seen[0].(engine.SucceedRequest); r.Outputs["rows"] != "12" {
 		t.Errorf("asked %+v", r)
+	}
+	s.seen = nil
+	flowctl(t, s, "signal", "set", "crm.export", "2026-11-19").want(t, exitOK, "crm.export", "")
+	flowctl(t, s, "signal", "unset", "crm.export", "2026-11-19", "-o", "json").want(t, exitOK, `"period": "2026-11-19"`, "")
+	if set := (engine.SignalRequest{Signal: "crm.export", Period: "2026-11-19"}); s.seen[0] != set || s.seen[1] != (engine.SignalRequest{Signal: set.Signal, Period: set.Period, Unset: true}) {
+		t.Errorf("asked %+v", s.seen)
 	}
 	s.seen = nil
 	flowctl(t, s, "kill", "f@2026-11-19").want(t, exitOK, "", "nothing found")

@@ -132,6 +132,12 @@ var views = map[string]func(v *view){
 	},
 	"revisions": func(v *view) { revisionsView(v, sampleRevisions()) },
 	"revision":  func(v *view) { revisionView(v, sampleRevisions()[0]) },
+	"signals": func(v *view) {
+		signalsTable(v, []engine.SignalView{
+			{Name: "crm.export", Schedule: "day UTC", Set: []engine.SetPeriodView{{Period: "2026-11-19", At: noon, By: "admin"}, {Period: "2026-11-18", At: started, By: "crm"}}},
+			{Name: "erp", Schedule: "hour UTC"},
+		})
+	},
 	"operations": func(v *view) {
 		operationsTable(v, []engine.OperationView{{At: noon, By: "admin", Verb: "rerun", Target: "f@2026-11-19", Detail: "failed tasks"}})
 	},

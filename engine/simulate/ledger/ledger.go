@@ -22,6 +22,7 @@ type Ledger struct {
 	Events    map[string]engine.Event // by key
 	Presences map[string]engine.Presence
 	Paces     map[string]engine.Pace // by flow/task
+	Signals   map[engine.LedgerKey]engine.SignalRow
 
 	lastRun  engine.RunID                     // also of those that are no more
 	periods  map[engine.RunKey][]engine.RunID // versions of a period, lowest first
@@ -38,6 +39,7 @@ func New() *Ledger {
 		Attempts: map[engine.AttemptID]engine.Attempt{}, Flows: map[string]engine.FlowState{},
 		Backfills: map[engine.BackfillID]engine.BackfillRow{}, Waits: map[engine.RunID][]engine.Wait{},
 		Pauses: map[engine.PauseKey]engine.Pause{}, Events: map[string]engine.Event{}, Presences: map[string]engine.Presence{}, Paces: map[string]engine.Pace{},
+		Signals: map[engine.LedgerKey]engine.SignalRow{},
 		periods: map[engine.RunKey][]engine.RunID{}, outcomes: map[task]map[period.Instant][]engine.Outcome{},
 	}
 }
@@ -47,7 +49,7 @@ func (l *Ledger) Clone() *Ledger {
 	c := &Ledger{
 		Active: l.Active, Runs: maps.Clone(l.Runs), TaskRuns: maps.Clone(l.TaskRuns), Attempts: maps.Clone(l.Attempts),
 		Flows: maps.Clone(l.Flows), Backfills: maps.Clone(l.Backfills), Waits: map[engine.RunID][]engine.Wait{},
-		Pauses: maps.Clone(l.Pauses), Events: maps.Clone(l.Events), Presences: maps.Clone(l.Presences), Paces: maps.Clone(l.Paces), lastRun: l.lastRun,
+		Pauses: maps.Clone(l.Pauses), Events: maps.Clone(l.Events), Presences: maps.Clone(l.Presences), Paces: maps.Clone(l.Paces), Signals: maps.Clone(l.Signals), lastRun: l.lastRun,
 		periods: map[engine.RunKey][]engine.RunID{}, outcomes: map[task]map[period.Instant][]engine.Outcome{},
 	}
 	for k, v := range l.Waits {
@@ -114,6 +116,12 @@ func (l *Ledger) Apply(c *engine.Changes) {
 	}
 	for _, p := range c.Paces {
 		l.Paces[p.Flow+"/"+p.Task] = p
+	}
+	for _, x := range c.Signals {
+		k := engine.LedgerKey{Signal: x.Signal, Start: x.Start}
+		if l.Signals[k] = x; x.Unset {
+			delete(l.Signals, k)
+		}
 	}
 }
 
@@ -194,6 +202,12 @@ func (l *Ledger) Highest(flow string, start period.Instant) (version int, standi
 func (l *Ledger) Outcomes(keys []engine.LedgerKey) []engine.LedgerAnswer {
 	answers := make([]engine.LedgerAnswer, len(keys))
 	for i, k := range keys {
+		if k.Signal != "" {
+			if _, set := l.Signals[k]; set {
+				answers[i] = engine.LedgerAnswer{Found: true, Outcome: engine.Outcome{Start: k.Start, State: engine.Succeeded}}
+			}
+			continue
+		}
 		if k.Latest {
 			answers[i] = l.latest(k)
 			continue

@@ -20,7 +20,7 @@ func (s *Store) Commit(ctx context.Context, term int64, c *engine.Changes) error
 func (w *writer) apply(c *engine.Changes) error {
 	for _, step := range []func(*engine.Changes) error{
 		w.putBackfills, w.putRuns, w.deleteRuns, w.deleteTaskRuns, w.putTaskRuns, w.putAttempts, w.deleteWaits, w.putWaits, w.putOutcomes, w.putFlows,
-		w.addOperations, w.deletePauses, w.putPauses, w.addEvents, w.putPresences, w.putPaces,
+		w.addOperations, w.deletePauses, w.putPauses, w.addEvents, w.putPresences, w.putPaces, w.putSignals,
 	} {
 		if err := step(c); err != nil {
 			return err
@@ -234,6 +234,25 @@ func (w *writer) putPaces(c *engine.Changes) error {
 		p := &c.Paces[i]
 		if _, err := w.exec(putPace, p.Flow, p.Task, p.Count, p.Mean, p.Deviation); err != nil {
 			return fmt.Errorf("pace of %s/%s: %w", p.Flow, p.Task, err)
+		}
+	}
+	return nil
+}
+
+const putSignal = `INSERT INTO signals (signal, period_start, period_end, label, at, by_whom) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+ON CONFLICT (signal, period_start) DO UPDATE SET period_end = ?3, label = ?4, at = ?5, by_whom = ?6`
+
+func (w *writer) putSignals(c *engine.Changes) error {
+	for i := range c.Signals {
+		s := &c.Signals[i]
+		var err error
+		if s.Unset {
+			_, err = w.exec(`DELETE FROM signals WHERE signal = ?1 AND period_start = ?2`, s.Signal, int64(s.Start))
+		} else {
+			_, err = w.exec(putSignal, s.Signal, int64(s.Start), int64(s.End), s.Label, int64(s.At), s.By)
+		}
+		if err != nil {
+			return fmt.Errorf("signal %s for %s: %w", s.Signal, s.Label, err)
 		}
 	}
 	return nil

@@ -116,6 +116,8 @@ FROM runs r WHERE r.flow = ?1 AND r.period_start = ?3 AND NOT r.extra ORDER BY r
 	// A task run that stands for another run's has that one's outputs, unless it has its own.
 	outputsOf = `SELECT coalesce(t.outputs, f.outputs) FROM task_runs t LEFT JOIN task_runs f ON f.run = t.from_run AND f.task = t.task
 WHERE t.run = ?1 AND t.task = ?2`
+
+	isSet = `SELECT 1 FROM signals WHERE signal = ?1 AND period_start = ?2`
 )
 
 // Outcomes answers ledger look-ups, all from the same state.
@@ -124,7 +126,7 @@ func (s *Store) Outcomes(ctx context.Context, keys []engine.LedgerKey) ([]engine
 	err := s.read(ctx, func(c *conn) error {
 		for i, k := range keys {
 			if err := c.lookUp(ctx, k, &answers[i]); err != nil {
-				return fmt.Errorf("look up %s/%s: %w", k.Flow, k.Task, err)
+				return fmt.Errorf("look up %s%s/%s: %w", k.Signal, k.Flow, k.Task, err)
 			}
 		}
 		return nil
@@ -136,6 +138,12 @@ func (s *Store) Outcomes(ctx context.Context, keys []engine.LedgerKey) ([]engine
 }
 
 func (c *conn) lookUp(ctx context.Context, k engine.LedgerKey, a *engine.LedgerAnswer) error {
+	if k.Signal != "" {
+		return c.query(ctx, isSet, func(*row) error {
+			a.Found, a.Outcome = true, engine.Outcome{Start: k.Start, State: engine.Succeeded}
+			return nil
+		}, k.Signal, int64(k.Start))
+	}
 	text := outcomeOf
 	if k.Latest {
 		text = latestSuccess

@@ -278,3 +278,15 @@ func (s *Store) Events(ctx context.Context, q engine.EventQuery) ([]engine.Event
 	}
 	return page(ctx, s, &l, scanEvent, eventColumns, from, "id DESC", q.Limit, func(e engine.Event) string { return formatCursor(e.ID) })
 }
+
+const setPeriods = `SELECT period_start, period_end, label, at, by_whom FROM signals WHERE signal = ?1 ORDER BY period_start DESC LIMIT ?2`
+
+// Signals returns the periods of a signal that are set, newest period first.
+func (s *Store) Signals(ctx context.Context, signal string, limit int) ([]engine.SignalRow, error) {
+	scan := func(r *row) (engine.SignalRow, error) {
+		return engine.SignalRow{
+			Signal: signal, Start: period.Instant(r.int()), End: period.Instant(r.int()), Label: r.text(), At: period.Instant(r.int()), By: r.text(),
+		}, nil
+	}
+	return all(ctx, s, scan, setPeriods, signal, pageSize(limit))
+}

@@ -22,7 +22,7 @@ func TestNoStatementScansHistory(t *testing.T) {
 	})
 	for _, text := range []string{
 		activeRuns, activeTaskRuns, liveAttempts, aheadRuns, someRuns, someTaskRuns, someAttempts, outcomeOf, lacks, latestSuccess, outputsOf, putRun,
-		putTaskRun, putAttempt, putOutcome, putPace, `DELETE FROM waits WHERE run = ?1`,
+		putTaskRun, putAttempt, putOutcome, putPace, putSignal, isSet, setPeriods, `DELETE FROM waits WHERE run = ?1`,
 		`SELECT ` + runColumns + ` FROM runs r WHERE r.flow = ?1 ORDER BY r.period_start DESC, r.version DESC LIMIT 10`,
 		`SELECT ` + runColumns + ` FROM runs r INDEXED BY runs_backfill WHERE r.backfill = ?1 AND r.id < ?2 ORDER BY r.id DESC LIMIT 10`,
 		`SELECT ` + attemptColumns + ` FROM attempts a WHERE a.run = ?1 ORDER BY +a.id DESC LIMIT 10`,

@@ -53,6 +53,7 @@ func (w *world) everything() engine.Changes {
 		}},
 		Presences: []engine.Presence{{Agent: "host", Lost: at(32)}},
 		Paces:     []engine.Pace{{Flow: "f", Task: "load", Count: 3, Mean: 1 << 40, Deviation: 5}},
+		Signals:   []engine.SignalRow{signal(0, "alice")},
 	}
 }
 
@@ -69,6 +70,9 @@ func testRoundTrip(w *world) {
 	answers, err := w.Outcomes(w.ctx, []engine.LedgerKey{{Flow: "f", Task: "load", Start: at(0)}})
 	w.must(err)
 	w.equal("outcomes", answers, []engine.LedgerAnswer{{Found: true, Outcome: c.Outcomes[0]}})
+	set, err := w.Signals(w.ctx, "crm", 10)
+	w.must(err)
+	w.equal("signals", set, c.Signals)
 	waiting, err := w.Waiting(w.ctx, []engine.LedgerKey{{Flow: "u", Task: "t", Start: at(-24)}})
 	w.must(err)
 	w.equal("waiting", waiting, []engine.RunID{7})

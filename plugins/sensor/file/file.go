@@ -40,28 +40,37 @@ func (Sensor) Check(ctx context.Context, base string, paths []string) ([]sdk.Pat
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		exists, err := check(base, path)
-		states[i].Exists = exists
-		if err != nil {
+		info, err := check(base, path)
+		switch {
+		case err != nil:
 			states[i].Error = err.Error()
+		case info != nil:
+			states[i].Exists, states[i].Version = true, version(info)
 		}
 	}
 	return states, nil
 }
 
-func check(base, path string) (bool, error) {
+// check returns what answers for the path, nil when nothing does.
+func check(base, path string) (fs.FileInfo, error) {
 	name, err := resolve(base, path)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
-	_, err = os.Stat(name)
-	switch {
-	case err == nil:
-		return true, nil
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR): // a file where the path has a folder
-		return false, nil
+	info, err := os.Stat(name)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) { // a file where the path has a folder
+		return nil, nil
 	}
-	return false, err
+	return info, err
+}
+
+// version tells the states of a file apart: it is written anew, or another one takes its place.
+func version(info fs.FileInfo) string {
+	inode := uint64(0)
+	if s, ok := info.Sys().(*syscall.Stat_t); ok {
+		inode = s.Ino
+	}
+	return fmt.Sprintf("%d-%d-%d", info.ModTime().UnixNano(), info.Size(), inode)
 }
 
 // resolve returns the file whose existence answers for the path.

@@ -55,6 +55,9 @@ func TestCheck(t *testing.T) {
 	}
 	for i, s := range states {
 		c := cases[i]
+		if s.Exists != (s.Version != "") {
+			t.Errorf("%q has version %q", c.path, s.Version)
+		}
 		if s.Exists != c.exists || (s.Error == "") != (c.err == "") || !strings.Contains(s.Error, c.err) {
 			t.Errorf("%q: got %+v, want %v, error %q", c.path, s, c.exists, c.err)
 		}
