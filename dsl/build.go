@@ -300,6 +300,7 @@ func (d *taskDraft) fill(t *flow.Task, c *commonDraft) {
 	}
 	if c.retry.delay.set() {
 		t.Retry.Delay = c.retry.delay.value
+		t.Retry.MaxDelay = max(t.Retry.MaxDelay, t.Retry.Delay) // a longer one is meant
 	}
 	if c.retry.backoff.set() {
 		t.Retry.Backoff = c.retry.backoff.value

@@ -151,8 +151,12 @@ params: {n: 0123, v: 1.10}
 tasks:
   a: {run: "x ${{ quote(params.n) }} ${{ quote(params.v) }}"}
   b: {run: x, timeout: 1h30m, retry: {max_delay: 2d}}
+  c: {run: x, retry: {delay: 6h}}
 `)
 	f := p.Flow("f")
+	if c := f.Task("c"); c.Retry.Delay != 6*time.Hour || c.Retry.MaxDelay != 6*time.Hour {
+		t.Errorf("a delay longer than the default of max_delay: %+v", c.Retry)
+	}
 	if f.Priority != 5 || !f.Enabled || f.ExpireAfter != 7*24*time.Hour || f.Group != "sub" || f.Folder != "sub" || f.Spec.Timezone != "Asia/Shanghai" {
 		t.Errorf("flow %+v", f)
 	}

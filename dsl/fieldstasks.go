@@ -89,7 +89,7 @@ func taskMappings() []mapping {
 			{"limit", intTakes(0, 1000), "how many attempts follow the first", "0"},
 			{"delay", durationTakes(), "before the next attempt", "`1m`"},
 			{"backoff", numberTakes(1), "each delay is the former one times this", "1"},
-			{"max_delay", durationTakes(), "no delay is longer", "`1h`"},
+			{"max_delay", durationTakes(), "no delay is longer", "`1h`, or the delay when that is longer"},
 		})},
 		{shape: &needShape, id: "need", about: "A dependency. A task, or with `flow` alone every task of a flow.", fields: []fieldAbout{
 			{"task", textTakes("a task's name, or flow/task"), "the task", ""},

@@ -8,7 +8,7 @@ import (
 	"flowctl/dsl/period"
 )
 
-// defaultMaxDelay is retry.max_delay when nothing says it.
+// defaultMaxDelay is retry.max_delay when nothing says it, and the delay is not longer.
 const defaultMaxDelay = time.Hour
 
 // retryTimers reports delays between retries that are never waited for as written.
@@ -23,17 +23,13 @@ func (l *linter) retryTimers() {
 }
 
 func (l *linter) cutDelays(r *retryDraft) {
-	longest := defaultMaxDelay
-	if r.maxDelay.set() {
-		longest = r.maxDelay.value
-	}
+	longest := r.maxDelay.value
 	switch {
+	case !r.maxDelay.set():
 	case r.delay.value > longest:
 		d := l.warn(r.delay.at, diag.Timers, "make max_delay at least as long", "the delay is cut to max_delay, which is "+written(longest))
-		if r.maxDelay.set() {
-			d.Related = relatedAt(r.maxDelay.at, "max_delay is given here")
-		}
-	case r.backoff.value > 1 && r.maxDelay.set() && r.delay.value == longest:
+		d.Related = relatedAt(r.maxDelay.at, "max_delay is given here")
+	case r.backoff.value > 1 && r.delay.value == longest:
 		l.warn(r.backoff.at, diag.Timers, "make max_delay longer than delay, or remove backoff", "backoff has no effect: the first delay is max_delay already")
 	}
 }
