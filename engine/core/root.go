@@ -88,7 +88,7 @@ func (w *walk) rootsOf(t *taskRun) []engine.Root {
 type upstream struct {
 	task  *taskRun
 	point *point
-	need  *flow.Need
+	need  *flow.Need // that the point is of
 }
 
 // upstreams returns what holds a task run that waits for needs: the failed ones once it is upstream_failed, else those not done.
@@ -101,7 +101,7 @@ func (m *Machine) upstreams(t *taskRun) []upstream {
 	for i := range t.def.Needs {
 		if n := &t.def.Needs[i]; n.Local >= 0 && t.run.tasks[n.Local].member {
 			if up := &t.run.tasks[n.Local]; classOf(up.row.State) == holds {
-				ups = append(ups, upstream{task: up, need: n})
+				ups = append(ups, upstream{task: up})
 			}
 		}
 	}
@@ -164,23 +164,21 @@ func (w *walk) start(t *taskRun) period.Instant {
 	}
 	w.left--
 	w.starts[t] = 0
-	if w.m.paused(t) == nil {
-		switch t.row.State {
-		case engine.Retrying:
-			w.starts[t] = max(w.now, t.row.NextAt)
-		case engine.Waiting:
-			if !w.m.barred(t) {
-				w.starts[t] = w.afterNeeds(t)
-			}
-		}
+	switch {
+	case w.m.barred(t):
+	case t.row.State == engine.Retrying:
+		w.starts[t] = max(w.now, t.row.NextAt)
+	case t.row.State == engine.Waiting:
+		w.starts[t] = w.afterNeeds(t)
 	}
 	return w.starts[t]
 }
 
-// barred tells whether something of which nobody knows how long it takes holds a waiting task run, beside its needs.
+// barred tells whether something holds a task run, beside its needs, of which nobody knows how long it lasts.
 func (m *Machine) barred(t *taskRun) bool {
 	r := t.run
-	return !r.admitted || t.behind || r.bf != nil && r.bf.row.State == engine.BackfillPaused || len(m.missingInputs(t)) > 0
+	return !r.admitted || t.behind || m.paused(t) != nil || r.bf != nil && r.bf.row.State == engine.BackfillPaused ||
+		len(m.missingInputs(t)) > 0
 }
 
 // afterNeeds returns when the needs of a waiting task run could be met at the earliest, or when it may start if that is later.

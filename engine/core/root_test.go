@@ -117,7 +117,6 @@ func TestRootsOfAWaitForALimit(t *testing.T) {
 	w.join("one", 1)
 	w.day("2026-11-11", "up", "mid")
 	w.wantRoots("mid/c@2026-11-11", "up/a@2026-11-11 agents_busy : ")
-	w.wantStart("mid/c@2026-11-11", -1)
 }
 
 // TestRootsAreBounded: in number and in how far they are looked for.
@@ -215,5 +214,42 @@ func TestTheEarliestStartFollowsTheTriggerRule(t *testing.T) {
 		w.drain()
 		w.sleep(time.Minute)
 		w.wantStart("f/x@"+start(), want)
+	}
+}
+
+// TestNoEarliestStartIsToldOfWhatIsHeld, although all durations are known.
+func TestNoEarliestStartIsToldOfWhatIsHeld(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		head, task string // of the flow, and of its first task
+		hold       func(*world)
+	}{
+		"nothing":        {},
+		"a limit":        {head: "concurrency: {runs: 1}\n"},
+		"a task limit":   {task: ", concurrency: 1"},
+		"a pause":        {hold: func(w *world) { w.hold("f", "a", "") }},
+		"no agent":       {hold: func(w *world) { w.do(AgentLost{Agent: "one"}) }},
+		"a lacking path": {task: ", inputs: [/in]", hold: func(w *world) { delete(w.paths, "/in") }},
+	} {
+		w := newWorld(t, "2026-11-19T12:00:00Z")
+		w.join("one", 4)
+		w.paths["/in"] = true
+		w.activate("flow: f\nteam: data\nschedule: {every: day, start: 2026-11-01}\n" + c.head +
+			"tasks:\n  a: {run: 'true'" + c.task + "}\n  b: {run: 'true', needs: [a]}\n")
+		w.day("2026-11-09", "f")
+		w.begin()
+		w.sleep(time.Minute)
+		w.drain()
+		w.day("2026-11-10", "f")
+		if c.hold != nil {
+			c.hold(w)
+		}
+		w.day("2026-11-11", "f")
+		want := time.Duration(-1)
+		if name == "nothing" {
+			want = time.Minute
+		}
+		t.Log(name)
+		w.wantStart("f/b@2026-11-11", want)
 	}
 }
