@@ -210,6 +210,11 @@ type ExplainedTask struct {
 	TaskRunView
 	Agent    string    `json:"agent,omitempty"` // that executes its newest attempt; empty = none does
 	Blockers []Blocker `json:"blockers" nullable:"false"`
+	// Roots are what really holds it, at the ends of its chains of needs; only those of a task run that waits for others, and at
+	// most MostRoots.
+	Roots []Root `json:"roots,omitempty"`
+	// EarliestStartAt is when it could start at the earliest, judged by how long the tasks before it usually take; empty = not known.
+	EarliestStartAt *time.Time `json:"earliest_start_at,omitempty"`
 }
 
 // BlockerKind says what kind of thing holds a task run back.

@@ -20,6 +20,7 @@ func (s *Service) Explain(ctx context.Context, target string) (*engine.Explanati
 	if err != nil {
 		return nil, err
 	}
+	up := tracer{service: s, loop: l, above: map[string][]engine.Root{}}
 	e := &engine.Explanation{Target: target, Tasks: []engine.ExplainedTask{}}
 	for i := range runs {
 		d, err := s.detail(ctx, &runs[i])
@@ -27,18 +28,30 @@ func (s *Service) Explain(ctx context.Context, target string) (*engine.Explanati
 			return nil, err
 		}
 		var blockers map[string][]engine.Blocker
-		if err := l.Query(ctx, func(m *core.Machine) { blockers = m.Blockers(runs[i].ID) }); err != nil {
+		var roots map[string][]engine.Root
+		var starts map[string]period.Instant
+		if err := l.Query(ctx, func(m *core.Machine) {
+			id := runs[i].ID
+			blockers, roots, starts = m.Blockers(id), m.Roots(id), m.EarliestStarts(id, period.At(s.Now()))
+		}); err != nil {
 			return nil, err
 		}
 		for _, v := range d.Tasks {
 			if t.Task != "" && v.Task != t.Task {
 				continue
 			}
-			x := engine.ExplainedTask{TaskRunView: v, Blockers: append([]engine.Blocker{}, blockers[v.Task]...)}
+			x := engine.ExplainedTask{
+				TaskRunView: v, Blockers: append([]engine.Blocker{}, blockers[v.Task]...), EarliestStartAt: instant(starts[v.Task]),
+			}
+			held := roots[v.Task]
 			if blockers == nil && v.State == engine.UpstreamFailed {
 				if x.Blockers, err = s.settledBlockers(ctx, l, &runs[i], d.Tasks, v); err != nil {
 					return nil, err
 				}
+				held = rootsOf(v.Name, x.Blockers)
+			}
+			if x.Roots, err = up.trace(ctx, held); err != nil {
+				return nil, err
 			}
 			if v.State.Live() {
 				if a, err := s.Store.Attempt(ctx, v.Attempt); err == nil {

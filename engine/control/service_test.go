@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -212,6 +213,97 @@ func TestExplainNamesWhatIsMissing(t *testing.T) {
 	_, err = f.service.Explain(t.Context(), "shop/z@2026-11-10")
 	f.wantError(err, engine.NotFound, "no task z")
 }
+
+// TestExplainFollowsFailuresToTheirRoot: through runs that have settled, and not to what ran well.
+func TestExplainFollowsFailuresToTheirRoot(t *testing.T) {
+	t.Parallel()
+	f := startFixture(t)
+	f.write("chain.yaml", chain)
+	f.sync("active")
+	for _, target := range []string{"one@2026-11-10", "two@2026-11-10", "three@2026-11-10"} {
+		_, err := f.service.StartRun(t.Context(), engine.StartRun{Target: target})
+		f.must(err)
+	}
+	f.finish("one/x@2026-11-10", engine.Succeeded)
+	explain := func(target string) engine.ExplainedTask {
+		t.Helper()
+		e, err := f.service.Explain(t.Context(), target)
+		f.must(err)
+		return e.Tasks[0]
+	}
+	// The fixture's clock stands still, and x took no time that is known before its run has settled.
+	if x := explain("three/w@2026-11-10"); len(x.Roots) != 1 || x.Roots[0].TaskRun != "one/y@2026-11-10" || x.EarliestStartAt != nil {
+		t.Fatalf("waits: %+v", x)
+	}
+	f.finish("one/y@2026-11-10", engine.Failed)
+	_, err := f.service.StartRun(t.Context(), engine.StartRun{Target: "four@2026-11-10"})
+	f.must(err)
+	want := engine.EndOfChain("one/y@2026-11-10", engine.Failed)
+	for _, target := range []string{"three/w@2026-11-10", "four/v@2026-11-10"} { // settled, and with another task that runs
+		if x := explain(target); x.State != engine.UpstreamFailed || !reflect.DeepEqual(x.Roots, []engine.Root{want}) {
+			t.Errorf("%s: %+v", target, x)
+		}
+	}
+	if x := explain("one/y@2026-11-10"); x.Roots != nil {
+		t.Errorf("what failed itself: %+v", x)
+	}
+	f.run("one@2026-11-11")
+	v, err := f.service.StartRun(t.Context(), engine.StartRun{Target: "one@2026-11-12"})
+	f.must(err)
+	if x := explain("one/y@2026-11-12"); x.EarliestStartAt == nil || x.EarliestStartAt.Before(v.CreatedAt) {
+		t.Errorf("waits for what is known: %+v", x)
+	}
+}
+
+// TestExplainLooksUpSoManySettledRuns: it says where to go on.
+func TestExplainLooksUpSoManySettledRuns(t *testing.T) {
+	t.Parallel()
+	f := startFixture(t)
+	f.write("past.yaml", "flow: past\nteam: data\nschedule: {every: day, start: 2026-01-01}\ntasks:\n  x: {needs: [{task: x, periods: previous}], run: 'true'}\n")
+	f.sync("active")
+	f.backfill(engine.BackfillRequest{Flows: []string{"past"}, From: "2026-01-01", To: "2026-08-31", MaxActive: 300})
+	f.finish("past/x@2026-01-01", engine.Failed)
+	failed := engine.EndOfChain("past/x@2026-01-01", engine.Failed)
+	day := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	for after, want := range map[int]engine.Root{
+		tracedMost + 1: failed,
+		tracedMost + 2: engine.EndOfChain("past/x@2026-01-02", engine.UpstreamFailed),
+	} {
+		e, err := f.service.Explain(t.Context(), "past/x@"+day.AddDate(0, 0, after).Format(time.DateOnly))
+		f.must(err)
+		if rs := e.Tasks[0].Roots; !reflect.DeepEqual(rs, []engine.Root{want}) {
+			t.Errorf("%d days after: %+v", after, rs)
+		}
+	}
+}
+
+// chain is four flows after each other; the last has a task that needs nothing.
+const chain = `flow: one
+team: data
+schedule: {every: day, start: 2026-11-01}
+tasks:
+  x: {run: 'true'}
+  y: {needs: [x], run: 'true'}
+---
+flow: two
+team: data
+schedule: {every: day, start: 2026-11-01}
+tasks:
+  z: {needs: [one/x, one/y], run: 'true'}
+---
+flow: three
+team: data
+schedule: {every: day, start: 2026-11-01}
+tasks:
+  w: {needs: [two/z], run: 'true'}
+---
+flow: four
+team: data
+schedule: {every: day, start: 2026-11-01}
+tasks:
+  v: {needs: [three/w], run: 'true'}
+  u: {run: 'true'}
+`
 
 func TestRerunAtACommit(t *testing.T) {
 	t.Parallel()

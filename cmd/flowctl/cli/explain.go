@@ -14,7 +14,7 @@ func newExplain(g *globals) *cobra.Command {
 	return &cobra.Command{
 		Use:   "explain TARGET",
 		Short: "Say why runs and tasks stand where they stand",
-		Long:  "Says of each task run of the target what holds it back, where it runs or how it ended, and the command that would help where there is one.",
+		Long:  "Says of each task run of the target what holds it back, where it runs or how it ended, and the command that would help where there is one. Of one that waits for others it names the task runs at the root of that, and says when it may start at the earliest where that is known.",
 		Example: `  flowctl explain warehouse.orders@2026-11-19
   flowctl explain warehouse.orders/load@2026-11-19`,
 		Args: argsAs(cobra.ExactArgs(1)),
@@ -47,7 +47,14 @@ func explanationView(v *view, e engine.Explanation) {
 				v.line("  - and %d more; -o json has them all", len(t.Blockers)-i)
 				break
 			}
-			blockerView(v, b)
+			reason(v, "-", b)
+		}
+		for _, r := range t.Roots {
+			r.Message = r.TaskRun + ": " + r.Message
+			reason(v, "root:", r.Blocker)
+		}
+		if t.EarliestStartAt != nil {
+			v.line("  may start at %s at the earliest", v.instant(t.EarliestStartAt))
 		}
 	}
 }
@@ -93,7 +100,8 @@ func remedy(t engine.ExplainedTask) string {
 	return ""
 }
 
-func blockerView(v *view, b engine.Blocker) {
+// reason is a blocker behind a mark.
+func reason(v *view, mark string, b engine.Blocker) {
 	text := b.Message
 	if text == "" {
 		text = string(b.Kind) + " " + b.Ref
@@ -101,7 +109,7 @@ func blockerView(v *view, b engine.Blocker) {
 	if b.Until != nil {
 		text += ", until " + v.instant(b.Until)
 	}
-	v.line("  - %s", text)
+	v.line("  %s %s", mark, text)
 	if len(b.Holders) > 0 {
 		v.line("    held by %s", strings.Join(b.Holders, ", "))
 	}
