@@ -20,5 +20,5 @@
 // # The rest
 //
 // [Service] implements engine.Service over a loop and a store. [Follower] turns commits of the flows repository into
-// revisions.
+// revisions. [Monitor] looks whether each period that should have a run has one.
 package control

@@ -33,6 +33,9 @@
 //
 // # Promises
 //
+// Generation cannot fail by itself: it computes. A commit or a look-up that fails ends the machine, and the one rebuilt from the rows
+// generates the period again.
+//
 // The invariants of docs/concepts.md: one run per flow, period and version; at most one live attempt per task and
 // period; no attempt before its blockers cleared; a final attempt never changes; the same events give the same
 // changes.

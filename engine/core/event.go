@@ -163,6 +163,9 @@ type Resume struct {
 // DeclareDead is the operator's word that an agent is gone for good. It replies with the attempts that ended by it.
 type DeclareDead struct{ By, Agent string }
 
+// Missing says that a period should have a run and has none in the store.
+type Missing struct{ Expectation }
+
 // Noted puts an operator's action on record that the machine has no part in.
 type Noted struct{ By, Verb, Target, Detail string }
 
@@ -208,6 +211,7 @@ func (Delete) event()           {}
 func (Pause) event()            {}
 func (Resume) event()           {}
 func (DeclareDead) event()      {}
+func (Missing) event()          {}
 func (Noted) event()            {}
 func (StartBackfill) event()    {}
 func (ControlBackfill) event()  {}

@@ -199,7 +199,7 @@ func (m *Machine) boot() {
 			continue
 		}
 		var last period.Period
-		missed := 0
+		cursor, missed := fs.row.Cursor, 0
 		for p := range fs.flow.Schedule.EndingIn(fs.row.Cursor, m.now) {
 			if fs.flow.Schedule.Due(p) > m.now {
 				break
@@ -212,6 +212,9 @@ func (m *Machine) boot() {
 		if missed > 0 {
 			if fs.flow.Missed == flow.MissedNone {
 				fs.row.Cursor = last.End
+			}
+			if fs.row.Cursor > cursor { // the periods up to there have no runs
+				fs.row.Era = fs.row.Cursor
 			}
 			m.touchFlow(fs)
 		}

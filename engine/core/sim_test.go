@@ -104,6 +104,9 @@ func (s *sim) drawFlow(i int, before []simFlow) simFlow {
 	if f.schedule != "" && s.chance("start", 50) {
 		f.schedule += ", start: 2026-11-16"
 	}
+	if f.schedule != "" && s.chance("missed", 40) {
+		f.schedule += s.pick("which", ", missed: latest", ", missed: none")
+	}
 	if s.chance("limit runs", 30) {
 		f.extra = append(f.extra, s.pick("runs", "concurrency: {runs: 1}", "concurrency: {runs: 2, order: newest}"))
 	}
@@ -234,6 +237,7 @@ func (s *sim) settle() {
 		}
 	}
 	s.noGap()
+	s.expected()
 	s.told()
 }
 
@@ -496,6 +500,20 @@ func (s *sim) noGap() {
 		}
 		if next, ok := f.Schedule.FirstEndingAfter(row.Cursor); ok && f.Schedule.Due(next) <= s.now {
 			s.Fatalf("%s: period %s is due and was not generated", f.Name, f.Schedule.Label(next))
+		}
+	}
+}
+
+// expected is noGap as the monitor sees it: over the store's answers, whatever the machine has generated.
+func (s *sim) expected() {
+	all := Expected(s.m.Eras(), s.now.Add(-3*24*time.Hour), s.now)
+	keys := make([]engine.RunKey, len(all))
+	for i := range all {
+		keys[i] = all[i].Key()
+	}
+	for _, e := range Unmet(all, s.rows.Existing(keys)) {
+		if !s.rows.deleted[e.Key()] {
+			s.Fatalf("%s: period %s is expected, and has no run", e.Flow.Name, e.Label())
 		}
 	}
 }

@@ -173,6 +173,12 @@ func (s *server) run(ctx context.Context) error {
 	start("agents", func(context.Context) error { return s.hub.Serve(s.agentLis, s.loop) })
 	start("api", func(ctx context.Context) error { return api.Serve(ctx, s.apiLis, s.handler) })
 	start("repository", func(ctx context.Context) error { s.follower.Run(ctx, s.loop); return nil })
+	start("monitor", func(ctx context.Context) error {
+		rounds := time.NewTicker(control.MonitorEvery)
+		defer rounds.Stop()
+		control.Monitor(ctx, s.loop, rounds.C)
+		return nil
+	})
 	if !s.noLocalAgent {
 		start("local agent", s.runLocalAgent)
 	}
