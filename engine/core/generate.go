@@ -1,9 +1,8 @@
 package core
 
 import (
-	"slices"
-
 	"maps"
+	"slices"
 
 	"flowctl/dsl/flow"
 	"flowctl/dsl/period"
