@@ -19,7 +19,7 @@ func TestRulesAreExplained(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	intro, rest, _ := strings.Cut(string(page), "\n## The rules\n")
+	intro, rest, _ := strings.Cut(string(page), "\n## Each rule\n")
 	for _, b := range fencedBlocks(intro, "yaml") {
 		checkExample(t, "", b)
 	}
