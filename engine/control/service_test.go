@@ -396,7 +396,7 @@ func TestWatchersHearUntilTheEnd(t *testing.T) {
 	f := siteFixture(t)
 	v, err := f.service.StartRun(t.Context(), engine.StartRun{Target: "shop@2026-11-10"})
 	f.must(err)
-	states, ended := make(chan engine.RunDetail), make(chan error, 1)
+	states, ended := make(chan engine.RunDetail, 100), make(chan error, 1) // nobody waits for what follows the last state
 	go func() {
 		ended <- f.service.WatchRun(t.Context(), v.ID, func(d engine.RunDetail) error { states <- d; return nil })
 	}()
