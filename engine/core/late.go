@@ -138,7 +138,10 @@ func (m *Machine) armLate(t *taskRun, at period.Instant) {
 
 // unmetDependencies says which needs and inputs keep a task run waiting. Limits, pauses and earliest starts are none.
 func (m *Machine) unmetDependencies(t *taskRun) []string {
-	bs := m.blockers(t)
+	bs := m.missingInputs(t)
+	if t.judge() != pass {
+		bs = append(m.localNeeds(t), m.outerNeeds(t)...)
+	}
 	messages := make([]string, 0, min(len(bs), namesTold))
 	for _, b := range bs[:min(len(bs), namesTold)] {
 		messages = append(messages, b.Message)

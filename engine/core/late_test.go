@@ -129,3 +129,15 @@ func TestAnInputThatNobodyLooksAtIsLateToo(t *testing.T) {
 	w.sleep(time.Second)
 	w.wantEvents("dependency_late/1/a")
 }
+
+// A pause that holds the task run as well is no dependency.
+func TestADependencyIsToldWithoutThePauseBesideIt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "2026-11-19T23:00:00Z")
+	w.activate(twoFlows)
+	w.do(Pause{By: "ann", Target: "down", Pauses: []engine.Pause{{PauseKey: engine.PauseKey{Flow: "down", Start: engine.AllPeriods}}}})
+	w.sleep(4*time.Hour + time.Minute)
+	if e := w.rows.Events["dependency_late/1/b"]; !strings.HasSuffix(e.Detail, ": up/a@2026-11-19 is ready") {
+		t.Fatalf("event %+v", e)
+	}
+}
