@@ -10,6 +10,9 @@ import (
 const (
 	earliest = Instant(-25567 * daySeconds * second) // 1900-01-01
 	latest   = Instant(84006 * daySeconds * second)  // 2200-01-01
+
+	// beyond is after the end of every period: a year covers the longest that begins before latest.
+	beyond = latest + 366*daySeconds*second
 )
 
 // Schedule is a compiled Spec: immutable and safe for concurrent use.
@@ -159,7 +162,7 @@ func (s *Schedule) after(t Instant) (Period, bool) {
 		return s.gap(fire), true
 	}
 	t = max(t, s.start)
-	if t >= latest {
+	if t >= beyond {
 		return Period{}, false
 	}
 	p := s.cut(t)
@@ -197,8 +200,7 @@ func (s *Schedule) before(t Instant) (Period, bool) {
 	if t <= s.start {
 		return Period{}, false
 	}
-	// Beyond the last period every t is the same; a year of slack covers the longest period.
-	p := s.cut(min(t, latest.Add(366*24*time.Hour)))
+	p := s.cut(min(t, beyond)) // every t there is the same
 	p = s.cut(min(p.Start, s.end) - 1)
 	if d := s.zone.day; s.calendar != nil && p.Start >= s.start && !s.calendar.has(d(p.Start)) {
 		last, ok := s.calendar.until(d(p.Start), d(s.start))
