@@ -57,10 +57,19 @@ func (a *Agent) ask(ctx context.Context, name string, all []string, states []sdk
 	return nil
 }
 
-// sensorOf names the sensor for a path: its URL scheme, or file.
+// sensorOf names the sensor for a path: that of its URL scheme, which has the scheme's name unless it serves several, or file.
 func sensorOf(path string) string {
-	if scheme, _, ok := strings.Cut(path, "://"); ok {
-		return scheme
+	scheme, _, ok := strings.Cut(path, "://")
+	if !ok {
+		return "file"
 	}
-	return "file"
+	switch scheme {
+	case "https":
+		return "http"
+	case "webhdfs", "swebhdfs":
+		return "hdfs"
+	case "s3a", "s3n":
+		return "s3"
+	}
+	return scheme
 }

@@ -170,7 +170,9 @@ const stopTime = 5 * time.Second
 func (p *Process) stop(ctx context.Context) error {
 	live, err := p.Stop(ctx, false)
 	p.detach()
-	if live > 0 || err != nil && !errors.Is(err, sdk.ErrGone) {
+	// A connection that was given up as the plugin ended reports that as if the caller had cancelled.
+	gone := errors.Is(err, sdk.ErrGone) || errors.Is(err, context.Canceled) && ctx.Err() == nil
+	if live > 0 || err != nil && !gone {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, stopTime)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"strings"
 	"time"
 )
 
@@ -144,6 +145,17 @@ type Sensor interface {
 	// Check answers for each path, in their order. Relative paths resolve against base. An error is for the whole batch; a
 	// path that could not be checked says so in its own state.
 	Check(ctx context.Context, base string, paths []string) ([]PathState, error)
+}
+
+// Marker is the file that says that a folder's data is complete.
+const Marker = "_SUCCESS"
+
+// Answering returns the path of what answers for a path: the marker in one that ends in /, else the path itself.
+func Answering(path string) string {
+	if strings.HasSuffix(path, "/") {
+		return path + Marker
+	}
+	return path
 }
 
 // PathState answers for one path.

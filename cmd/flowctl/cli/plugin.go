@@ -10,6 +10,9 @@ import (
 	"flowctl/plugins/sdk"
 	"flowctl/plugins/sdk/process"
 	"flowctl/plugins/sensor/file"
+	"flowctl/plugins/sensor/hdfs"
+	"flowctl/plugins/sensor/http"
+	"flowctl/plugins/sensor/s3"
 	"flowctl/runners/python"
 	"flowctl/runners/shell"
 	"flowctl/runners/ssh"
@@ -55,6 +58,12 @@ func servePlugin(kind, name string) error {
 		return exitWith(process.Serve(ssh.Runner{Near: []string{self, "plugin", sshSession}}))
 	case "sensor-file":
 		return exitWith(sdk.Serve(file.Sensor{}))
+	case "sensor-hdfs":
+		return exitWith(sdk.Serve(hdfs.New(os.Getenv)))
+	case "sensor-http":
+		return exitWith(sdk.Serve(http.New()))
+	case "sensor-s3":
+		return exitWith(sdk.Serve(s3.New(os.Getenv)))
 	}
 	return usage(fmt.Errorf("there is no built-in %s plugin %q", kind, name))
 }

@@ -18,9 +18,6 @@ import (
 // Sensor is the file sensor; its zero value is ready.
 type Sensor struct{}
 
-// Marker is the file that says that a folder's data is complete.
-const Marker = "_SUCCESS"
-
 // Describe implements sdk.Plugin.
 func (Sensor) Describe() sdk.Description {
 	return sdk.Description{
@@ -91,15 +88,12 @@ func resolve(base, path string) (string, error) {
 	if name == "" {
 		return "", fmt.Errorf("path %q names no file", path)
 	}
-	folder := strings.HasSuffix(name, "/")
+	name = sdk.Answering(name)
 	if !filepath.IsAbs(name) {
 		if !filepath.IsAbs(base) {
 			return "", fmt.Errorf("path %q is relative, and there is no folder to resolve it against", path)
 		}
 		name = filepath.Join(base, name)
-	}
-	if folder {
-		name = filepath.Join(name, Marker)
 	}
 	return name, nil
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"flowctl/plugins/sdk"
 	"flowctl/plugins/sdktest"
 )
 
@@ -13,7 +14,7 @@ func TestVersion(t *testing.T) {
 	t.Parallel()
 	testTime := time.Date(2026, 11, 19, 0, 0, 0, 0, time.UTC)
 	base := t.TempDir()
-	path := filepath.Join(base, "set", Marker)
+	path := filepath.Join(base, "set", sdk.Marker)
 	client := sdktest.Serve(t, Sensor{})
 	version := func() string {
 		t.Helper()
