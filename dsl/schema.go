@@ -210,6 +210,8 @@ func (s *schema) misfits(subject string, with map[string]any, e *jsonschema.Vali
 			return out
 		}
 		return one(where+" is out of range: "+bound(k), "")
+	case *schemakind.FalseSchema:
+		return one(where+" does not go with the other settings", "see the plugin's documentation")
 	case *schemakind.AnyOf, *schemakind.OneOf:
 		return one(where+" has none of the forms that it may have", "see the plugin's documentation")
 	}

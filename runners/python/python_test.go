@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -65,6 +66,21 @@ func TestImportsFromTheFlowsFolder(t *testing.T) {
 	})
 	if r.State != sdk.Succeeded || log != "1 2 ['a']\n" {
 		t.Errorf("%+v, log %q", r, log)
+	}
+}
+
+// TestEnvironment holds that no variable is there twice: C programs take the first, shells the last.
+func TestEnvironment(t *testing.T) {
+	t.Parallel()
+	spec := sdk.Spec{Dir: "/flow", Work: t.TempDir(), Text: "print()", Env: []string{"PYTHONPATH=/lib", "PATH=/bin", "A=b"}, With: []byte(`{"venv": "/opt/etl"}`)}
+	c, err := Runner{}.Command(spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(c.Env)
+	want := []string{"A=b", "PATH=/opt/etl/bin:/bin", "PYTHONPATH=/flow:/lib", "PYTHONUNBUFFERED=1", "VIRTUAL_ENV=/opt/etl"}
+	if !slices.Equal(c.Env, want) {
+		t.Errorf("got %q, want %q", c.Env, want)
 	}
 }
 

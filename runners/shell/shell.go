@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 
 	"flowctl/plugins/sdk"
 	"flowctl/plugins/sdk/process"
@@ -18,7 +19,8 @@ const schema = `{
   "type": "object",
   "additionalProperties": false,
   "properties": {
-    "shell": {"type": "string", "minLength": 1, "default": "/bin/sh", "description": "the shell: a name on PATH or an absolute path; it must know -c"}
+    "shell": {"type": "string", "minLength": 1, "default": "/bin/sh", "description": "the shell: a name on PATH or an absolute path; it must know -c"},
+    "strict": {"type": "boolean", "default": false, "description": "end at the first command that fails and at a variable that is not set (-e -u), and where the shell has it, fail with any part of a pipeline (pipefail)"}
   }
 }`
 
@@ -29,7 +31,8 @@ func (Runner) Describe() sdk.Description {
 
 // settings is the `with` of a task.
 type settings struct {
-	Shell string `json:"shell"`
+	Shell  string `json:"shell"`
+	Strict bool   `json:"strict"`
 }
 
 // Validate implements sdk.Plugin.
@@ -44,14 +47,28 @@ func (Runner) Command(spec sdk.Spec) (process.Command, error) {
 	if problems := sdk.DecodeWith(spec.With, &s); len(problems) > 0 {
 		return process.Command{}, fmt.Errorf("with%s: %s", problems[0].Path, problems[0].Message)
 	}
-	args := sdk.Argv(spec.Args)
+	var args []string
+	if s.Strict {
+		args = strict(s.Shell)
+	}
 	switch {
 	case spec.File == "":
-		return process.Command{Path: s.Shell, Args: append([]string{"-c", spec.Text, "sh"}, args...)}, nil
-	case Runnable(spec.File):
-		return process.Command{Path: spec.File, Args: args}, nil
+		args = append(args, "-c", spec.Text, "sh")
+	case Runnable(spec.File) && !s.Strict:
+		return process.Command{Path: spec.File, Args: sdk.Argv(spec.Args)}, nil
+	default:
+		args = append(args, spec.File)
 	}
-	return process.Command{Path: s.Shell, Args: append([]string{spec.File}, args...)}, nil
+	return process.Command{Path: s.Shell, Args: append(args, sdk.Argv(spec.Args)...)}, nil
+}
+
+// strict returns a shell's options for strict mode. POSIX has pipefail since 2024; not every /bin/sh has it.
+func strict(shell string) []string {
+	switch filepath.Base(shell) {
+	case "bash", "ksh", "zsh":
+		return []string{"-e", "-u", "-o", "pipefail"}
+	}
+	return []string{"-e", "-u"}
 }
 
 // Runnable tells whether the kernel can execute a file that names its interpreter.

@@ -42,7 +42,12 @@ func TestCommand(t *testing.T) {
 		"executable":           {sdk.Spec{File: program, Args: args}, program, []string{"a", "--n", "b"}},
 		"not executable":       {sdk.Spec{File: closed}, "/bin/sh", []string{closed}},
 		"no interpreter named": {sdk.Spec{File: plain, With: []byte(`{"shell":"/bin/zsh"}`)}, "/bin/zsh", []string{plain}},
-		"empty file":           {sdk.Spec{File: empty}, "/bin/sh", []string{empty}},
+		"strict":               {sdk.Spec{Text: "echo", With: []byte(`{"strict":true}`)}, "/bin/sh", []string{"-e", "-u", "-c", "echo", "sh"}},
+		"strict bash": {
+			sdk.Spec{Text: "echo", With: []byte(`{"shell":"/bin/bash","strict":true}`)}, "/bin/bash", []string{"-e", "-u", "-o", "pipefail", "-c", "echo", "sh"},
+		},
+		"strict file": {sdk.Spec{File: program, Args: args, With: []byte(`{"strict":true}`)}, "/bin/sh", []string{"-e", "-u", program, "a", "--n", "b"}},
+		"empty file":  {sdk.Spec{File: empty}, "/bin/sh", []string{empty}},
 	} {
 		got, err := Runner{}.Command(c.spec)
 		if err != nil || got.Path != c.path || !slices.Equal(got.Args, c.args) {
