@@ -14,7 +14,6 @@ import (
 // aheadTask are fields of tasks, and the same of defaults and templates.
 var aheadTask = []string{
 	"alerts",
-	"gate",
 	"lost_after",
 	"on_agent_lost",
 	"resources",

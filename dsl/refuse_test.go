@@ -40,7 +40,6 @@ func TestAheadOfTheEngine(t *testing.T) {
 	const task = "flow: f\nteam: data\ntasks:\n  t:\n    run: x\n    "
 	cases := map[string][]string{
 		"f.yaml": {
-			task + "gate: {url: http://h/}",
 			task + "run_as: etl", task + "resources: {cpu: 1}",
 			task + "on_agent_lost: wait", task + "alerts: {default: true}",
 			task + "runner: hive\n    with: {host: h}", task + `env: {A: "${{ secret('s') }}"}`,

@@ -70,6 +70,11 @@ type Service interface {
 	Signals(ctx context.Context, name string, p Page) (*List[SignalView], error)
 	// SetSignal announces periods of a third party's data, or takes that back. What is so already stays as it is.
 	SetSignal(ctx context.Context, r SignalRequest) (*SignalView, error)
+
+	// AnswerGate takes the answer of a quality gate, which shows the token that it was given with the question. A token answers once.
+	AnswerGate(ctx context.Context, token string, a GateAnswer) (*TaskRunView, error)
+	// AnswerGates answers in place of the quality gates that the target's task runs wait for, and returns these.
+	AnswerGates(ctx context.Context, r GateRequest) ([]TaskRunView, error)
 }
 
 // Page asks for a part of a list.
@@ -126,6 +131,7 @@ type TaskView struct {
 	Needs    []string `json:"needs" nullable:"false"` // flow/task, with " (previous)" and the like
 	RetryMax int      `json:"retry_limit"`
 	TimeoutS float64  `json:"timeout_s,omitempty"`
+	Gate     string   `json:"gate,omitempty"`   // the quality gate's URL as the flow has it, without user, password and query
 	Paused   bool     `json:"paused,omitempty"` // alone, or with its flow
 	// How long attempts take that succeed, learnt from Samples of them, and how far they are off that.
 	MeanS      float64 `json:"mean_s,omitempty"`
@@ -179,6 +185,9 @@ type TaskRunView struct {
 	// When it was marked as late: with its dependencies, and with its success.
 	DependencyLateAt *time.Time `json:"dependency_late_at,omitempty"`
 	OutputLateAt     *time.Time `json:"output_late_at,omitempty"`
+	// When its quality gate was asked, and when it released the task run.
+	GateAskedAt    *time.Time `json:"gate_asked_at,omitempty"`
+	GateReleasedAt *time.Time `json:"gate_released_at,omitempty"`
 }
 
 // AttemptView is one execution.
@@ -227,6 +236,7 @@ const (
 	BlockChecking   BlockerKind = "checking"        // the ledger is being asked
 	BlockSignal     BlockerKind = "signal"          // Ref is the signal with the periods that are not set; Hint sets them
 	BlockPath       BlockerKind = "path"            // Ref is the missing input
+	BlockGate       BlockerKind = "gate"            // Ref is the address of the quality gate, Until is when it is too late to answer
 	BlockStartAfter BlockerKind = "start_after"     // Until says when
 	BlockRetry      BlockerKind = "retry"           // Until says when
 	BlockFlowLimit  BlockerKind = "flow_limit"      // Holders are the runs that take the slots

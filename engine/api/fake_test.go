@@ -191,6 +191,15 @@ func (f *fake) Signals(ctx context.Context, name string, p engine.Page) (*engine
 	return answer[engine.List[engine.SignalView]](f.record(ctx, "Signals", name, p))
 }
 
+// AnswerGate is the call of a stranger: nobody says who asks.
+func (f *fake) AnswerGate(_ context.Context, token string, a engine.GateAnswer) (*engine.TaskRunView, error) {
+	return answer[engine.TaskRunView](f.record(context.Background(), "AnswerGate", token, a))
+}
+
+func (f *fake) AnswerGates(ctx context.Context, r engine.GateRequest) ([]engine.TaskRunView, error) {
+	return answers[engine.TaskRunView](f.record(ctx, "AnswerGates", r))
+}
+
 func (f *fake) SetSignal(ctx context.Context, r engine.SignalRequest) (*engine.SignalView, error) {
 	return answer[engine.SignalView](f.record(ctx, "SetSignal", r))
 }

@@ -71,6 +71,10 @@ type (
 		PageParams
 		Name string `query:"name" doc:"this signal only"`
 	}
+	gateToken struct {
+		Token string `path:"token" maxLength:"1000" doc:"the last part of callback_url"`
+		Body  engine.GateAnswer
+	}
 	backfillVerb struct {
 		ID   int64  `path:"id" minimum:"1"`
 		Verb string `path:"verb" enum:"pause,resume,cancel"`
@@ -93,6 +97,7 @@ func (s *server) routes(mux *http.ServeMux) *huma.OpenAPI {
 	s.runRoutes(api, svc)
 	s.backfillRoutes(api, svc)
 	s.signalRoutes(api, svc)
+	s.gateRoutes(api, svc)
 	s.streamRoutes(api, svc)
 	return api.OpenAPI()
 }
@@ -146,6 +151,26 @@ func (s *server) signalRoutes(api huma.API, svc engine.Service) {
 	post(s, api, "/signals", "set-signal", http.StatusOK, "Announce periods of a third party's data, or take that back; to repeat it changes nothing",
 		func(ctx context.Context, in *request[engine.SignalRequest]) (*engine.SignalView, error) {
 			return svc.SetSignal(ctx, in.Body)
+		})
+}
+
+// gatePath is where quality gates answer. The token in it is all that they have to show.
+const gatePath = "/api/v1/gates/"
+
+// maxAnswer bounds what a quality gate sends, in bytes.
+const maxAnswer = 64 << 10
+
+func (s *server) gateRoutes(api huma.API, svc engine.Service) {
+	op := operation(http.MethodPost, "/gates/{token}", "answer-gate", "Answer the question that a quality gate was asked; a token answers once, then 409", http.StatusOK)
+	op.Security = []map[string][]string{{}}
+	op.Errors = []int{http.StatusNotFound, http.StatusConflict, http.StatusServiceUnavailable}
+	op.MaxBodyBytes = maxAnswer
+	register(s, api, op, "body", func(ctx context.Context, in *gateToken) (*engine.TaskRunView, error) {
+		return svc.AnswerGate(ctx, in.Token, in.Body)
+	})
+	post(s, api, "/gates", "answer-gates", http.StatusOK, "Answer in place of the quality gates that the target's task runs wait for",
+		func(ctx context.Context, in *request[engine.GateRequest]) (*engine.List[engine.TaskRunView], error) {
+			return items(svc.AnswerGates(ctx, in.Body))
 		})
 }
 

@@ -26,6 +26,7 @@ type fixture struct {
 	store   *storetest.Faulty
 	service *Service
 	fleet   *fleet
+	gates   func([]engine.GateQuestion)
 	loop    *Loop
 	stop    context.CancelFunc
 	ended   chan error // of the loop
@@ -104,7 +105,7 @@ func (f *fixture) pass(d time.Duration) {
 
 func (f *fixture) options() Options {
 	return Options{
-		Store: f.store, Fleet: f.fleet, Revision: f.service.Follower.Revision, Now: f.clock, Log: slog.New(slog.DiscardHandler),
+		Store: f.store, Fleet: f.fleet, Revision: f.service.Follower.Revision, Gates: f.gates, Now: f.clock, Log: slog.New(slog.DiscardHandler),
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"flowctl/dsl/period"
 	"flowctl/engine"
 	"flowctl/engine/core"
+	"flowctl/engine/gate"
 	"flowctl/engine/logs"
 )
 
@@ -25,6 +26,7 @@ type Service struct {
 	Follower *Follower
 	Output   *logs.Logs
 	Tokens   Tokens
+	Gates    gate.Secret                  // of the tokens of quality gates
 	Caller   func(context.Context) string // who asks
 	Now      func() time.Time
 

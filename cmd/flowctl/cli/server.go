@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"flowctl/dsl"
+	"flowctl/engine"
 )
 
 // serverOptions are the flags of `flowctl server`.
@@ -22,6 +23,7 @@ type serverOptions struct {
 	poll               time.Duration
 	data, store        string
 	listen, agents     string
+	public             string
 	noLocalAgent       bool
 	slots              int
 	config             string
@@ -57,6 +59,9 @@ wins over the environment, and that over the file.`,
 			if o.store != "sqlite" {
 				return usagef("--store %q: this version has sqlite only", o.store)
 			}
+			if o.public != "" && engine.GateAddress(o.public) != o.public {
+				return usagef("--url %q: write the address at which gates reach this server, without user and query, such as https://flows.example.com", o.public)
+			}
 			rest()
 			level := slog.LevelInfo
 			if o.debug {
@@ -76,6 +81,7 @@ wins over the environment, and that over the file.`,
 	f.StringVar(&o.data, "data", ".flowctl", "folder for the state, logs and keys")
 	f.StringVar(&o.store, "store", "sqlite", "where the state lives: sqlite")
 	f.StringVar(&o.listen, "listen", "127.0.0.1:7400", "address of the API")
+	f.StringVar(&o.public, "url", "", "address of the API as others reach it, for the callbacks of gates (default http://LISTEN)")
 	f.StringVar(&o.agents, "agents", "127.0.0.1:7401", "address for agents (gRPC, mutual TLS)")
 	f.BoolVar(&o.noLocalAgent, "no-local-agent", false, "execute nothing on this host")
 	f.IntVar(&o.slots, "slots", slotsPerCore*runtime.NumCPU(), "how many tasks the local agent executes at once")
