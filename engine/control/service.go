@@ -24,6 +24,7 @@ type Service struct {
 	Store    engine.Store
 	Follower *Follower
 	Output   *logs.Logs
+	KeepLogs time.Duration // how long a log stays after its attempt ended; 0 = for ever
 	Tokens   Tokens
 	Caller   func(context.Context) string // who asks
 	Now      func() time.Time

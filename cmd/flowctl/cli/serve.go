@@ -61,7 +61,7 @@ func openServer(ctx context.Context, o serverOptions) (_ *server, err error) {
 	if s.token, err = adminToken(o.data); err != nil {
 		return nil, err
 	}
-	if s.output, err = logs.Open(filepath.Join(o.data, "logs")); err != nil {
+	if s.output, err = logs.Open(filepath.Join(o.data, "logs"), s.now); err != nil {
 		return nil, err
 	}
 	if s.apiLis, err = net.Listen("tcp", o.listen); err != nil {
@@ -95,7 +95,7 @@ func (s *server) openEngine(ctx context.Context) error {
 		return err
 	}
 	s.service = &control.Service{
-		Store: s.store, Follower: s.follower, Output: s.output, Tokens: s.hub, Caller: api.Caller, Now: s.now,
+		Store: s.store, Follower: s.follower, Output: s.output, KeepLogs: s.keepLogs(), Tokens: s.hub, Caller: api.Caller, Now: s.now,
 	}
 	s.loop, err = control.New(ctx, control.Options{
 		Store: s.store, Fleet: s.hub, Revision: s.follower.Revision, Ended: s.output.End, Now: s.now, Log: s.log,
@@ -179,6 +179,7 @@ func (s *server) run(ctx context.Context) error {
 		control.Monitor(ctx, s.loop, rounds.C)
 		return nil
 	})
+	start("logs", s.sweepLogs)
 	if !s.noLocalAgent {
 		start("local agent", s.runLocalAgent)
 	}
@@ -200,7 +201,7 @@ func (s *server) run(ctx context.Context) error {
 func (s *server) runLocalAgent(ctx context.Context) error {
 	o := agent.Options{
 		Name: localAgent, Dir: filepath.Join(s.data, "agent"), Server: s.agentLis.Addr().String(), Slots: s.slots,
-		Version: version, Log: s.log, Now: s.now,
+		MaxLog: s.maxLog.bytes, Version: version, Log: s.log, Now: s.now,
 	}
 	if !agent.Joined(o.Dir) {
 		t, err := s.hub.Token(ctx, time.Minute)
