@@ -42,11 +42,6 @@ var aheadRunners = []string{
 	"hive",
 }
 
-// aheadFunctions are functions of expressions.
-var aheadFunctions = []string{
-	"secret",
-}
-
 func isAhead(list []string, name string) bool { return len(list) > 0 && slices.Contains(list, name) }
 
 // The message and hint of what is ahead.

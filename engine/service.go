@@ -31,6 +31,8 @@ type Service interface {
 	Explain(ctx context.Context, target string) (*Explanation, error)
 	// Logs copies the log of an attempt to w, from offset; with follow it goes on until the attempt ends.
 	Logs(ctx context.Context, id AttemptID, offset int64, follow bool, w io.Writer) error
+	// LogTimes says when the log of an attempt arrived.
+	LogTimes(ctx context.Context, id AttemptID) (*LogTimes, error)
 
 	StartRun(ctx context.Context, r StartRun) (*RunView, error)
 	Rerun(ctx context.Context, r RerunRequest) ([]RunView, error)
@@ -206,6 +208,18 @@ type AttemptView struct {
 	FinishedAt *time.Time `json:"finished_at,omitempty"`
 	MaxRSS     int64      `json:"max_rss_bytes,omitempty"`
 	CPUS       float64    `json:"cpu_s,omitempty"`
+}
+
+// LogTimes says when the parts of a log arrived at the server, to the second.
+type LogTimes struct {
+	SizeBytes int64     `json:"size_bytes"` // of the log
+	Items     []LogTime `json:"items" nullable:"false"`
+}
+
+// LogTime says when the log arrived from an offset on, up to the next one.
+type LogTime struct {
+	Offset int64     `json:"offset"` // in bytes
+	At     time.Time `json:"at"`
 }
 
 // Explanation says why task runs stand where they stand.

@@ -44,7 +44,8 @@ type Options struct {
 	Server  string // host:port of the server's port for agents
 	Token   string // for joining; may be empty when the agent has joined before
 	Labels  []string
-	Slots   int // how many attempts it offers to execute at once
+	Slots   int   // how many attempts it offers to execute at once
+	MaxLog  int64 // of an attempt, in bytes: of a longer one the middle is left out; 0 = any length
 	Version string
 	Plugins Plugins
 	Log     *slog.Logger
@@ -59,11 +60,12 @@ var ErrInUse = errors.New("another agent works in the data folder")
 
 // Agent executes attempts. See the package comment.
 type Agent struct {
-	opts   Options
-	bootID string
-	env    []string // what every attempt sees
-	trees  *trees
-	trash  *trash
+	opts    Options
+	bootID  string
+	env     []string // what every attempt sees
+	secrets *secrets
+	trees   *trees
+	trash   *trash
 
 	ctx  context.Context // of Run
 	join joining         // of Run's goroutine
@@ -94,6 +96,7 @@ func New(o Options) (*Agent, error) {
 	return &Agent{
 		opts:      o,
 		bootID:    boot,
+		secrets:   newSecrets(filepath.Join(dir, "secrets"), os.Environ()),
 		env:       baseEnv(os.Environ(), filepath.Join(o.Dir, "workspace")),
 		attempts:  map[engine.AttemptID]*attempt{},
 		connected: make(chan struct{}),

@@ -55,6 +55,7 @@ var calls = map[string]func(context.Context, engine.Service) (any, error){
 	"Run":       func(ctx context.Context, s engine.Service) (any, error) { return s.Run(ctx, 7) },
 	"Attempts":  func(ctx context.Context, s engine.Service) (any, error) { return s.Attempts(ctx, attemptsQuery) },
 	"Explain":   func(ctx context.Context, s engine.Service) (any, error) { return s.Explain(ctx, someTarget) },
+	"LogTimes":  func(ctx context.Context, s engine.Service) (any, error) { return s.LogTimes(ctx, 7) },
 	"StartRun":  func(ctx context.Context, s engine.Service) (any, error) { return s.StartRun(ctx, startRun) },
 	"Rerun": func(ctx context.Context, s engine.Service) (any, error) {
 		r := filled[engine.RerunRequest]()

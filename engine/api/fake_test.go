@@ -105,6 +105,10 @@ func (f *fake) Logs(ctx context.Context, id engine.AttemptID, offset int64, foll
 	return f.logs(ctx, offset, follow, w)
 }
 
+func (f *fake) LogTimes(ctx context.Context, id engine.AttemptID) (*engine.LogTimes, error) {
+	return answer[engine.LogTimes](f.record(ctx, "LogTimes", id))
+}
+
 func (f *fake) StartRun(ctx context.Context, r engine.StartRun) (*engine.RunView, error) {
 	return answer[engine.RunView](f.record(ctx, "StartRun", r))
 }

@@ -232,6 +232,12 @@ func (s *server) runRoutes(api huma.API, svc engine.Service) {
 				Page: in.page(), Target: in.Target, State: engine.State(in.State), Agent: in.Agent,
 			}))
 		})
+	get(s, api, "/attempts/{id}/log/times", "get-log-times", "Say when the parts of a log arrived",
+		func(ctx context.Context, in *struct {
+			ID int64 `path:"id" minimum:"1"`
+		}) (*engine.LogTimes, error) {
+			return svc.LogTimes(ctx, engine.AttemptID(in.ID))
+		})
 	get(s, api, "/explanations", "explain", "Say why each task run of the target stands where it stands",
 		func(ctx context.Context, in *target) (*engine.Explanation, error) { return svc.Explain(ctx, in.Target) })
 }

@@ -53,8 +53,9 @@ func newFixture(t *testing.T) *fixture {
 	f.store = &storetest.Faulty{Store: store}
 	source, err := gitsync.Open(t.Context(), gitsync.Options{Repo: filepath.Join(f.dir, "flows"), Worktree: true})
 	f.must(err)
-	output, err := logs.Open(filepath.Join(f.dir, "logs"))
+	output, err := logs.Open(filepath.Join(f.dir, "logs"), time.Now)
 	f.must(err)
+	t.Cleanup(func() { f.must(output.Close()) })
 	f.service = &Service{
 		Store: f.store, Output: output, Now: f.clock, Caller: func(context.Context) string { return "ann" },
 		Follower: &Follower{Source: source, Store: f.store, Now: f.clock, Log: slog.New(slog.DiscardHandler)},

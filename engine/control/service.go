@@ -25,6 +25,7 @@ type Service struct {
 	Store    engine.Store
 	Follower *Follower
 	Output   *logs.Logs
+	KeepLogs time.Duration // how long a log stays after its attempt ended; 0 = for ever
 	Tokens   Tokens
 	Gates    gate.Secret                  // of the tokens of quality gates
 	Caller   func(context.Context) string // who asks

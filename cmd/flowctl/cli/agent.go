@@ -22,6 +22,7 @@ const slotsPerCore = 4
 
 func newAgent(g *globals) *cobra.Command {
 	o := agent.Options{Version: version, Now: g.now}
+	maxLog := defaultMaxLog
 	cmd := &cobra.Command{
 		Use:   "agent",
 		Short: "Execute tasks on this host for a server",
@@ -54,6 +55,7 @@ of the server, makes one.`,
 				}
 				o.Name = name
 			}
+			o.MaxLog = maxLog.bytes
 			rest()
 			o.Log = slog.New(slog.NewTextHandler(g.err, nil))
 			return runAgent(cmd.Context(), o)
@@ -65,6 +67,7 @@ of the server, makes one.`,
 	f.StringVar(&o.Name, "name", "", "of the agent (default: the host's name, later the one it joined with)")
 	f.StringVar(&o.Dir, "data", ".flowctl-agent", "the agent's data folder")
 	f.IntVar(&o.Slots, "slots", slotsPerCore*runtime.NumCPU(), "how many tasks it executes at once")
+	f.Var(&maxLog, "max-log", "how long the log of an attempt gets, with a unit; of a longer one the middle is left out; 0: any length")
 	f.StringArrayVar(&o.Labels, "label", nil, "NAME or NAME=VALUE that tasks can select it by; can be repeated")
 	return cmd
 }

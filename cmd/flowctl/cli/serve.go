@@ -63,7 +63,7 @@ func openServer(ctx context.Context, o serverOptions) (_ *server, err error) {
 	if s.token, err = secretIn(o.data, "admin-token"); err != nil {
 		return nil, err
 	}
-	if s.output, err = logs.Open(filepath.Join(o.data, "logs")); err != nil {
+	if s.output, err = logs.Open(filepath.Join(o.data, "logs"), s.now); err != nil {
 		return nil, err
 	}
 	if s.apiLis, err = net.Listen("tcp", o.listen); err != nil {
@@ -105,7 +105,8 @@ func (s *server) openEngine(ctx context.Context) error {
 		Told: func(ctx context.Context, r engine.GateReport) error { return s.loop.Gate(ctx, r) },
 	})
 	s.service = &control.Service{
-		Store: s.store, Follower: s.follower, Output: s.output, Tokens: s.hub, Gates: gate.Secret(secret), Caller: api.Caller, Now: s.now,
+		Store: s.store, Follower: s.follower, Output: s.output, KeepLogs: s.keepLogs(), Tokens: s.hub, Gates: gate.Secret(secret),
+		Caller: api.Caller, Now: s.now,
 	}
 	s.loop, err = control.New(ctx, control.Options{
 		Store: s.store, Fleet: s.hub, Revision: s.follower.Revision, Gates: s.gates.Ask, Ended: s.output.End, Now: s.now, Log: s.log,
@@ -190,6 +191,7 @@ func (s *server) run(ctx context.Context) error {
 		control.Monitor(ctx, s.loop, rounds.C)
 		return nil
 	})
+	start("logs", s.sweepLogs)
 	if !s.noLocalAgent {
 		start("local agent", s.runLocalAgent)
 	}
@@ -211,7 +213,7 @@ func (s *server) run(ctx context.Context) error {
 func (s *server) runLocalAgent(ctx context.Context) error {
 	o := agent.Options{
 		Name: localAgent, Dir: filepath.Join(s.data, "agent"), Server: s.agentLis.Addr().String(), Slots: s.slots,
-		Version: version, Log: s.log, Now: s.now,
+		MaxLog: s.maxLog.bytes, Version: version, Log: s.log, Now: s.now,
 	}
 	if !agent.Joined(o.Dir) {
 		t, err := s.hub.Token(ctx, time.Minute)

@@ -26,6 +26,8 @@ type serverOptions struct {
 	public             string
 	noLocalAgent       bool
 	slots              int
+	maxLog             byteSize
+	keepLogDays        int
 	config             string
 	debug              bool
 
@@ -35,7 +37,7 @@ type serverOptions struct {
 }
 
 func newServer(g *globals) *cobra.Command {
-	o := serverOptions{now: g.now}
+	o := serverOptions{now: g.now, maxLog: defaultMaxLog}
 	cmd := &cobra.Command{
 		Use:   "server --repo PATH|URL",
 		Short: "Follow a repository of flows, schedule its runs and serve the API",
@@ -85,6 +87,8 @@ wins over the environment, and that over the file.`,
 	f.StringVar(&o.agents, "agents", "127.0.0.1:7401", "address for agents (gRPC, mutual TLS)")
 	f.BoolVar(&o.noLocalAgent, "no-local-agent", false, "execute nothing on this host")
 	f.IntVar(&o.slots, "slots", slotsPerCore*runtime.NumCPU(), "how many tasks the local agent executes at once")
+	f.Var(&o.maxLog, "max-log", "how long the log of an attempt on the local agent gets, with a unit; of a longer one the middle is left out; 0: any length")
+	f.IntVar(&o.keepLogDays, "keep-logs", 90, "how many days a log stays after it was written; 0: for ever. Older ones are removed at 02:10 local time")
 	f.StringVar(&o.config, "config", "", "YAML file with values for these flags")
 	f.BoolVar(&o.debug, "debug", false, "log more")
 	return cmd
