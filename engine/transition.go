@@ -22,7 +22,7 @@ const (
 	CauseExpire       Cause = "it did not start in time"
 	CauseForce        Cause = "an operator forced it"
 	CauseOmit         Cause = "an operator skipped it"
-	CauseBadCondition Cause = "an expression failed"
+	CauseBadCondition Cause = "an expression failed, or its account was refused"
 )
 
 // Transition is one arrow of the state machine of a task run.
