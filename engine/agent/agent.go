@@ -47,6 +47,7 @@ type Options struct {
 	Slots   int // how many attempts it offers to execute at once
 	Version string
 	Plugins Plugins
+	Recheck time.Duration // before a check of outputs that failed is first repeated; 0 = a second
 	Log     *slog.Logger
 	Now     func() time.Time
 }
