@@ -140,6 +140,9 @@ func (m *Machine) sure(k engine.RunKey, found engine.Existing) {
 		return
 	}
 	fs.unsure = false
+	if !fs.ahead[k.Start].Made {
+		m.replaces(found)
+	}
 	if found.Version > 0 {
 		fs.ahead[k.Start] = engine.Ahead{RunKey: k, Version: found.Version, Made: fs.ahead[k.Start].Made}
 	}

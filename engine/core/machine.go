@@ -39,9 +39,10 @@ type Machine struct {
 	pauses    map[engine.PauseKey]*engine.Pause
 	horizon   *engine.Pause // one of them; nil = none
 	timers    timers
-	patrolAt  period.Instant         // of the timer that looks for attempts that take too long; 0 = there is none
-	inquiries int                    // questions about runs that are not answered
-	made      map[engine.RunKey]*run // the newest run of each period since the oldest of them
+	lates     map[engine.RunID]period.Instant // settled runs of which a task run will be late, or is: see Output.Overdue
+	patrolAt  period.Instant                  // of the timer that looks for attempts that take too long; 0 = there is none
+	inquiries int                             // questions about runs that are not answered
+	made      map[engine.RunKey]*run          // the newest run of each period since the oldest of them
 
 	lastRun      engine.RunID
 	lastAttempt  engine.AttemptID
@@ -89,6 +90,7 @@ func New() *Machine {
 		backfills: map[engine.BackfillID]*backfill{},
 		pauses:    map[engine.PauseKey]*engine.Pause{},
 		made:      map[engine.RunKey]*run{},
+		lates:     map[engine.RunID]period.Instant{},
 		out: Output{
 			Assign: map[string][]*engine.Assignment{},
 			Kill:   map[string][]engine.AttemptID{},
@@ -122,6 +124,8 @@ func (m *Machine) Handle(now period.Instant, ev Event) (reply any, err error) {
 		m.materialise(ev)
 	case Loaded:
 		m.loaded(ev.Rows)
+	case Overdue:
+		m.lateAfterAll(ev.Rows)
 	case StartRun:
 		reply, err = m.startRun(ev)
 	case Rerun:

@@ -326,7 +326,13 @@ func (m *Machine) revive(r *run) {
 	}
 	r.row.State, r.row.Finished = engine.RunActive, 0
 	m.touchRun(r)
-	m.out.Changes.NoWaits = append(m.out.Changes.NoWaits, r.row.ID)
+	m.unwait(r.row.ID)
+}
+
+// unwait drops what a settled run waits for, and when it will be late: it is active again, or another version takes its place.
+func (m *Machine) unwait(id engine.RunID) {
+	m.out.Changes.NoWaits = append(m.out.Changes.NoWaits, id)
+	delete(m.lates, id)
 }
 
 func (r *run) tally(s engine.State, n int) {
@@ -394,6 +400,7 @@ func (m *Machine) record(r *run) {
 			c.Waits = t.needs[k].waits(c.Waits)
 		}
 	}
+	m.foresee(r)
 }
 
 // waits adds what of a need failed, and under which other ids a run may yet come that takes its place.

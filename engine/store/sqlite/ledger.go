@@ -71,8 +71,10 @@ func (w *writer) putOutcomes(c *engine.Changes) error {
 
 func (w *writer) deleteWaits(c *engine.Changes) error {
 	for _, run := range c.NoWaits {
-		if _, err := w.exec(`DELETE FROM waits WHERE run = ?1`, int64(run)); err != nil {
-			return fmt.Errorf("remove the waits of run %d: %w", run, err)
+		for _, text := range [...]string{`DELETE FROM waits WHERE run = ?1`, `DELETE FROM overdue WHERE run = ?1`} {
+			if _, err := w.exec(text, int64(run)); err != nil {
+				return fmt.Errorf("remove the waits of run %d: %w", run, err)
+			}
 		}
 	}
 	return nil
@@ -87,6 +89,19 @@ func (w *writer) putWaits(c *engine.Changes) error {
 		}
 		if err != nil {
 			return fmt.Errorf("wait of run %d for %s/%s: %w", x.Run, x.Flow, x.Task, err)
+		}
+	}
+	return nil
+}
+
+func (w *writer) putOverdue(c *engine.Changes) error {
+	for _, o := range c.Overdue {
+		text, args := `INSERT INTO overdue (run, at) VALUES (?1, ?2) ON CONFLICT (run) DO UPDATE SET at = ?2`, []any{int64(o.Run), int64(o.At)}
+		if o.At == 0 {
+			text, args = `DELETE FROM overdue WHERE run = ?1`, args[:1]
+		}
+		if _, err := w.exec(text, args...); err != nil {
+			return fmt.Errorf("lateness of run %d: %w", o.Run, err)
 		}
 	}
 	return nil
