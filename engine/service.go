@@ -417,14 +417,15 @@ type EventView struct {
 	ID       int64      `json:"id"`
 	At       time.Time  `json:"at"`
 	Kind     flow.Event `json:"kind"`
-	Subject  string     `json:"subject"` // warehouse.orders/load@2026-11-19, backfill 3, agent host-1
+	Subject  string     `json:"subject"` // warehouse.orders/load@2026-11-19, backfill 3, agent host-1, oncall:data
 	Flow     string     `json:"flow,omitempty"`
 	Task     string     `json:"task,omitempty"`
 	Run      RunID      `json:"run,omitempty"`
 	Attempt  AttemptID  `json:"attempt,omitempty"`
 	Backfill BackfillID `json:"backfill,omitempty"`
 	Agent    string     `json:"agent,omitempty"`
-	Key      string     `json:"key"` // the same thing always has the same
+	Owner    string     `json:"owner,omitempty"` // whom it is for, when it is of no flow: a person, or oncall:TEAM
+	Key      string     `json:"key"`             // the same thing always has the same
 	Detail   string     `json:"detail,omitempty"`
 }
 

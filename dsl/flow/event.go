@@ -29,6 +29,7 @@ const (
 	SlowChecks       Event = "slow_checks"
 	HostExhausted    Event = "host_exhausted"
 	DeliveryFailed   Event = "delivery_failed"
+	DailyReport      Event = "daily_report"
 )
 
 // Subject is what an event happens to.
@@ -38,6 +39,7 @@ type Subject string
 const (
 	OfTask     Subject = "task"     // a task run
 	OfFlow     Subject = "flow"     // a flow or a run of it
+	OfOwner    Subject = "owner"    // a person, or the on-call person of a team, who answers for flows; no flow's rule hears of it
 	OfPlatform Subject = "platform" // the installation; no flow's rule hears of it
 )
 
@@ -75,5 +77,6 @@ func Events() []EventKind {
 		{SlowChecks, OfPlatform, "dependencies are checked late"},
 		{HostExhausted, OfPlatform, "an agent's host runs out of CPU, memory or disk"},
 		{DeliveryFailed, OfPlatform, "an alert could not be delivered"},
+		{DailyReport, OfOwner, "attempts of the last day took over two hours, or deviated much from what was usual"},
 	}
 }

@@ -265,6 +265,7 @@ func (m *Machine) finish(t *taskRun, res engine.Result) {
 		}
 		if !lost { // else when it ended is not known
 			m.clock(t)
+			m.remark(t)
 		}
 		m.move(t, engine.Succeeded)
 		return
@@ -294,6 +295,9 @@ func (m *Machine) finish(t *taskRun, res engine.Result) {
 	default:
 		a.State = engine.Failed
 		m.move(t, engine.Failed)
+	}
+	if !lost {
+		m.remark(t)
 	}
 }
 

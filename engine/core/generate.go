@@ -31,6 +31,8 @@ func (m *Machine) activate(rev *Revision) {
 		m.admitNext(m.flows[name]) // its limit may have been raised
 	}
 	m.resizePools()
+	clear(m.zones)
+	m.planReport() // somebody may live in another zone now
 	m.dropRevisions()
 }
 

@@ -822,6 +822,9 @@ func (m *Machine) snapshot(now period.Instant) map[string]string {
 			found["point "+p.signal+p.flow+"/"+p.task+"@"+strconv.Itoa(int(k.start))] = fmt.Sprint(p.class(), p.status == absent)
 		}
 	}
+	for id, a := range m.anomalies {
+		found["anomaly "+strconv.Itoa(int(id))] = fmt.Sprintf("%+v", a)
+	}
 	for id, at := range m.lates { // what is due, the next tick tells
 		if at > now {
 			found["late "+strconv.Itoa(int(id))] = fmt.Sprint(at)

@@ -15,6 +15,7 @@ type timer struct {
 	patrol  bool         // look for attempts that take too long
 	run     engine.RunID // wake a task run, or expire a run
 	task    int          // index within run; -1 = the run expires
+	report  bool         // make the daily reports that are due
 	settled bool         // the run has left memory, and a task run of it is late
 	late    lateness     // what the task run is late with by then; 0 = wake it
 }
@@ -82,6 +83,8 @@ func (m *Machine) elapse() {
 			m.missing(t.agent, at)
 		case t.patrol:
 			m.inspect(at)
+		case t.report:
+			m.report(at)
 		default:
 			m.ring(t)
 		}

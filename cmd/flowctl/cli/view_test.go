@@ -144,6 +144,7 @@ var views = map[string]func(v *view){
 	"events": func(v *view) {
 		eventsTable(v, []engine.EventView{
 			{At: noon, Kind: flow.Failed, Subject: "warehouse.orders/load@2026-11-19", Agent: "local", Detail: "exit code 3\nbye"},
+			{At: started, Kind: flow.DailyReport, Subject: "oncall:data", Detail: "1 took long:\nf/a@2026-11-19 failed after 3h0m0s"},
 			{At: started, Kind: flow.BackfillSkipped, Subject: "backfill 3", Detail: "f@2026-11-01, f@2026-11-02"},
 		})
 	},
