@@ -131,7 +131,11 @@ func (m *Machine) generate(fs *flowState, at period.Instant) {
 		m.inquire(ExistingQuestion{Keys: []engine.RunKey{{Flow: fs.row.Flow, Start: next.Start}}})
 		return
 	}
-	m.generatePeriod(fs, next)
+	bad := m.badPaths(fs, next)
+	if len(bad) > 0 && m.tryAgain(fs) {
+		return
+	}
+	m.generatePeriod(fs, next, bad)
 	m.plan(fs)
 }
 
@@ -151,8 +155,9 @@ func (m *Machine) sure(k engine.RunKey, found engine.Existing) {
 	m.plan(fs)
 }
 
-// generatePeriod creates the scheduled run of a period, or completes the one that an operator made ahead of it.
-func (m *Machine) generatePeriod(fs *flowState, p period.Period) {
+// generatePeriod creates the scheduled run of a period, or completes the one that an operator made ahead of it. Bad are its tasks that
+// cannot be made.
+func (m *Machine) generatePeriod(fs *flowState, p period.Period, bad map[int]error) {
 	fs.row.Cursor = p.End
 	m.touchFlow(fs)
 	ahead := fs.ahead[p.Start]
@@ -166,9 +171,14 @@ func (m *Machine) generatePeriod(fs *flowState, p period.Period) {
 		return
 	}
 	old := fs.standing[p.Start]
-	m.create(newRun{
+	r := m.create(newRun{
 		flow: fs.flow, rev: m.active, period: p, version: ahead.Version + 1, kind: engine.Scheduled, due: fs.flow.Schedule.Due(p),
 	})
+	if len(bad) > 0 {
+		m.misgenerate(r, bad)
+	} else {
+		fs.tries = 0
+	}
 	if old != nil { // of an era before, with a period that began at the same instant
 		m.retire(old)
 	}

@@ -55,11 +55,12 @@ type Machine struct {
 	restoring bool // runs are taken up: nobody is admitted in the order of taking
 
 	// Work left within the event being handled.
-	stirred  []*taskRun // to be evaluated
-	emptied  []*run     // may have settled
-	thirsty  []*backfill
-	found    []*run // taken up for an operator
-	lookable bool   // a path is due, or an agent may be asked about more, since paths were last given to agents
+	stirred      []*taskRun // to be evaluated
+	emptied      []*run     // may have settled
+	thirsty      []*backfill
+	found        []*run   // taken up for an operator
+	misgenerated []string // runs that could not be made as their flows say
+	lookable     bool     // a path is due, or an agent may be asked about more, since paths were last given to agents
 
 	// Changed since the last Take.
 	dirtyRuns      []*run
@@ -166,6 +167,7 @@ func (m *Machine) Handle(now period.Instant, ev Event) (reply any, err error) {
 		panic(fmt.Sprintf("core: unknown event %T", ev))
 	}
 	m.elapse()
+	m.tellRound()
 	m.quiesce()
 	m.keepUpFound()
 	return reply, err

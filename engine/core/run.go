@@ -69,6 +69,7 @@ type taskRun struct {
 type plan struct {
 	ids        []int32   // interned task ids by index
 	downstream [][]int32 // indexes of the tasks that need this one in the same run, once for each need
+	pathed     []int     // indexes of the tasks with paths that are not constant
 	grid       string    // fingerprint of how the schedule cuts time, `at` aside
 }
 
@@ -101,6 +102,9 @@ func (m *Machine) planOf(f *flow.Flow) *plan {
 	p := &plan{ids: make([]int32, len(f.Tasks)), downstream: make([][]int32, len(f.Tasks))}
 	for i, t := range f.Tasks {
 		p.ids[i] = m.intern(f.ID(t))
+		if slices.ContainsFunc(slices.Concat(t.Inputs, t.Outputs), func(path *flow.Template) bool { _, fixed := path.Const(); return !fixed }) {
+			p.pathed = append(p.pathed, i)
+		}
 		for _, n := range t.Needs {
 			if n.Local >= 0 {
 				p.downstream[n.Local] = append(p.downstream[n.Local], int32(i))
