@@ -213,6 +213,9 @@ type ExplainedTask struct {
 	// Roots are what really holds it, at the ends of its chains of needs; only those of a task run that waits for others, and at
 	// most MostRoots.
 	Roots []Root `json:"roots,omitempty"`
+	// Uncounted are task runs that it needs and that do not count, for the revisions that their runs follow do not have them. Only told
+	// while its run is active.
+	Uncounted []string `json:"uncounted,omitempty"`
 	// EarliestStartAt is when it could start at the earliest, judged by how long the tasks before it usually take; empty = not known.
 	EarliestStartAt *time.Time `json:"earliest_start_at,omitempty"`
 }
