@@ -253,7 +253,7 @@ type Anomaly struct {
 	Count, Mean, Deviation int64
 }
 
-// Overdue says of a settled run when the next of its task runs will be late. It goes with the run's Waits.
+// Overdue says of a settled run when the next of its task runs will be late.
 type Overdue struct {
 	Run RunID
 	At  period.Instant
@@ -268,8 +268,8 @@ type Changes struct {
 	NoTaskRuns  []TaskRunKey // task runs that are no more, nor their outcomes: their run follows a revision without them
 	Attempts    []Attempt
 	Waits       []Wait
-	NoWaits     []RunID   // runs whose Waits and Overdue are no more: they are active again, or superseded
-	Overdue     []Overdue // applied after NoWaits; At 0 = none of its task runs can be late any more
+	NoWaits     []RunID   // runs whose Waits are no more: they are active again, or superseded
+	Overdue     []Overdue // At 0 = none of its task runs can be late any more
 	Outcomes    []Outcome
 	Flows       []FlowState
 	Backfills   []BackfillRow
@@ -280,7 +280,7 @@ type Changes struct {
 	Presences   []Presence
 	Paces       []Pace
 	Anomalies   []Anomaly
-	NoAnomalies []AttemptID // those that were reported; none of them is in Anomalies
+	NoAnomalies []AttemptID // those that were reported; applied after Anomalies
 	Signals     []SignalRow // in the order of what happened
 }
 

@@ -336,7 +336,10 @@ func (m *Machine) revive(r *run) {
 // unwait drops what a settled run waits for, and when it will be late: it is active again, or another version takes its place.
 func (m *Machine) unwait(id engine.RunID) {
 	m.out.Changes.NoWaits = append(m.out.Changes.NoWaits, id)
-	delete(m.lates, id)
+	if _, foreseen := m.lates[id]; foreseen {
+		delete(m.lates, id)
+		m.out.Changes.Overdue = append(m.out.Changes.Overdue, engine.Overdue{Run: id})
+	}
 }
 
 func (r *run) tally(s engine.State, n int) {

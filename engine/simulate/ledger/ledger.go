@@ -97,7 +97,6 @@ func (l *Ledger) Apply(c *engine.Changes) {
 	}
 	for _, id := range c.NoWaits {
 		delete(l.Waits, id)
-		delete(l.Overdue, id)
 	}
 	for _, o := range c.Overdue {
 		if l.Overdue[o.Run] = o; o.At == 0 {

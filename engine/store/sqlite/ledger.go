@@ -71,10 +71,8 @@ func (w *writer) putOutcomes(c *engine.Changes) error {
 
 func (w *writer) deleteWaits(c *engine.Changes) error {
 	for _, run := range c.NoWaits {
-		for _, text := range [...]string{`DELETE FROM waits WHERE run = ?1`, `DELETE FROM overdue WHERE run = ?1`} {
-			if _, err := w.exec(text, int64(run)); err != nil {
-				return fmt.Errorf("remove the waits of run %d: %w", run, err)
-			}
+		if _, err := w.exec(`DELETE FROM waits WHERE run = ?1`, int64(run)); err != nil {
+			return fmt.Errorf("remove the waits of run %d: %w", run, err)
 		}
 	}
 	return nil

@@ -70,8 +70,10 @@ func testOverdueAndAnomalies(w *world) {
 	})
 	w.equal("overdue", w.load().Overdue, []engine.Overdue{{Run: 1, At: at(2)}, {Run: 2, At: at(3)}, {Run: 3, At: at(1)}})
 	w.equal("anomalies", w.load().Anomalies, []engine.Anomaly{{Attempt: 1, Name: "a"}, {Attempt: 2, Name: "b"}})
-	// A run may be active again and settle in one round.
-	w.commit(engine.Changes{NoWaits: []engine.RunID{1, 3}, Overdue: []engine.Overdue{{Run: 1, At: at(4)}, {Run: 2}}, NoAnomalies: []engine.AttemptID{1}})
+	w.commit(engine.Changes{
+		Overdue:   []engine.Overdue{{Run: 1}, {Run: 1, At: at(4)}, {Run: 2}, {Run: 3, At: at(5)}, {Run: 3}}, // a run may be active again and settle in one round
+		Anomalies: []engine.Anomaly{{Attempt: 3, Name: "c"}}, NoAnomalies: []engine.AttemptID{1, 3},
+	})
 	w.equal("overdue", w.load().Overdue, []engine.Overdue{{Run: 1, At: at(4)}})
 	w.equal("anomalies", w.load().Anomalies, []engine.Anomaly{{Attempt: 2, Name: "b"}})
 }
