@@ -92,7 +92,9 @@ type Snapshot struct {
 	Superseded []RunID
 	// Presences are those of the agents whose loss was not told, by name.
 	Presences []Presence
-	Paces     []Pace // by flow and task
+	Paces     []Pace    // by flow and task
+	Overdue   []Overdue // by run
+	Anomalies []Anomaly // by attempt
 	// Woken are the settled runs of which a Wait is over, by ID: the one who was to load them died before.
 	Woken []RunID
 	// The highest numbers given out so far; 0 = none.

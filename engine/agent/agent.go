@@ -48,6 +48,7 @@ type Options struct {
 	MaxLog  int64 // of an attempt, in bytes: of a longer one the middle is left out; 0 = any length
 	Version string
 	Plugins Plugins
+	Recheck time.Duration // before a check of outputs that failed is first repeated; 0 = a second
 	Log     *slog.Logger
 	Now     func() time.Time
 }

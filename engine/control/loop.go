@@ -269,6 +269,13 @@ func (l *Loop) perform(ctx context.Context, out *core.Output) ([]core.Event, err
 			events = append(events, core.Loaded{Rows: rows})
 		}
 	}
+	if len(out.Overdue) > 0 {
+		rows, err := l.load(ctx, out.Overdue)
+		if err != nil {
+			return nil, err
+		}
+		events = append(events, core.Overdue{Rows: rows})
+	}
 	return events, nil
 }
 

@@ -9,14 +9,16 @@ import (
 
 // timer is something that is due at an instant. Exactly one of its fields says what.
 type timer struct {
-	flow   *flowState   // generate its next period
-	watch  *watch       // look at a path again
-	agent  *agent       // tell that it is lost
-	patrol bool         // look for attempts that take too long
-	run    engine.RunID // wake a task run, or expire a run
-	task   int          // index within run; -1 = the run expires
-	gate   bool         // fail the task run unless its quality gate has answered
-	late   lateness     // what the task run is late with by then; 0 = wake it
+	flow    *flowState   // generate its next period
+	watch   *watch       // look at a path again
+	agent   *agent       // tell that it is lost
+	patrol  bool         // look for attempts that take too long
+	run     engine.RunID // wake a task run, or expire a run
+	task    int          // index within run; -1 = the run expires
+	gate    bool         // fail the task run unless its quality gate has answered
+	report  bool         // make the daily reports that are due
+	settled bool         // the run has left memory, and a task run of it is late
+	late    lateness     // what the task run is late with by then; 0 = wake it
 }
 
 type dueTimer struct {
@@ -82,6 +84,8 @@ func (m *Machine) elapse() {
 			m.missing(t.agent, at)
 		case t.patrol:
 			m.inspect(at)
+		case t.report:
+			m.report(at)
 		default:
 			m.ring(t)
 		}
@@ -91,6 +95,13 @@ func (m *Machine) elapse() {
 // ring wakes a task run or expires a run.
 func (m *Machine) ring(t dueTimer) {
 	r := m.runs[t.run]
+	if t.settled {
+		if m.lates[t.run] == t.at {
+			m.lates[t.run] = asked
+			m.out.Overdue = append(m.out.Overdue, t.run)
+		}
+		return
+	}
 	if r == nil {
 		return
 	}

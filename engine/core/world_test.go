@@ -139,6 +139,9 @@ func (w *world) perform() {
 		if ids := w.rows.Waiting(out.Wake); len(ids) > 0 {
 			next = append(next, Loaded{Rows: w.load(ids)})
 		}
+		if len(out.Overdue) > 0 {
+			next = append(next, Overdue{Rows: w.load(out.Overdue)})
+		}
 		w.m.Done()
 		if len(next) == 0 {
 			return

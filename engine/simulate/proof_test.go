@@ -70,7 +70,7 @@ func transcript(out *core.Output) string {
 			fmt.Fprintf(&b, "assign %s %+v\n", name, *as)
 		}
 	}
-	fmt.Fprintf(&b, "%v %v %v %v %v %v", out.Kill, out.Ack, out.Probe, out.Lookups, out.Existing, out.Wake)
+	fmt.Fprintf(&b, "%v %v %v %v %v %v %v", out.Kill, out.Ack, out.Probe, out.Lookups, out.Existing, out.Wake, out.Overdue)
 	return b.String()
 }
 

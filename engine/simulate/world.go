@@ -251,6 +251,9 @@ func (w *world) perform(out *core.Output) {
 	if ids := w.ledger.Waiting(out.Wake); len(ids) > 0 {
 		w.then(core.Loaded{Rows: w.load(ids)})
 	}
+	if len(out.Overdue) > 0 {
+		w.then(core.Overdue{Rows: w.load(slices.Clone(out.Overdue))})
+	}
 }
 
 // askGate lets a gate answer as the outcomes say, at once or later.
