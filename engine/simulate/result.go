@@ -18,11 +18,13 @@ type Result struct {
 	Failures []FailureSum `json:"failures"` // the most frequent first
 	Events   []Event      `json:"events"`   // that alerts would tell of, in the order in which they happened
 	Agents   []AgentUse   `json:"agents"`   // by name
-	Refusals []Refusal    `json:"refused"`  // requests that were refused
+	Refusals []Refusal    `json:"refused"`  // actions that were refused
 	// Assumed names outputs as flow/task.output that expressions read and the outcomes do not give: they were taken to be 0.
 	Assumed []string `json:"assumed"`
 	// Idle names paths of the outcomes that no task run waited for.
 	Idle []string `json:"idle_paths"`
+	// IdleSignals names signals of the outcomes that no task run waited for.
+	IdleSignals []string `json:"idle_signals"`
 }
 
 // Totals counts over all flows.
@@ -131,10 +133,10 @@ type Level struct {
 	Used int       `json:"used"`
 }
 
-// Refusal is a request that was refused.
+// Refusal is an action that was refused.
 type Refusal struct {
 	At      time.Time `json:"at"`
-	Flow    string    `json:"flow"`
+	Action  string    `json:"action"` // such as run shop@2026-11-25
 	Message string    `json:"message"`
 	Pos     flow.Pos  `json:"pos"`
 }

@@ -24,7 +24,8 @@ func Play(ctx context.Context, in Input) (*Result, error) {
 func (w *world) result(in Input) *Result {
 	r := &Result{
 		From: in.From.Time(), To: in.To.Time(), Seed: in.Seed, Flows: []FlowSum{}, Runs: make([]Run, 0, len(w.trace.order)),
-		Agents: []AgentUse{}, Assumed: w.behaviour.assumptions(), Idle: w.behaviour.idle(), Refusals: append([]Refusal{}, w.trace.refused...),
+		Agents: []AgentUse{}, Assumed: w.behaviour.assumptions(), Idle: w.behaviour.idle(), IdleSignals: w.behaviour.idleSignals(),
+		Refusals: append([]Refusal{}, w.trace.refused...),
 	}
 	late := map[string][]float64{}
 	sums := map[string]*FlowSum{}

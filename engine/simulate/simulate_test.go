@@ -286,7 +286,7 @@ func TestRequests(t *testing.T) {
 	t.Parallel()
 	docs := shop + "---\nflow: ask\nteam: data\nparams: {who: ann}\ntasks:\n  t: {run: x, when: params.who == 'bob'}\n"
 	r := play(t, docs, `
-runs:
+actions:
   - {at: 2026-11-19T06:00, run: ask, params: {who: bob}}
   - {at: 2026-11-19T07:00, run: ask}
   - {at: 2026-11-19T08:00, run: mart@2026-11-25}
@@ -354,7 +354,7 @@ func TestDueAtTheBeginning(t *testing.T) {
 func TestNothingIsIgnored(t *testing.T) {
 	t.Parallel()
 	docs := "flow: f\nteam: data\nschedule: {every: day}\ntasks:\n  t: {run: x, inputs: [/in/a]}\n  u: {run: 'echo ${{ needs.t.outputs.rows }}', needs: [t]}\n"
-	r := play(t, docs, "paths: {/in/*: 2026-11-19T01:00, /inn/*: never}\nruns: [{at: 2026-11-20T01:00, run: f}]\n")
+	r := play(t, docs, "paths: {/in/*: 2026-11-19T01:00, /inn/*: never}\nactions: [{at: 2026-11-20T01:00, run: f}]\n")
 	if !slices.Equal(r.Idle, []string{"/inn/*"}) || !slices.Equal(r.Assumed, []string{"f/t.rows"}) || len(r.Refusals) != 1 {
 		t.Errorf("%v, %v, %v", r.Idle, r.Assumed, r.Refusals)
 	}
@@ -399,7 +399,7 @@ from: 2026-11-19
 to: 2026-11-19T03:00
 given:
   tasks: [{task: ask/t, outputs: {rows: "12", file: a}}, {task: shop/fetch, periods: [2026-11-19T01], duration: 2h}]
-  runs: [{at: 2026-11-19T01:00, run: ask}]
+  actions: [{at: 2026-11-19T01:00, run: ask}]
 expect:
   - {run: ask, state: succeeded, started: 2026-11-19T01:00, ended: 2026-11-19T01:01}
   - {task: ask/t, outputs: {file: a, rows: 12}, blockers: [], events: []}

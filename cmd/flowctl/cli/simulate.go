@@ -184,7 +184,7 @@ func simulationView(v *view, r *simulate.Result) {
 	v.line("%d succeeded, %d failed, %d unfinished; tasks ran for %s and waited for slots for %s",
 		t.Succeeded, t.Failed, t.Unfinished, seconds(t.BusyS), seconds(t.QueuedS))
 	for _, x := range r.Refusals {
-		v.line("refused at %s: the run of %s: %s", v.at(x.At), x.Flow, x.Message)
+		v.line("refused at %s: %s: %s", v.at(x.At), x.Action, x.Message)
 	}
 	if len(r.Assumed) > 0 {
 		v.line("assumed to be 0, as the outcomes do not give them: %s", strings.Join(r.Assumed[:min(len(r.Assumed), mostAssumed)], ", "))
@@ -192,6 +192,9 @@ func simulationView(v *view, r *simulate.Result) {
 	}
 	if len(r.Idle) > 0 {
 		v.line("no task waited for these paths of the outcomes: %s", strings.Join(r.Idle, ", "))
+	}
+	if len(r.IdleSignals) > 0 {
+		v.line("no task waited for these signals of the outcomes: %s", strings.Join(r.IdleSignals, ", "))
 	}
 	flowTable(v, r)
 	agentTable(v, r)
@@ -297,8 +300,10 @@ func released(l simulate.Link) string {
 		text = "gate " + l.By.Ref
 	case simulate.ByAgent:
 		text = "agent " + l.By.Ref
+	case simulate.BySignal:
+		text = "signal " + l.By.Ref
 	case simulate.ByRequest:
-		text = "a request"
+		text = "an operator"
 	}
 	if l.Slot {
 		text = "a slot, until " + text

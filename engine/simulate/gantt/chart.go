@@ -115,8 +115,10 @@ func causeText(c simulate.Cause) string {
 		return "its schedule"
 	case simulate.ByTime:
 		return "its time"
+	case simulate.BySignal:
+		return "signal " + c.Ref
 	case simulate.ByRequest:
-		return "a request"
+		return "an operator"
 	case simulate.ByPath:
 		return "input " + c.Ref
 	case simulate.ByGate:

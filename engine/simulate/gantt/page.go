@@ -34,7 +34,7 @@ th { background: var(--head); font-weight: 600 } td.n, th.n { text-align: right 
 <h1>Simulation, {{.Title}}</h1>
 <p>{{.Totals.Runs}} runs: {{.Totals.Succeeded}} succeeded, {{.Totals.Failed}} failed, {{.Totals.Unfinished}} unfinished. {{.Totals.Attempts}} attempts ran for
 {{span .Totals.BusyS}} in all, and waited {{span .Totals.QueuedS}} for slots.</p>
-{{range .Refusals}}<p>Refused: the run of {{.Flow}}: {{.Message}}</p>
+{{range .Refusals}}<p>Refused at {{clock .At}}: {{.Action}}: {{.Message}}</p>
 {{end}}<div class="chart">
 {{.Chart}}</div>
 {{with .Longest}}<h2>The runs that ended latest</h2>
