@@ -441,3 +441,28 @@ func TestSignalsAreSet(t *testing.T) {
 		t.Errorf("it is %s", s)
 	}
 }
+
+// TestSaturation puts three task runs of an hour on a pool of one slot and an agent of two, beside one that wants only the agent.
+func TestSaturation(t *testing.T) {
+	t.Parallel()
+	docs := "pools: {hive: {slots: 1}, idle: {slots: 9}}\n---\nflow: f\nteam: data\nschedule: {every: day, at: '00:00', start: 2026-11-01}\ntasks:\n" +
+		"  a: {run: x, pool: hive}\n  b: {run: x, pool: hive}\n  c: {run: x, pool: hive}\n" +
+		"  d: {run: x}\n  e: {run: x}\n  l: {run: x, start_after: 10h, concurrency: 1, matrix: {n: [1]}}\n"
+	r := play(t, docs, "duration: 1h\nagents: {one: {slots: 2}, other: {slots: 5, labels: [big], away: [{from: 2026-11-19T00:00}]}}\n")
+	// At 0:00 a and d start, at 1:00 b and e, at 2:00 c: b waited 1 h for the pool, c 2 h; e waited 1 h for a slot.
+	if len(r.Pools) != 1 {
+		t.Fatalf("%+v", r.Pools)
+	}
+	want := Use{Name: "hive", Slots: 1, Peak: 1, Mean: 3. / 24, FullS: 3 * 3600, Full: 3. / 24, WaitedS: 3 * 3600, Levels: r.Pools[0].Levels}
+	if fmt.Sprintf("%+v", r.Pools[0]) != fmt.Sprintf("%+v", want) {
+		t.Errorf("the pool: %+v, want %+v", r.Pools[0], want)
+	}
+	if one := r.Agents[0]; one.Peak != 2 || one.FullS != 2*3600 || one.WaitedS != 3600 {
+		t.Errorf("the agent: %+v", one)
+	}
+	r = play(t, docs, "duration: 20h\nagents: {one: {slots: 2}}\n")
+	// a and d hold both slots until 20:00, b and e then; c waits for the pool to the end, l from 10:00 for a slot.
+	if r.Pools[0].WaitedS != (20+24)*3600 || r.Agents[0].WaitedS != (20+14)*3600 || r.Totals.QueuedS != (20+24+20+14)*3600 {
+		t.Errorf("%+v\n%+v\n%+v", r.Pools[0], r.Agents[0], r.Totals)
+	}
+}
