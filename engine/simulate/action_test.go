@@ -50,6 +50,7 @@ func TestPauseAndResume(t *testing.T) {
 		"actions: [{at: 2026-11-19T00:00, pause: up/b}, {at: 2026-11-19T07:00, resume: up/b}]":                                               "07:01:00",
 		"actions: [{at: 2026-11-19T00:00, pause: up@2026-11-18}, {at: 2026-11-19T08:00, resume: up@2026-11-18}]":                             "08:02:00",
 		"actions: [{at: 2026-11-19T00:00, pause: all, scheduled_after: 2026-11-19T00:15}, {at: 2026-11-19T09:00, resume: all}]":              "09:00:00",
+		"actions: [{at: 2026-11-19T00:00, pause: all, group: early}, {at: 2026-11-19T11:00, resume: all, group: early}]":                     "11:02:00",
 		"actions: [{at: 2026-11-19T00:00, pause: down}]":                                                                                     "never",
 		"actions: [{at: 2026-11-19T00:00, pause: down@2026-11-01..2026-11-18}, {at: 2026-11-19T10:00, resume: down@2026-11-10..2026-11-18}]": "10:00:00",
 	} {

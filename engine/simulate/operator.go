@@ -65,7 +65,7 @@ func (w *world) do(ctx context.Context, a *flow.Action) (err error) {
 }
 
 func pauseRequest(a *flow.Action) engine.PauseRequest {
-	return engine.PauseRequest{Target: a.Target, All: a.All, ScheduledAfter: instant(a.ScheduledAfter)}
+	return engine.PauseRequest{Target: a.Target, Group: a.Group, All: a.All && a.Group == "", ScheduledAfter: instant(a.ScheduledAfter)}
 }
 
 // shelf is the ledger as the service asks a store. The service of a simulation asks for nothing else.
