@@ -17,7 +17,7 @@ type scene struct {
 	zone   *time.Location
 	flows  []*flow.Flow    // sorted by name; those without errors
 	unsure map[string]bool // flows that have errors: nothing is said about what they hold
-	broken bool            // a file cannot be read: it may hold flows that seem to be missing
+	broken bool            // a file cannot be read: it may hold what seems to be missing
 
 	signals map[string]*flow.Signal
 }

@@ -163,3 +163,38 @@ func TestSignals(t *testing.T) {
 		t.Errorf("idle: %v", r.IdleSignals)
 	}
 }
+
+// TestRefusedActions asks for what cannot be done, as operators do: each is refused as the server refuses it.
+func TestRefusedActions(t *testing.T) {
+	t.Parallel()
+	docs := pair + "---\nflow: ask\nteam: data\nparams: {who: ann}\ntasks: {t: {run: x}}\n"
+	for action, want := range map[string]string{
+		"resume: down":              "down is not paused: see flowctl get pauses",
+		"resume: down@2026-11-18":   "is not paused",
+		"resume: all":               "there is no horizon",
+		"resume: all, group: early": "--group early is not paused",
+		"pause: ask@2026-11-18":     "no run of ask@2026-11-18",
+		"pause: up#2":               "a pause holds all versions of a period",
+		"kill: ask":                 "no run of ask",
+		"kill: up@2026-11-18#7":     "no run of up@2026-11-18#7",
+		"kill: up":                  "nothing",
+		"succeed: up":               "nothing to succeed: up@2026-11-18 has succeeded or was skipped already",
+		"skip: up/a":                "nothing to skip",
+		"rerun: ask@2026-11-18":     "no run of ask@2026-11-18",
+		"rerun: up, failed: true":   "nothing in up@2026-11-18 failed",
+		"rerun: up/a, failed: true": "choose tasks in different ways",
+		"run: up@2026-11-19":        "before that only an extra run is possible (--extra)",
+		"run: up@2026-10-01, extra: true, force: true":                 "", // off the schedule, so beside it
+		"run: ask@2026-11-18":                                          "name none",
+		"backfill: all, from: 2026-12-01, to: 2026-11-01":              "before",
+		"backfill: all, from: 2026-10-01, to: 2026-10-02":              "no period begins in",
+		"backfill: all, every: hour, from: 2026-11-01, to: 2026-11-02": "no enabled flow with a schedule matches",
+	} {
+		r := play(t, docs, "actions: [{at: 2026-11-19T05:00, "+action+"}]\n")
+		switch {
+		case want == "" && len(r.Refusals) == 0:
+		case want == "" || len(r.Refusals) != 1 || !strings.Contains(r.Refusals[0].Message, want):
+			t.Errorf("%s: refused: %+v, want %q", action, r.Refusals, want)
+		}
+	}
+}

@@ -38,7 +38,7 @@ func newSimulate(g *globals) *cobra.Command {
 critical path of the longest ones, and how busy the agents were. Neither a server nor a process is started.
 
 Times are dates or clock times in the repository's time zone; a date given to --to is included. Unless the file given to --outcomes
-says otherwise, each attempt takes one minute and succeeds, every input exists, everything before --from has succeeded, and one agent with every
+says otherwise, each attempt takes one minute and succeeds, every input exists, every signal is set, everything before --from has succeeded, and one agent with every
 label executes it all. --learn takes durations from the attempts of a server instead. docs/simulation.md tells how to write outcomes.
 
 Exit status: 0 when the simulation was made, whatever came of the runs; 1 when the repository or the outcomes have errors.`,
@@ -51,7 +51,7 @@ Exit status: 0 when the simulation was made, whatever came of the runs; 1 when t
 	f := cmd.Flags()
 	f.StringVar(&s.from, "from", "", "first instant")
 	f.StringVar(&s.to, "to", "", "last date, or the instant at which to end")
-	f.StringVar(&s.outcomes, "outcomes", "", "YAML file that says how long tasks take, what fails and what arrives when")
+	f.StringVar(&s.outcomes, "outcomes", "", "YAML file that says how long tasks take, what fails, what arrives when, and what operators do")
 	f.StringVar(&s.learn, "learn", "", "JSON file of attempts, as flowctl get attempts -o json prints them, to take durations from")
 	f.IntVar(&s.slots, "slots", 0, "slots of the one agent that there is when the outcomes declare none; 0 = as many as are wanted")
 	f.Uint64Var(&s.seed, "seed", 0, "what is drawn at random follows from this number")
