@@ -336,7 +336,7 @@ type LeftRun struct {
 type PauseRequest struct {
 	Target string `json:"target,omitempty"` // flow[/task][@period[..period]]
 	Group  string `json:"group,omitempty"`
-	All    bool   `json:"all,omitempty"`    // the platform's horizon, instead of a target
+	All    bool   `json:"all,omitempty"` // the platform's horizon, instead of a target
 	// ScheduledAfter is the horizon: nothing that is scheduled after it is dispatched.
 	ScheduledAfter *time.Time `json:"scheduled_after,omitempty"`
 }
