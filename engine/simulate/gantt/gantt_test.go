@@ -69,7 +69,7 @@ func TestSelfContained(t *testing.T) {
 			t.Errorf("the %s knows no dark scheme", name)
 		}
 	}
-	for _, want := range []string{"pool p", "full for 25% of the time", "waited for it"} {
+	for _, want := range []string{"pool p", "full 25% of the time", "waits: 1m0s"} {
 		if !strings.Contains(string(svg), want) {
 			t.Errorf("the svg does not say %q", want)
 		}

@@ -161,7 +161,7 @@ func (d *drawing) use(a *simulate.Use, y int) {
 	d.add(`<text class="flow" x="8" y="%d">%s</text>`, y+14, escape(short(a.Name, 34)))
 	d.add(`<text class="dim" x="8" y="%d">%s, at most %d in use</text>`, y+28, slots, a.Peak)
 	if a.Full > 0 || a.WaitedS > 0 {
-		d.add(`<text class="dim" x="8" y="%d">full for %.0f%% of the time, waited for it: %s</text>`, y+42, 100*a.Full, span(a.WaitedS))
+		d.add(`<text class="dim" x="8" y="%d">full %.0f%% of the time, waits: %s</text>`, y+42, 100*a.Full, span(a.WaitedS))
 	}
 	level := func(used int) float64 { return float64(y+strip) - float64(strip*used)/float64(most) }
 	d.add(`<line class="grid" x1="%d" y1="%d" x2="%d" y2="%d"/>`, gutter, y+strip, gutter+plot, y+strip)
