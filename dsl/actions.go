@@ -13,17 +13,17 @@ import (
 // options lists the fields that an action of a verb has, beside its instant and what it is done to. The kill of a rerun is one too.
 func options(v flow.Verb) []string {
 	switch v {
-	case flow.Run:
+	case flow.VerbRun:
 		return []string{"params", "extra", "force"}
-	case flow.Rerun:
+	case flow.VerbRerun:
 		return []string{"from_task", "failed", "upstream", "cascade", "kill"}
-	case flow.Backfill:
+	case flow.VerbBackfill:
 		return []string{"group", "every", "from", "to", "max_active", "missing_upstream", "reprocess", "cascade"}
-	case flow.Succeed:
+	case flow.VerbSucceed:
 		return []string{"outputs"}
-	case flow.Pause:
+	case flow.VerbPause:
 		return []string{"group", "scheduled_after"}
-	case flow.Resume:
+	case flow.VerbResume:
 		return []string{"group"}
 	}
 	return nil
@@ -31,7 +31,7 @@ func options(v flow.Verb) []string {
 
 // verbs lists what an operator can do.
 func verbs() []flow.Verb {
-	return []flow.Verb{flow.Run, flow.Rerun, flow.Backfill, flow.Kill, flow.Succeed, flow.Skip, flow.Pause, flow.Resume}
+	return []flow.Verb{flow.VerbRun, flow.VerbRerun, flow.VerbBackfill, flow.VerbKill, flow.VerbSucceed, flow.VerbSkip, flow.VerbPause, flow.VerbResume}
 }
 
 // havers says which verbs have an option.
@@ -57,7 +57,7 @@ func verbNames() string {
 func (d *decoder) verbOf(n *node) flow.Verb {
 	var found []flow.Verb
 	for _, v := range verbs() {
-		if n.field(string(v)) != nil && (v != flow.Kill || n.field(string(flow.Rerun)) == nil) {
+		if n.field(string(v)) != nil && (v != flow.VerbKill || n.field(string(flow.VerbRerun)) == nil) {
 			found = append(found, v)
 		}
 	}
@@ -104,7 +104,7 @@ func (d *decoder) action(n *node, s *scene) flow.Action {
 		}
 	}
 	switch {
-	case a.Verb == flow.Backfill:
+	case a.Verb == flow.VerbBackfill:
 		d.checkBackfillRange(n, s, &a)
 	case a.Target != "":
 		d.checkTarget(&a, n, s)
@@ -117,9 +117,9 @@ func (d *decoder) action(n *node, s *scene) flow.Action {
 // needed lists the fields that an action must have.
 func needed(a *flow.Action) []string {
 	switch {
-	case a.Verb == flow.Backfill:
+	case a.Verb == flow.VerbBackfill:
 		return []string{"at", "from", "to"}
-	case a.Verb == flow.Pause && a.All && a.Group == "":
+	case a.Verb == flow.VerbPause && a.All && a.Group == "":
 		return []string{"at", "scheduled_after"}
 	}
 	return []string{"at"}
@@ -127,16 +127,23 @@ func needed(a *flow.Action) []string {
 
 // operand reads what an action is done to.
 func (d *decoder) operand(a *flow.Action, n *node, s *scene) {
-	whole := a.Verb == flow.Backfill || a.Verb == flow.Pause || a.Verb == flow.Resume
+	whole := a.Verb == flow.VerbBackfill || a.Verb == flow.VerbPause || a.Verb == flow.VerbResume
 	switch {
 	case whole && n.kind == scalarNode && n.text == "all":
 		a.All = true
-	case a.Verb == flow.Backfill:
-		for i, t := range d.texts(n, "`all`, or a list of flows") {
-			if f := d.find(n.items[i], s, target{flow: t.value}); f != nil && f.Schedule.Kind() == period.Demand {
-				d.report(n.items[i], diag.BadPeriod, "use `run: "+f.Name+"`", "flow %s runs on demand and has no periods", f.Name)
+	case a.Verb == flow.VerbBackfill:
+		d.list(n, "`all`, or a list of flows", func(v *node) {
+			t := d.text(v, "the name of a flow")
+			if t.at.Line == 0 {
+				return
+			}
+			if f := d.find(v, s, target{flow: t.value}); f != nil && f.Schedule.Kind() == period.Demand {
+				d.report(v, diag.BadPeriod, "use `run: "+f.Name+"`", "flow %s runs on demand and has no periods", f.Name)
 			}
 			a.Flows = append(a.Flows, t.value)
+		})
+		if n.kind == listNode && len(n.items) == 0 {
+			d.report(n, diag.Missing, "name some, or write `backfill: all`", "the backfill names no flow")
 		}
 	default:
 		a.Target = d.text(n, "flow[/task][@period[..period]][#version]").value
@@ -169,13 +176,13 @@ func (d *decoder) checkTarget(a *flow.Action, n *node, s *scene) {
 
 // checkLabel reports a label, or a range of them, that names no period of a flow.
 func (d *decoder) checkLabel(a *flow.Action, n *node, f *flow.Flow, label string) {
-	if from, to, ranged := strings.Cut(label, ".."); ranged && a.Verb != flow.Run {
+	if from, to, ranged := strings.Cut(label, ".."); ranged && a.Verb != flow.VerbRun {
 		if _, _, err := f.Schedule.Range(from, to); err != nil {
 			d.report(n, diag.BadPeriod, "", "flow %s: %v", f.Name, err)
 		}
 		return
 	}
-	if ps := d.labelled(n, f, label); a.Verb == flow.Run && len(ps) > 1 {
+	if ps := d.labelled(n, f, label); a.Verb == flow.VerbRun && len(ps) > 1 {
 		d.report(n, diag.BadPeriod, "name one of them", "%s stands for %d periods", strconv.Quote(label), len(ps))
 	}
 }

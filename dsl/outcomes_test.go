@@ -77,14 +77,14 @@ actions:
 			Name: "big", Slots: 4, Labels: []string{"hadoop", "zone=a"}, Away: []flow.Absence{{From: shanghai(6), To: shanghai(8)}, {From: shanghai(24)}},
 		}},
 		Actions: []flow.Action{
-			{At: shanghai(6), Verb: flow.Run, Target: "shop/load@2026-11-18", Params: map[string]string{"a": "b"}, Force: true},
-			{At: shanghai(6), Verb: flow.Rerun, Target: "shop@2026-11-18#2", FromTask: "load", Cascade: "both", Kill: true},
+			{At: shanghai(6), Verb: flow.VerbRun, Target: "shop/load@2026-11-18", Params: map[string]string{"a": "b"}, Force: true},
+			{At: shanghai(6), Verb: flow.VerbRerun, Target: "shop@2026-11-18#2", FromTask: "load", Cascade: "both", Kill: true},
 			{
-				At: shanghai(6), Verb: flow.Backfill, All: true, Group: "mart", Every: "day", From: "2026-11-01", To: "2026-11-05", MaxActive: 3,
+				At: shanghai(6), Verb: flow.VerbBackfill, All: true, Group: "mart", Every: "day", From: "2026-11-01", To: "2026-11-05", MaxActive: 3,
 				Reprocess: "failed",
 			},
-			{At: shanghai(6), Verb: flow.Succeed, Target: "shop/load", Outputs: map[string]string{"rows": "12"}},
-			{At: shanghai(6), Verb: flow.Pause, All: true, ScheduledAfter: shanghai(8)},
+			{At: shanghai(6), Verb: flow.VerbSucceed, Target: "shop/load", Outputs: map[string]string{"rows": "12"}},
+			{At: shanghai(6), Verb: flow.VerbPause, All: true, ScheduledAfter: shanghai(8)},
 		},
 	}
 	for i := range got.Actions {

@@ -121,14 +121,14 @@ type Verb string
 
 // The verbs of the command line that a simulation knows.
 const (
-	Run      Verb = "run"
-	Rerun    Verb = "rerun"
-	Backfill Verb = "backfill"
-	Kill     Verb = "kill"
-	Succeed  Verb = "succeed"
-	Skip     Verb = "skip"
-	Pause    Verb = "pause"
-	Resume   Verb = "resume"
+	VerbRun      Verb = "run"
+	VerbRerun    Verb = "rerun"
+	VerbBackfill Verb = "backfill"
+	VerbKill     Verb = "kill"
+	VerbSucceed  Verb = "succeed"
+	VerbSkip     Verb = "skip"
+	VerbPause    Verb = "pause"
+	VerbResume   Verb = "resume"
 )
 
 // Action is what an operator does at an instant, in the words of the command line. Fields that the verb does not have are zero.

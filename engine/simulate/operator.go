@@ -37,26 +37,26 @@ func (w *world) act(a *flow.Action) {
 func (w *world) do(ctx context.Context, a *flow.Action) (err error) {
 	s := w.operator
 	switch a.Verb {
-	case flow.Run:
+	case flow.VerbRun:
 		_, err = s.StartRun(ctx, engine.StartRun{Target: a.Target, Params: a.Params, Extra: a.Extra, Force: a.Force})
-	case flow.Rerun:
+	case flow.VerbRerun:
 		_, err = s.Rerun(ctx, engine.RerunRequest{
 			Target: a.Target, Failed: a.Failed, FromTask: a.FromTask, Upstream: a.Upstream, Cascade: a.Cascade, Kill: a.Kill,
 		})
-	case flow.Backfill:
+	case flow.VerbBackfill:
 		_, err = s.StartBackfill(ctx, engine.BackfillRequest{
 			Flows: a.Flows, All: a.All && a.Group == "" && a.Every == "", Group: a.Group, Every: a.Every, From: a.From, To: a.To,
 			MaxActive: a.MaxActive, MissingUpstream: a.MissingUpstream, Reprocess: a.Reprocess, Cascade: a.Cascade,
 		})
-	case flow.Kill:
+	case flow.VerbKill:
 		_, err = s.Kill(ctx, a.Target)
-	case flow.Succeed:
+	case flow.VerbSucceed:
 		_, err = s.Succeed(ctx, engine.SucceedRequest{Target: a.Target, Outputs: a.Outputs})
-	case flow.Skip:
+	case flow.VerbSkip:
 		_, err = s.Skip(ctx, a.Target)
-	case flow.Pause:
+	case flow.VerbPause:
 		_, err = s.Pause(ctx, pauseRequest(a))
-	case flow.Resume:
+	case flow.VerbResume:
 		_, err = s.Resume(ctx, pauseRequest(a))
 	default:
 		err = fmt.Errorf("%q is no verb", a.Verb)

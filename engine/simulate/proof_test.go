@@ -98,7 +98,7 @@ func TestRecordedExecutions(t *testing.T) {
 			t.Parallel()
 			p := compileFiles(t, e.Repository(func(workload.Executed) string { return "true" }))
 			from := at(t, "2026-11-19")
-			given := &flow.Outcomes{Actions: []flow.Action{{At: from, Verb: flow.Run, Target: p.Flows[0].Name}}}
+			given := &flow.Outcomes{Actions: []flow.Action{{At: from, Verb: flow.VerbRun, Target: p.Flows[0].Name}}}
 			for _, x := range e.Tasks {
 				d := x.Runtime.Truncate(time.Microsecond)
 				given.Tasks = append(given.Tasks, flow.Outcome{Task: p.Flows[0].Name + "/" + x.Name, Duration: &flow.Span{Min: d, Max: d}})

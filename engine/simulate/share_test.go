@@ -74,7 +74,7 @@ func TestABackfillDelaysNoSchedule(t *testing.T) {
 		}
 		alone, _ := result(t, in).starts()
 		in.Outcomes.Actions = []flow.Action{{
-			At: in.From.Add(time.Duration(rapid.IntRange(0, 8*60).Draw(rt, "minute")) * time.Minute), Verb: flow.Backfill, Flows: []string{"past"},
+			At: in.From.Add(time.Duration(rapid.IntRange(0, 8*60).Draw(rt, "minute")) * time.Minute), Verb: flow.VerbBackfill, Flows: []string{"past"},
 			From: "2025-01-01", To: "2026-10-31", MaxActive: 1000,
 		}}
 		with := result(t, in)
