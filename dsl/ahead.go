@@ -37,11 +37,6 @@ var ahead = map[*shape][]string{
 	&templateShape: aheadTask,
 }
 
-// aheadRunners are runners that this build does not have.
-var aheadRunners = []string{
-	"hive",
-}
-
 // aheadFunctions are functions of expressions.
 var aheadFunctions = []string{
 	"secret",
