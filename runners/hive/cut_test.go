@@ -84,7 +84,7 @@ func TestGoesOnAfterACut(t *testing.T) {
 			n := newNetwork(t, "127.0.0.1:"+to)
 			property := "cut-" + transport
 			work := here.start("a", sdk.Spec{
-				With: plain.with(t, map[string]any{"transport": transport, "port": n.port}), Text: beats(property, 20) + ";\nselect 'the end'",
+				With: plain.with(t, map[string]any{"transport": transport, "port": n.port}), Text: beats(property, 1000) + ";\nselect 'the end'",
 			})
 			r, log := here.wait(work, once("Status: Running", func() {
 				begun(t, direct, property)
@@ -92,7 +92,7 @@ func TestGoesOnAfterACut(t *testing.T) {
 					n.cut(false)
 				}
 			}))
-			if r.State != sdk.Succeeded || !strings.Contains(log, "\n20\t20\t20\n") || !strings.HasSuffix(log, "\nthe end\n") {
+			if r.State != sdk.Succeeded || !strings.Contains(log, "\n1000\t1000\t1000\n") || !strings.HasSuffix(log, "\nthe end\n") {
 				t.Errorf("%+v\n%s", r, log)
 			}
 			for _, line := range []string{"Status: Running", "INFO  : Launching Job 1 out of 1", "statement 2 of 3"} {
@@ -109,7 +109,7 @@ func TestServerEndsTheSession(t *testing.T) {
 	t.Parallel()
 	here, direct := newSite(t), bare.with(t, nil)
 	n := newNetwork(t, "127.0.0.1:"+bare.server.Port)
-	work := here.start("a", sdk.Spec{With: bare.with(t, map[string]any{"port": n.port}), Text: beats("ended", 6000)})
+	work := here.start("a", sdk.Spec{With: bare.with(t, map[string]any{"port": n.port}), Text: beats("ended", long)})
 	r, log := here.wait(work, once("Status: Running", func() {
 		begun(t, direct, "ended")
 		n.cut(false)
@@ -125,7 +125,7 @@ func TestOutOfReach(t *testing.T) {
 	t.Parallel()
 	here, direct := newSite(t), plain.with(t, nil)
 	n := newNetwork(t, "127.0.0.1:"+plain.server.Port)
-	work := here.start("a", sdk.Spec{With: plain.with(t, map[string]any{"port": n.port, "reconnect": "1s"}), Text: beats("reach", 6000)})
+	work := here.start("a", sdk.Spec{With: plain.with(t, map[string]any{"port": n.port, "reconnect": "1s"}), Text: beats("reach", long)})
 	r, log := here.wait(work, once("Status: Running", func() {
 		begun(t, direct, "reach")
 		n.cut(true)

@@ -142,7 +142,7 @@ func TestKill(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			here, with := newSite(t), plain.with(t, nil)
-			work := here.start("a", sdk.Spec{With: with, Text: beats(name, 6000)})
+			work := here.start("a", sdk.Spec{With: with, Text: beats(name, long)})
 			r, log := here.wait(work, once("Status: Running", func() {
 				begun(t, with, name)
 				kill(here, work)
@@ -192,7 +192,7 @@ func TestPluginIsKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	work, property := filepath.Join(t.TempDir(), "a"), "plugin"
-	if err := p.Start(t.Context(), sdk.Spec{Attempt: "a", Work: work, Dir: "/", With: with, Text: beats(property, 30)}); err != nil {
+	if err := p.Start(t.Context(), sdk.Spec{Attempt: "a", Work: work, Dir: "/", With: with, Text: beats(property, 1000)}); err != nil {
 		t.Fatal(err)
 	}
 	begun(t, with, property)
@@ -208,7 +208,7 @@ func TestPluginIsKilled(t *testing.T) {
 		t.Fatalf("recover: %v, %v", found, err)
 	}
 	r, log := wait(t, next, work, nil)
-	if r.State != sdk.Succeeded || strings.Count(log, "statement 2 of 2") != 1 || !strings.HasSuffix(log, "\n30\t30\t30\n") {
+	if r.State != sdk.Succeeded || strings.Count(log, "statement 2 of 2") != 1 || !strings.HasSuffix(log, "\n1000\t1000\t1000\n") {
 		t.Errorf("%+v\n%s", r, log)
 	}
 }
@@ -217,7 +217,7 @@ func TestPluginIsKilled(t *testing.T) {
 func TestNearIsKilled(t *testing.T) {
 	t.Parallel()
 	here, with := newSite(t), plain.with(t, nil)
-	work := here.start("a", sdk.Spec{With: with, Text: beats("near", 6000)})
+	work := here.start("a", sdk.Spec{With: with, Text: beats("near", long)})
 	r, log := here.wait(work, once("Status: Running", func() {
 		begun(t, with, "near")
 		lines, _ := filepath.Glob("/proc/[0-9]*/environ")

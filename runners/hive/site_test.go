@@ -215,13 +215,17 @@ func once(text string, f func()) func(string) {
 	}
 }
 
-// beats is a query whose job works for n tenths of a second and counts them in a property of the server.
+// beats is a query whose job takes 2 or 3 ms for each of n rows, and counts them in a property of the server. The job can be killed between any
+// thousand rows, since they come to it from another one.
 func beats(property string, n int) string {
 	return fmt.Sprintf(`set hive.vectorized.execution.enabled=false;
 select count(*), count(concat('', reflect('java.lang.System', 'setProperty', '%s', cast(i as string)))),
-  count(reflect('java.lang.Thread', 'sleep', cast(100 + pmod(i, 2) as bigint)))
-from (select posexplode(split(space(%d), ' ')) as (i, x)) n`, property, n-1)
+  count(reflect('java.lang.Thread', 'sleep', cast(2 + pmod(i, 2) as bigint)))
+from (select i from (select posexplode(split(space(%d), ' ')) as (i, x)) a distribute by i) n`, property, n-1)
 }
+
+// long is how many rows take longer than any test.
+const long = 300_000
 
 // beat asks a server how far such a query is; -1: it has not begun.
 func beat(t testing.TB, with json.RawMessage, property string) int {
@@ -278,7 +282,7 @@ func still(t testing.TB, with json.RawMessage, property string) {
 	t.Helper()
 	last := beat(t, with, property)
 	for range 60 {
-		time.Sleep(time.Second) // ten times what it needs to count on
+		time.Sleep(time.Second) // much longer than it needs to count on
 		now := beat(t, with, property)
 		if now == last {
 			return
