@@ -25,11 +25,11 @@ func Attempts(t *testing.T, d Deeds) {
 	suite := Suite{Commander: d.Commander, Script: func(string) sdk.Spec { return d.Succeed }}
 	for _, c := range []struct {
 		name string
-		run  func(*testing.T, *deeds)
+		run  func(*deeds, *testing.T)
 	}{
-		{"describe", func(t *testing.T, d *deeds) { describe(t, d.bench) }},
-		{"recover what never started", func(t *testing.T, d *deeds) { recoverNever(t, d.bench) }},
-		{"unknown", func(t *testing.T, d *deeds) { unknown(t, d.bench) }},
+		{"describe", func(d *deeds, t *testing.T) { describe(t, d.bench) }},
+		{"recover what never started", func(d *deeds, t *testing.T) { recoverNever(t, d.bench) }},
+		{"unknown", func(d *deeds, t *testing.T) { unknown(t, d.bench) }},
 		{"ends", (*deeds).ends},
 		{"kill", (*deeds).kill},
 		{"timeout", (*deeds).timeout},
@@ -37,7 +37,7 @@ func Attempts(t *testing.T, d Deeds) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			c.run(t, &deeds{Deeds: d, bench: newBench(t, suite)})
+			c.run(&deeds{Deeds: d, bench: newBench(t, suite)}, t)
 		})
 	}
 }

@@ -13,7 +13,20 @@ import (
 
 	"flowctl/plugins/host"
 	"flowctl/plugins/sdk"
+	"flowctl/plugins/sdktest"
 )
+
+func TestConformance(t *testing.T) {
+	t.Parallel()
+	with := plain.with(t, nil)
+	sdktest.Attempts(t, sdktest.Deeds{
+		Commander: newSite(t).commander,
+		Succeed:   sdk.Spec{With: with, Text: "select 'done'"},
+		Fail:      sdk.Spec{With: with, Text: "select 'done'; select nothing"},
+		Endless:   sdk.Spec{With: with, Text: "select reflect('java.lang.Thread', 'sleep', cast(600000 + 0 * rand() as bigint))"},
+		Mark:      "INFO  : Completed executing command(",
+	})
+}
 
 func TestScript(t *testing.T) {
 	t.Parallel()

@@ -144,9 +144,10 @@ func guard(dir string) ([]string, error) {
 
 // site executes attempts as an agent does.
 type site struct {
-	t      testing.TB
-	runner *process.Runner
-	dir    string
+	t         testing.TB
+	commander Runner
+	runner    *process.Runner
+	dir       string
 }
 
 func newSite(t testing.TB) *site {
@@ -155,11 +156,12 @@ func newSite(t testing.TB) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := process.Open(filepath.Join(t.TempDir(), "home"), Runner{Near: []string{self, "near"}})
+	c := Runner{Near: []string{self, "near"}}
+	r, err := process.Open(filepath.Join(t.TempDir(), "home"), c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &site{t: t, runner: r, dir: t.TempDir()}
+	return &site{t: t, commander: c, runner: r, dir: t.TempDir()}
 }
 
 // start begins an attempt.
