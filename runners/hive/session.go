@@ -153,13 +153,13 @@ func (s *session) execute(ctx context.Context, i int, st statement) error {
 var position = regexp.MustCompile(`\b[Ll]ine (\d+):\d+`)
 
 // lineOf is the line of the script that an error is about, as far as Hive tells.
-func (st statement) lineOf(err error) int {
+func (s statement) lineOf(err error) int {
 	if m := position.FindStringSubmatch(err.Error()); m != nil {
-		if n, err := strconv.Atoi(m[1]); err == nil && n >= 1 && n <= 1+strings.Count(st.Text, "\n") {
-			return st.Line + n - 1
+		if n, err := strconv.Atoi(m[1]); err == nil && n >= 1 && n <= 1+strings.Count(s.Text, "\n") {
+			return s.Line + n - 1
 		}
 	}
-	return st.Line
+	return s.Line
 }
 
 // start begins a statement and puts it on record.

@@ -46,7 +46,9 @@ func newPlugin() *cobra.Command {
 	}
 	statements := &cobra.Command{
 		Use: hiveSession, Short: "Be the session of an attempt of the hive runner", Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error { return exitWith(hive.Session(os.Getenv(process.EnvWork), os.Stdout)) },
+		RunE: func(*cobra.Command, []string) error {
+			return exitWith(hive.Session(os.Getenv(process.EnvWork), os.Stdout))
+		},
 	}
 	plugin.AddCommand(serve, keep, session, statements)
 	return plugin
