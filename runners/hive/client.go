@@ -122,6 +122,9 @@ func (c *client) open(ctx context.Context, name, password string, configuration 
 	if err != nil {
 		return nil, err
 	}
+	if answer.SessionHandle == nil {
+		return nil, &problem{message: "the server opened a session and does not say which"}
+	}
 	return answer.SessionHandle, nil
 }
 
@@ -132,6 +135,9 @@ func (c *client) execute(ctx context.Context, session *hiveserver.TSessionHandle
 	})
 	if err != nil {
 		return nil, err
+	}
+	if answer.OperationHandle == nil {
+		return nil, &problem{message: "the server began the statement and does not say as which operation"}
 	}
 	return answer.OperationHandle, nil
 }
@@ -178,8 +184,10 @@ func (c *client) columns(ctx context.Context, o *hiveserver.TOperationHandle) ([
 		return nil, err
 	}
 	var names []string
-	for _, column := range answer.GetSchema().GetColumns() {
-		names = append(names, column.ColumnName)
+	if answer.Schema != nil {
+		for _, column := range answer.Schema.Columns {
+			names = append(names, column.ColumnName)
+		}
 	}
 	return names, nil
 }

@@ -172,7 +172,15 @@ func (s *session) start(ctx context.Context, st statement) error {
 		return err
 	}
 	s.record.Operation = o
-	return write(s.work, recordFile, s.record)
+	return s.note()
+}
+
+// note puts on record what may be on the server.
+func (s *session) note() error {
+	if err := write(s.work, recordFile, s.record); err != nil {
+		return lost("note what runs on the server: %w", err)
+	}
+	return nil
 }
 
 // follow waits for the end of the statement, with its log and progress on the way, and shows its result.
@@ -225,7 +233,7 @@ func (s *session) complete(ctx context.Context) error {
 		return err
 	}
 	s.record.Operation = nil
-	return write(s.work, recordFile, s.record)
+	return s.note()
 }
 
 // do makes a call that may be made twice, over another connection if need be.

@@ -10,8 +10,11 @@ import (
 
 // rowsOf returns the rows of an answer, each as its cells.
 func rowsOf(set *hiveserver.TRowSet) [][]string {
+	if set == nil {
+		return nil
+	}
 	var rows [][]string
-	for i, column := range set.GetColumns() {
+	for i, column := range set.Columns {
 		for j, cell := range cells(column) {
 			if i == 0 {
 				rows = append(rows, make([]string, len(set.Columns)))
