@@ -110,14 +110,16 @@ func TestServerEndsTheSession(t *testing.T) {
 	here, direct := newSite(t), bare.with(t, nil)
 	n := newNetwork(t, "127.0.0.1:"+bare.server.Port)
 	work := here.start("a", sdk.Spec{With: bare.with(t, map[string]any{"port": n.port}), Text: beats("ended", long)})
+	var left record
 	r, log := here.wait(work, once("Status: Running", func() {
 		begun(t, direct, "ended")
+		left = handles(t, work)
 		n.cut(false)
 	}))
 	if r.Code != sdk.CodeLost || !strings.Contains(r.Message, "statement 2 of 2 (run:2)") || !strings.Contains(r.Message, "close.session.on.disconnect") {
 		t.Errorf("%+v\n%s", r, log)
 	}
-	still(t, direct, "ended")
+	closed(t, direct, left)
 }
 
 // A server that cannot be reached any more costs the attempt no longer than with.reconnect.
@@ -133,15 +135,11 @@ func TestOutOfReach(t *testing.T) {
 	if r.Code != sdk.CodeLost || !strings.Contains(r.Message, "was not reached within 1s") {
 		t.Errorf("%+v\n%s", r, log)
 	}
-	_, left, found, err := remaining(work)
-	if err != nil || !found {
-		t.Fatalf("it is not on record what runs there: %v, %v", found, err)
-	}
 	with, err := checked(direct)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := finish(t.Context(), with, left); err != nil {
+	if err := finish(t.Context(), with, handles(t, work)); err != nil {
 		t.Error(err)
 	}
 }

@@ -145,7 +145,7 @@ func TestLogin(t *testing.T) {
 	}
 }
 
-// A kill ends the statement and the job that it started on the server, before it says so.
+// A kill cancels the statement and closes the session, by which the server ends its jobs, before it says so.
 func TestKill(t *testing.T) {
 	t.Parallel()
 	for name, kill := range map[string]func(*site, string){
@@ -156,8 +156,10 @@ func TestKill(t *testing.T) {
 			t.Parallel()
 			here, with := newSite(t), plain.with(t, nil)
 			work := here.start("a", sdk.Spec{With: with, Text: beats(name, long)})
+			var left record
 			r, log := here.wait(work, once("Status: Running", func() {
 				begun(t, with, name)
+				left = handles(t, work)
 				kill(here, work)
 			}))
 			if r.State != sdk.Killed || r.Code != sdk.CodeKilled {
@@ -166,7 +168,7 @@ func TestKill(t *testing.T) {
 			if _, err := os.Stat(filepath.Join(work, recordFile)); err == nil {
 				t.Errorf("the session was not closed\n%s", log)
 			}
-			still(t, with, name)
+			closed(t, with, left)
 		})
 	}
 }
@@ -231,8 +233,10 @@ func TestNearIsKilled(t *testing.T) {
 	t.Parallel()
 	here, with := newSite(t), plain.with(t, nil)
 	work := here.start("a", sdk.Spec{With: with, Text: beats("near", long)})
+	var left record
 	r, log := here.wait(work, once("Status: Running", func() {
 		begun(t, with, "near")
+		left = handles(t, work)
 		lines, _ := filepath.Glob("/proc/[0-9]*/environ")
 		for _, path := range lines {
 			if env, _ := os.ReadFile(path); strings.Contains(string(env), "FLOWCTL_WORK="+work) {
@@ -250,5 +254,5 @@ func TestNearIsKilled(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(work, recordFile)); err == nil {
 		t.Error("the session was not closed")
 	}
-	still(t, with, "near")
+	closed(t, with, left)
 }
