@@ -2,6 +2,7 @@ package core
 
 import (
 	"container/heap"
+	"slices"
 
 	"flowctl/dsl/period"
 	"flowctl/engine"
@@ -25,10 +26,11 @@ type dueTimer struct {
 	timer
 }
 
-// timers is a heap by instant.
+// timers is a heap by instant. It is kept in order with heap.Fix alone, which makes no object of each timer.
 type timers struct {
-	heap timerHeap
-	seq  uint64
+	heap  timerHeap
+	seq   uint64
+	sweep int // how many timers there may be before those are dropped whose runs are gone
 }
 
 type timerHeap []dueTimer
@@ -39,21 +41,45 @@ func (h timerHeap) Less(i, j int) bool {
 }
 func (h timerHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
 
-// Push is for container/heap.
+// Push is for container/heap, which is not asked to.
 func (h *timerHeap) Push(x any) { *h = append(*h, x.(dueTimer)) }
 
-// Pop is for container/heap.
+// Pop is for container/heap, which is not asked to.
 func (h *timerHeap) Pop() any {
-	old := *h
-	last := old[len(old)-1]
-	old[len(old)-1] = dueTimer{}
-	*h = old[:len(old)-1]
+	last := (*h)[len(*h)-1]
+	*h = (*h)[:len(*h)-1]
 	return last
 }
 
 func (ts *timers) set(at period.Instant, t timer) {
 	ts.seq++
-	heap.Push(&ts.heap, dueTimer{at, ts.seq, t})
+	ts.heap = append(ts.heap, dueTimer{at, ts.seq, t})
+	heap.Fix(&ts.heap, len(ts.heap)-1)
+}
+
+// pop takes out the timer that is due first.
+func (ts *timers) pop() dueTimer {
+	h := ts.heap
+	first, last := h[0], len(h)-1
+	h[0], h[last] = h[last], dueTimer{}
+	if ts.heap = h[:last]; last > 0 {
+		heap.Fix(&ts.heap, 0)
+	}
+	return first
+}
+
+// sweepAtLeast is how many timers are never worth a sweep.
+const sweepAtLeast = 4096
+
+// sweep drops the timers of runs that are gone: most expire long after their runs have ended. It costs each timer a constant.
+func (m *Machine) sweep() {
+	ts := &m.timers
+	if len(ts.heap) < max(ts.sweep, sweepAtLeast) {
+		return
+	}
+	ts.heap = slices.DeleteFunc(ts.heap, func(t dueTimer) bool { return t.run != 0 && m.runs[t.run] == nil })
+	heap.Init(&ts.heap)
+	ts.sweep = 2 * len(ts.heap)
 }
 
 func (ts *timers) next() (period.Instant, bool) {
@@ -65,12 +91,13 @@ func (ts *timers) next() (period.Instant, bool) {
 
 // elapse lets everything happen that is due by now. A timer whose reason is gone does nothing.
 func (m *Machine) elapse() {
+	m.sweep()
 	for {
 		at, ok := m.timers.next()
 		if !ok || at > m.now {
 			return
 		}
-		t := heap.Pop(&m.timers.heap).(dueTimer)
+		t := m.timers.pop()
 		switch {
 		case t.flow != nil:
 			m.generate(t.flow, at)
