@@ -22,13 +22,10 @@ func TestInvariants(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		s := newSim(t)
-		steps := 0
 		actions := s.actions()
 		actions[""] = func(t *rapid.T) {
 			s.T = t
-			if steps++; steps%4 == 0 {
-				s.rebuilt()
-			}
+			s.rebuilt()
 		}
 		t.Repeat(actions)
 		s.T = t
@@ -64,6 +61,7 @@ func (s *sim) actions() map[string]func(*rapid.T) {
 		"backfill":  s.backfillSome,
 		"revision":  s.revise,
 		"crash":     s.crash,
+		"stale":     s.stale,
 		"hear":      s.hearSome,
 		"hear more": s.hearSome,
 	}
