@@ -8,8 +8,8 @@ import (
 	"flowctl/engine"
 )
 
-// writers are the needs by data of a task of the run, as a revision has them. Only a rerun has them: it would find the path that the former version left, and read it
-// while its writer runs anew. Periods are those of the default rule.
+// writers are the needs by data of a task of the run, as a revision has them. Only a rerun has them: it would find the path that the former
+// version left, and read it while its writer runs anew. Periods are those of the default rule.
 func (r *run) writers(rev *Revision, task string) []*flow.Need {
 	if r.row.Kind != engine.Rerun || r.row.Extra || r.flow.Schedule.Kind() == period.Demand {
 		return nil
