@@ -18,7 +18,7 @@ func (m *Machine) dispatch() bool {
 			if len(q.tasks) == 0 || best != nil && before(best.tasks[0], q.tasks[0]) {
 				continue
 			}
-			if a := m.pick(q.selector, q.tasks[0].run.bf != nil); a != nil {
+			if a := m.pick(q.selector, q.tasks[0].run.fills()); a != nil {
 				best, to = q, a
 			}
 		}

@@ -39,5 +39,5 @@
 //
 // The invariants of docs/concepts.md: one run per flow, period and version; at most one live attempt per task and
 // period; no attempt before its blockers cleared; a final attempt never changes; the same events give the same
-// changes.
+// changes. Package reference says once more, slowly and plainly, what a machine at rest must be like; the tests compare the two.
 package core

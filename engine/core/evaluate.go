@@ -20,7 +20,8 @@ const (
 	upstreamFailed
 )
 
-// judge applies the trigger rule to the needs as they are counted. What may start by it waits until all its signals are set.
+// judge applies the trigger rule to the needs as they are counted. What may start by it waits until all its signals are set, and its inputs
+// written.
 func (t *taskRun) judge() verdict {
 	if t.run.row.Force {
 		return pass
@@ -65,8 +66,7 @@ func (t *taskRun) ruling() verdict {
 // evaluate moves a task run that has not been dispatched to where its blockers put it.
 func (m *Machine) evaluate(t *taskRun) {
 	s := t.row.State
-	superseded := !t.run.stands && !t.run.row.Extra
-	if !t.member || t.run.gone || superseded || s != engine.Waiting && s != engine.Ready && s != engine.UpstreamFailed {
+	if !t.member || t.run.gone || !t.run.current() || s != engine.Waiting && s != engine.Ready && s != engine.UpstreamFailed {
 		return
 	}
 	if s == engine.Waiting && m.gateOverdue(t) {

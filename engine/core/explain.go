@@ -42,8 +42,8 @@ func (m *Machine) blockers(t *taskRun) []engine.Blocker {
 		}
 		return append(bs, m.beyondNeeds(t)...)
 	case engine.Ready:
-		if t.parked != nil {
-			return m.limitBlocker(t)
+		if bs := m.limitBlocker(t); bs != nil {
+			return bs
 		}
 		return m.noAgent(t)
 	case engine.Retrying:
@@ -52,15 +52,21 @@ func (m *Machine) blockers(t *taskRun) []engine.Blocker {
 	return nil
 }
 
-// limitBlocker tells of the limit that holds a ready task run back.
+// limitBlocker tells of the limit that holds a ready task run back; nil = it waits for an agent, as those do who are before it.
 func (m *Machine) limitBlocker(t *taskRun) []engine.Blocker {
-	if l := m.limits[t.id]; l != nil && t.parked == &l.parked {
+	if l := m.limits[t.id]; l != nil && t.def.Concurrency > 0 && (l.full(t) || l.parked.better(t, l.full)) {
 		return []engine.Blocker{{
 			Kind: engine.BlockTaskLimit, Holders: m.names(l.live),
-			Message: fmt.Sprintf("task concurrency %d is taken", l.max),
+			Message: fmt.Sprintf("task concurrency %d is taken", min(t.def.Concurrency, len(l.live))),
 		}}
 	}
+	if t.def.Pool == nil {
+		return nil
+	}
 	p := m.pool(t)
+	if !p.holdsBack(t) {
+		return nil
+	}
 	return []engine.Blocker{{
 		Kind: engine.BlockPool, Ref: p.name, Holders: m.names(p.live),
 		Message: fmt.Sprintf("%d of the %d slots of pool %s are taken, and it takes %d", p.used, p.slots, p.name, p.needs(t)),
@@ -251,7 +257,7 @@ func (m *Machine) noAgent(t *taskRun) []engine.Blocker {
 	}
 	if eligible {
 		message := "all slots of the eligible agents are taken"
-		if t.run.bf != nil {
+		if t.run.fills() {
 			message = "all slots of the eligible agents that backfills may take are taken"
 		}
 		return []engine.Blocker{{Kind: engine.BlockSlots, Message: message}}

@@ -84,7 +84,7 @@ func (m *Machine) pick(selector []string, backfill bool) *agent {
 func (a *agent) hand(t *taskRun) {
 	t.agent = a
 	a.live[t.attempt.ID] = t
-	if t.run.bf != nil {
+	if t.run.fills() {
 		a.filling++
 	}
 }
@@ -226,7 +226,7 @@ func (m *Machine) begin(t *taskRun) {
 func (m *Machine) end(t *taskRun) {
 	delete(m.attempts, t.attempt.ID)
 	delete(t.agent.live, t.attempt.ID)
-	if t.run.bf != nil {
+	if t.run.fills() {
 		t.agent.filling--
 	}
 	t.agent = nil

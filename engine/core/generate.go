@@ -48,7 +48,7 @@ func (m *Machine) keepUp(r *run) {
 			r.row.Revision = r.rev.ID
 			m.touchRun(r)
 		}
-	case f.Hash == r.flow.Hash && sameUpstream(r.rev.Project, m.active.Project, f):
+	case f.Hash == r.flow.Hash && sameUpstream(r.rev.Project, m.active.Project, f) && r.sameWriters(m.active):
 		r.rev = m.active
 	default:
 		m.follow(r, m.active, f)

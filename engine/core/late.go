@@ -115,7 +115,7 @@ func (m *Machine) unmet(t *taskRun) (unmet bool, look period.Instant) {
 
 // marks tells whether lateness of a task run matters. What has ended tells of its end.
 func (m *Machine) marks(t *taskRun) bool {
-	return t.member && (t.run.stands || t.run.row.Extra) && !t.row.State.Final()
+	return t.member && t.run.current() && !t.row.State.Final()
 }
 
 func (m *Machine) mark(t *taskRun, kind flow.Event, detail string) {

@@ -1,25 +1,40 @@
 package core
 
 import (
+	"slices"
+
 	"flowctl/dsl/flow"
 	"flowctl/dsl/period"
 	"flowctl/engine"
 )
 
-// writers are the needs by data of a task run. Only a rerun has them: it would find the path that the former version left, and read it
-// while its writer runs anew. Periods are those of the default rule.
-func (t *taskRun) writers() []*flow.Need {
-	r := t.run
+// writers are the needs by data of a task of the run, as a revision has them. Only a rerun has them: it would find the path that the former
+// version left, and read it while its writer runs anew. Periods are those of the default rule.
+func (r *run) writers(rev *Revision, task string) []*flow.Need {
 	if r.row.Kind != engine.Rerun || r.row.Extra || r.flow.Schedule.Kind() == period.Demand {
 		return nil
 	}
 	var all []*flow.Need
-	for _, e := range r.rev.Project.Writers(flow.TaskRef{Flow: r.row.Flow, Task: t.def.Name}) {
-		if r.rev.Project.Flow(e.From.Flow).Schedule.Kind() != period.Demand && !r.rev.circular(e) {
+	for _, e := range rev.Project.Writers(flow.TaskRef{Flow: r.row.Flow, Task: task}) {
+		if rev.Project.Flow(e.From.Flow).Schedule.Kind() != period.Demand && !rev.circular(e) {
 			all = append(all, &flow.Need{Flow: e.From.Flow, Task: e.From.Task, Local: -1})
 		}
 	}
 	return all
+}
+
+// sameWriters tells whether the needs by data of a run reach the same periods in another revision that has the same flow.
+func (r *run) sameWriters(rev *Revision) bool {
+	for i := range r.tasks {
+		was, is := r.writers(r.rev, r.tasks[i].def.Name), r.writers(rev, r.tasks[i].def.Name)
+		if !slices.EqualFunc(was, is, func(a, b *flow.Need) bool {
+			return a.Flow == b.Flow && a.Task == b.Task &&
+				r.rev.Project.Flow(a.Flow).Schedule.Fingerprint() == rev.Project.Flow(b.Flow).Schedule.Fingerprint()
+		}) {
+			return false
+		}
+	}
+	return true
 }
 
 // circular tells whether the writer of a data edge depends on its reader, by needs or by other data: a path that is read and then

@@ -68,6 +68,7 @@ type point struct {
 	run     engine.RunID
 	start   period.Instant // of the period of run
 	waiters []waiter
+	asked   int // questions about it that the ledger has not answered; until then it stays, for what an answer may not know
 }
 
 // class is how a point counts for a need.
@@ -128,10 +129,11 @@ func (m *Machine) attachAll(n *need, former []string, start period.Instant) {
 	}
 }
 
-// count counts the need for its task run. Signals are no part of the trigger rule: all must be set.
+// count counts the need for its task run. Signals are no part of the trigger rule: all must be set. Nor is what writes the inputs of a rerun:
+// its end is no success that the rule asks for.
 func (n *need) count(c class, d int) {
 	switch {
-	case n.signal == nil:
+	case n.signal == nil && !n.data:
 		n.task.count(c, d)
 	case c != good:
 		n.task.unset += d
@@ -205,6 +207,7 @@ func (m *Machine) point(flow, task string, start period.Instant) *point {
 // check asks the ledger about a point of which memory knows nothing.
 func (m *Machine) check(p *point) {
 	if p.status == checking {
+		p.asked++
 		start := p.key.start
 		m.out.Lookups = append(m.out.Lookups, engine.LedgerKey{
 			Flow: p.flow, Task: p.task, Signal: p.signal, Start: start, Latest: start == newest,
@@ -307,7 +310,7 @@ func (m *Machine) update(p *point, change func()) {
 	}
 }
 
-// answered takes what the ledger says of the points that are still being checked.
+// answered takes what the ledger says of the points that are still being checked. An answer that is older than the last question says nothing.
 func (m *Machine) answered(ev LedgerAnswered) {
 	for i, k := range ev.Keys {
 		start := k.Start
@@ -319,7 +322,11 @@ func (m *Machine) answered(ev LedgerAnswered) {
 			id = signalID(k.Signal)
 		}
 		p := m.points[pointKey{m.intern(id), start}]
-		if p == nil || p.status != checking {
+		if p == nil {
+			continue
+		}
+		if p.asked--; p.asked > 0 || p.status != checking { // it was asked about again, or a run has spoken since
+			m.dismiss(p)
 			continue
 		}
 		a := ev.Answers[i]
@@ -333,6 +340,14 @@ func (m *Machine) answered(ev LedgerAnswered) {
 				p.status = absent
 			}
 		})
+		m.dismiss(p)
+	}
+}
+
+// dismiss forgets a point that nobody waits for.
+func (m *Machine) dismiss(p *point) {
+	if len(p.waiters) == 0 && p.asked == 0 {
+		delete(m.points, p.key)
 	}
 }
 
@@ -349,9 +364,7 @@ func (m *Machine) unsubscribe(t *taskRun) {
 			p.waiters[rf.pos] = moved
 			moved.need.refs[moved.ref].pos = rf.pos
 			p.waiters = p.waiters[:last]
-			if last == 0 {
-				delete(m.points, p.key)
-			}
+			m.dismiss(p)
 		}
 		for k := range n.refs {
 			n.refs[k].pos = -1

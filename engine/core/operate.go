@@ -88,6 +88,9 @@ func (m *Machine) activeFlow(name string) (*flow.Flow, error) {
 }
 
 func checkParams(f *flow.Flow, params map[string]string) error {
+	if len(params) == 0 {
+		return nil
+	}
 	for _, k := range slices.Sorted(maps.Keys(params)) {
 		if !slices.ContainsFunc(f.Params, func(p flow.Param) bool { return p.Name == k }) {
 			names := make([]string, len(f.Params))
@@ -106,6 +109,9 @@ func checkParams(f *flow.Flow, params map[string]string) error {
 }
 
 func paramText(params map[string]string) string {
+	if len(params) == 0 {
+		return ""
+	}
 	var parts []string
 	for _, k := range slices.Sorted(maps.Keys(params)) {
 		parts = append(parts, k+"="+params[k])

@@ -8,7 +8,7 @@ type pool struct {
 	slots  int
 	used   int
 	live   []*taskRun
-	parked taskHeap
+	parked parking // by agent selector
 }
 
 // pool returns the pool that a task uses.
@@ -16,7 +16,7 @@ func (m *Machine) pool(t *taskRun) *pool {
 	name := t.def.Pool.Name
 	p := m.pools[name]
 	if p == nil {
-		p = &pool{name: name}
+		p = &pool{name: name, parked: parking{}}
 		m.pools[name] = p
 		m.size(p)
 	}
@@ -44,11 +44,12 @@ func (m *Machine) resizePools() {
 // needs returns how many slots a task run takes: all of them, if it wants more than there are.
 func (p *pool) needs(t *taskRun) int { return min(t.def.Pool.Slots, p.slots) }
 
-// holdsBack tells whether a task run has to wait for the pool: there is too little left, or a better one waits. Nobody overtakes one that
-// wants many slots, which would starve it.
-func (p *pool) holdsBack(t *taskRun) bool {
-	return p.used+p.needs(t) > p.slots || len(p.parked) > 0 && before(p.parked[0], t)
-}
+// lacks tells whether there is too little left of the pool for a task run.
+func (p *pool) lacks(t *taskRun) bool { return p.used+p.needs(t) > p.slots }
+
+// holdsBack tells whether a task run has to wait for the pool: there is too little left for it, or for a better one that waits. Nobody
+// overtakes one that wants many slots, which would starve it.
+func (p *pool) holdsBack(t *taskRun) bool { return p.lacks(t) || p.parked.better(t, p.lacks) }
 
 func (p *pool) take(t *taskRun) {
 	t.pool, t.pooled = p, p.needs(t)
@@ -64,13 +65,17 @@ func (p *pool) give(t *taskRun) {
 	}
 }
 
-// fill lets the best of those who wait for the pool try, as many as there is room for: one that finds no agent keeps nobody from trying.
+// fill lets the best of those who wait for the pool try, as many for each agent selector as there is room for: one that finds no agent keeps
+// nobody from trying.
 func (m *Machine) fill(p *pool) {
 	if p == nil {
 		return
 	}
-	for room := p.slots - p.used; len(p.parked) > 0 && p.needs(p.parked[0]) <= room; {
-		room -= p.needs(p.parked[0])
-		m.unparkFirst(&p.parked)
+	for _, key := range sortedKeys(p.parked) {
+		h := p.parked[key]
+		for room := p.slots - p.used; len(*h) > 0 && p.needs((*h)[0]) <= room; {
+			room -= p.needs((*h)[0])
+			m.leavePark(h)
+		}
 	}
 }

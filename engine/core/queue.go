@@ -20,9 +20,8 @@ type queue struct {
 
 // limit is the concurrency of one task over all runs.
 type limit struct {
-	max    int
 	live   []*taskRun
-	parked taskHeap
+	parked parking // by agent selector and pool, which can differ between revisions
 }
 
 // taskHeap orders task runs for dispatch. Each knows its position, so that it can leave from the middle.
@@ -64,7 +63,7 @@ func (t *taskRun) turn() period.Instant {
 // before is the order of dispatch: backfills behind all else, then turn, due instant, run, and place in the flow.
 func before(a, b *taskRun) bool {
 	ra, rb := a.run, b.run
-	if x, y := ra.bf != nil, rb.bf != nil; x != y {
+	if x, y := ra.fills(), rb.fills(); x != y {
 		return y
 	}
 	if x, y := a.turn(), b.turn(); x != y {
@@ -109,35 +108,27 @@ func (m *Machine) enqueue(t *taskRun) {
 
 // dequeue takes a task run out of the queue or the limit it waits in.
 func (m *Machine) dequeue(t *taskRun) {
-	switch {
-	case t.rank == 0:
-	case t.parked != nil:
+	if t.rank == 0 {
+		return
+	}
+	if t.parked != nil { // those behind it may have waited because of it
 		heap.Remove(t.parked, t.rank-1)
 		t.parked = nil
-	default:
+	} else {
 		heap.Remove(&m.queues[selectorOf(t.def)].tasks, t.rank-1)
-		m.unpark(t)
 	}
-}
-
-// park lets a ready task run wait where a limit holds it back.
-func (t *taskRun) park(h *taskHeap) {
-	t.parked = h
-	heap.Push(h, t)
-}
-
-// unparkFirst lets the best of those who are parked try again.
-func (m *Machine) unparkFirst(h *taskHeap) {
-	t := heap.Pop(h).(*taskRun)
-	t.parked = nil
-	m.enqueue(t)
+	m.unpark(t)
 }
 
 // unpark lets the next task runs try that the limits of this one hold back. It follows whatever frees a place, and whenever one that tried
 // gave up without taking its place.
 func (m *Machine) unpark(t *taskRun) {
-	if l := m.limits[t.id]; l != nil && len(l.parked) > 0 && len(l.live) < l.max {
-		m.unparkFirst(&l.parked)
+	if l := m.limits[t.id]; l != nil {
+		for _, key := range sortedKeys(l.parked) {
+			if h := l.parked[key]; len(*h) > 0 && !l.full((*h)[0]) {
+				m.leavePark(h)
+			}
+		}
 	}
 	if use := t.def.Pool; use != nil {
 		m.fill(m.pools[use.Name])
@@ -147,10 +138,15 @@ func (m *Machine) unpark(t *taskRun) {
 // limited tells whether the task's own concurrency or its pool keeps a task run from being dispatched, and parks it if so.
 func (m *Machine) limited(t *taskRun) bool {
 	if t.def.Concurrency > 0 {
-		l := m.limit(t.id)
-		l.max = t.def.Concurrency
-		if len(l.live) >= l.max {
-			t.park(&l.parked)
+		if l := m.limit(t.id); l.full(t) {
+			key := selectorOf(t.def)
+			if t.def.Pool != nil {
+				key += "|" + t.def.Pool.Name
+			}
+			l.parked.park(key, t)
+			if t.def.Pool != nil { // which may have let it try in place of others
+				m.fill(m.pool(t))
+			}
 			return true
 		}
 	}
@@ -161,7 +157,7 @@ func (m *Machine) limited(t *taskRun) bool {
 	if !p.holdsBack(t) {
 		return false
 	}
-	t.park(&p.parked)
+	p.parked.park(selectorOf(t.def), t)
 	return true
 }
 
@@ -179,11 +175,14 @@ func (m *Machine) hold(t *taskRun) {
 	}
 }
 
+// full tells whether as many are live as the revision of a task run allows.
+func (l *limit) full(t *taskRun) bool { return len(l.live) >= t.def.Concurrency }
+
 // limit returns the limit of a task. It counts the live attempts of revisions that had none, too.
 func (m *Machine) limit(id int32) *limit {
 	l := m.limits[id]
 	if l == nil {
-		l = &limit{}
+		l = &limit{parked: parking{}}
 		m.limits[id] = l
 		for _, attempt := range sortedKeys(m.attempts) {
 			if t := m.attempts[attempt]; t.id == id {
@@ -212,6 +211,9 @@ func (m *Machine) seekAdmission(r *run) {
 	f := r.state
 	switch {
 	case r.admitted:
+	case r.queued > 0 && r.flow.MaxRuns == 0: // the limit was lifted, and those before it may be pinned to one
+		heap.Remove(&f.waiting, r.queued-1)
+		m.admit(r)
 	case r.queued > 0:
 		f.order(r.flow.Newest)
 	case r.started() && !r.idle || r.flow.MaxRuns == 0 || f.admitted < r.flow.MaxRuns && !m.restoring:
@@ -290,7 +292,7 @@ func (h *runHeap) Len() int { return len(h.runs) }
 // Less puts scheduled runs before those of backfills, then by period, then by number.
 func (h *runHeap) Less(i, j int) bool {
 	a, b := h.runs[i], h.runs[j]
-	if x, y := a.bf != nil, b.bf != nil; x != y {
+	if x, y := a.fills(), b.fills(); x != y {
 		return y
 	}
 	if a.row.Period.Start != b.row.Period.Start {

@@ -90,7 +90,7 @@ func (m *Machine) loaded(rows *engine.Snapshot) {
 
 // goOn gives a run that was away what it missed: the tasks that a partial one lacks, and the active revision.
 func (m *Machine) goOn(r *run) {
-	if r.gone || !r.stands && !r.row.Extra {
+	if r.gone || !r.current() {
 		return
 	}
 	if r.stands && r.row.Period.End <= r.state.row.Cursor {
@@ -193,8 +193,9 @@ func (m *Machine) restoreRun(row engine.Run, tasks map[string]engine.TaskRun) *r
 		t.member = true
 		t.row = old
 		switch t.row.State {
-		case engine.Ready: // where it stands is found anew
+		case engine.Ready: // where it stands is found anew, and stored: it may wait now
 			t.row.State = engine.Waiting
+			m.touchTask(t)
 		case engine.UpstreamFailed:
 			t.soured = true
 		case engine.Retrying:

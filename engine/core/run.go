@@ -16,7 +16,7 @@ type run struct {
 	plan  *plan
 	rev   *Revision
 	state *flowState
-	bf    *backfill // nil = none
+	bf    *backfill // nil = none, or it is over
 	tasks []taskRun // by index in flow.Tasks
 
 	open     int  // task runs that can still move without an operator
@@ -41,7 +41,7 @@ type taskRun struct {
 	agent   *agent // of the live attempt
 
 	unmet, bad, good int    // needs by class
-	unset            int    // signals of which a period is not set
+	unset            int    // signals of which a period is not set, and writers of its inputs that have not ended
 	needs            []need // those on other runs, and on signals
 	asked            bool   // the condition was evaluated, and true
 	gateAsked        bool   // this machine had its quality gate asked
@@ -250,7 +250,7 @@ func (m *Machine) link(t *taskRun) {
 			outer++
 		}
 	}
-	writers := t.writers()
+	writers := t.run.writers(t.run.rev, t.def.Name)
 	if outer+len(writers) > 0 {
 		t.needs = make([]need, outer+len(writers)) // never grows: points hold pointers into it
 		k := 0
@@ -403,7 +403,7 @@ func (m *Machine) record(r *run) {
 				Version: r.row.Version, Run: r.row.ID, State: t.row.State,
 			})
 		}
-		if t.row.State != engine.UpstreamFailed || !r.stands {
+		if t.row.State != engine.UpstreamFailed || !r.current() {
 			continue
 		}
 		for k := range t.needs {
@@ -544,5 +544,11 @@ func (m *Machine) forget(r *run) {
 	m.dirtyTasks = slices.DeleteFunc(m.dirtyTasks, others)
 	m.stirred = slices.DeleteFunc(m.stirred, others)
 }
+
+// fills tells whether the run is of a backfill, which may be over: such a run is behind all others.
+func (r *run) fills() bool { return r.row.Backfill != 0 }
+
+// current tells whether the run was not replaced by a newer version. An extra run never is.
+func (r *run) current() bool { return r.stands || r.row.Extra }
 
 func (m *Machine) name(t *taskRun) string { return t.run.row.Name(t.row.Task) }

@@ -57,7 +57,7 @@ func (t *taskRun) event(kind flow.Event, detail string) engine.Event {
 
 // tellEnd tells of the end of a task run. An ordinary success is no event, nor is a skip.
 func (m *Machine) tellEnd(t *taskRun) {
-	current := t.run.stands || t.run.row.Extra
+	current := t.run.current()
 	switch t.row.State {
 	case engine.Succeeded, engine.Skipped:
 		if t.row.Alerted && current {

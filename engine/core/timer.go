@@ -28,15 +28,12 @@ type dueTimer struct {
 	timer
 }
 
-// timers is a heap by instant.
+// timers is a heap by instant. It is kept in order with heap.Fix alone, which makes no object of each timer.
 type timers struct {
-	heap timerHeap
-	seq  uint64
-	most int // how many there may be before those of runs that are gone are looked for
+	heap  timerHeap
+	seq   uint64
+	sweep int // how many timers there may be before those are dropped whose runs are gone
 }
-
-// fewTimers is how many are kept without a look at what they are for.
-const fewTimers = 1024
 
 type timerHeap []dueTimer
 
@@ -46,21 +43,45 @@ func (h timerHeap) Less(i, j int) bool {
 }
 func (h timerHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
 
-// Push is for container/heap.
+// Push is for container/heap, which is not asked to.
 func (h *timerHeap) Push(x any) { *h = append(*h, x.(dueTimer)) }
 
-// Pop is for container/heap.
+// Pop is for container/heap, which is not asked to.
 func (h *timerHeap) Pop() any {
-	old := *h
-	last := old[len(old)-1]
-	old[len(old)-1] = dueTimer{}
-	*h = old[:len(old)-1]
+	last := (*h)[len(*h)-1]
+	*h = (*h)[:len(*h)-1]
 	return last
 }
 
 func (ts *timers) set(at period.Instant, t timer) {
 	ts.seq++
-	heap.Push(&ts.heap, dueTimer{at, ts.seq, t})
+	ts.heap = append(ts.heap, dueTimer{at, ts.seq, t})
+	heap.Fix(&ts.heap, len(ts.heap)-1)
+}
+
+// pop takes out the timer that is due first.
+func (ts *timers) pop() dueTimer {
+	h := ts.heap
+	first, last := h[0], len(h)-1
+	h[0], h[last] = h[last], dueTimer{}
+	if ts.heap = h[:last]; last > 0 {
+		heap.Fix(&ts.heap, 0)
+	}
+	return first
+}
+
+// sweepAtLeast is how many timers are never worth a sweep.
+const sweepAtLeast = 4096
+
+// sweep drops the timers of runs that are gone: most expire long after their runs have ended. It costs each timer a constant.
+func (m *Machine) sweep() {
+	ts := &m.timers
+	if len(ts.heap) < max(ts.sweep, sweepAtLeast) {
+		return
+	}
+	ts.heap = slices.DeleteFunc(ts.heap, func(t dueTimer) bool { return t.run != 0 && !t.settled && m.runs[t.run] == nil })
+	heap.Init(&ts.heap)
+	ts.sweep = 2 * len(ts.heap)
 }
 
 func (ts *timers) next() (period.Instant, bool) {
@@ -70,27 +91,15 @@ func (ts *timers) next() (period.Instant, bool) {
 	return ts.heap[0].at, true
 }
 
-// dropTimers forgets the timers of runs that have left memory, which would stay until they are due: each run has one for its expiry, and a
-// backfill makes millions of runs in less time than that. It looks only when there are twice as many timers as after the last look.
-func (m *Machine) dropTimers() {
-	ts := &m.timers
-	if len(ts.heap) <= max(fewTimers, ts.most) {
-		return
-	}
-	ts.heap = slices.DeleteFunc(ts.heap, func(t dueTimer) bool { return t.run != 0 && m.runs[t.run] == nil })
-	heap.Init(&ts.heap)
-	ts.most = 2 * len(ts.heap)
-}
-
 // elapse lets everything happen that is due by now. A timer whose reason is gone does nothing.
 func (m *Machine) elapse() {
-	m.dropTimers()
+	m.sweep()
 	for {
 		at, ok := m.timers.next()
 		if !ok || at > m.now {
 			return
 		}
-		t := heap.Pop(&m.timers.heap).(dueTimer)
+		t := m.timers.pop()
 		switch {
 		case t.flow != nil:
 			m.generate(t.flow, at)

@@ -72,7 +72,10 @@ func (m *Machine) render(as *engine.Assignment, t *taskRun) error {
 	for _, a := range d.Args {
 		as.Args = append(as.Args, engine.AssignmentArg{Name: a.Name, Value: r.text(a.Value, expr.Dispatch)})
 	}
-	env := map[string]string{}
+	var env map[string]string
+	if len(d.Env) > 0 {
+		env = make(map[string]string, len(d.Env))
+	}
 	for _, e := range d.Env {
 		env[e.Name] = r.text(e.Value, expr.Config)
 		as.Env = append(as.Env, e.Name+"="+env[e.Name])

@@ -339,11 +339,12 @@ type rows struct {
 	*ledger.Ledger
 	t       fataler
 	ops     []engine.Operation
-	deleted map[engine.RunKey]bool // periods whose run somebody deleted
+	deleted map[engine.RunKey]bool     // periods whose run somebody deleted
+	dropped map[engine.TaskRunKey]bool // task runs that a revision did not have
 }
 
 func newRows(t fataler) *rows {
-	return &rows{Ledger: ledger.New(), t: t, deleted: map[engine.RunKey]bool{}}
+	return &rows{Ledger: ledger.New(), t: t, deleted: map[engine.RunKey]bool{}, dropped: map[engine.TaskRunKey]bool{}}
 }
 
 func (s *rows) apply(c *engine.Changes) {
@@ -353,6 +354,9 @@ func (s *rows) apply(c *engine.Changes) {
 		}
 	}
 	for i, e := range c.Events {
+		if s.dropped[engine.TaskRunKey{Run: e.Run, Task: e.Task}] { // when it comes back it is a new one, and a store keeps the event of the old one
+			continue
+		}
 		old, twice := s.Events[e.Key]
 		if twice = twice || slices.ContainsFunc(c.Events[:i], func(o engine.Event) bool { return o.Key == e.Key }); twice && e.Kind != flow.LongRunning && e.Kind != flow.Deviating && e.Kind != flow.GateFailed { // these are told again after a restart, and a store keeps one
 			s.t.Fatalf("event %+v was told before: %+v", e, old)
@@ -363,6 +367,9 @@ func (s *rows) apply(c *engine.Changes) {
 		if _, set := s.Signals[k]; set != x.Unset {
 			s.t.Fatalf("%+v changes nothing", x)
 		}
+	}
+	for _, k := range c.NoTaskRuns {
+		s.dropped[k] = true
 	}
 	s.ops = append(s.ops, c.Operations...)
 	s.delete(c.NoRuns)
