@@ -231,6 +231,14 @@ type Presence struct {
 	Told  bool           // an event told of the loss
 }
 
+// Drain keeps an agent from being given work until an operator lifts it. What runs there goes on.
+type Drain struct {
+	Agent  string
+	At     period.Instant
+	By     string
+	Lifted bool // the row of this agent is removed
+}
+
 // Pace is how long the attempts of a task take that succeed, with the newest weighing most.
 type Pace struct {
 	Flow      string
@@ -258,6 +266,7 @@ type Changes struct {
 	NoPauses   []PauseKey // pauses that are no more; none of them is in Pauses
 	Events     []Event
 	Presences  []Presence
+	Drains     []Drain // in the order of what happened
 	Paces      []Pace
 	Signals    []SignalRow // in the order of what happened
 }
@@ -280,7 +289,7 @@ type TaskRunKey struct {
 // Empty tells whether there is nothing to store.
 func (c *Changes) Empty() bool {
 	return len(c.Runs)+len(c.NoRuns)+len(c.TaskRuns)+len(c.NoTaskRuns)+len(c.Attempts)+len(c.Waits)+len(c.NoWaits)+len(c.Outcomes)+len(c.Flows)+
-		len(c.Backfills)+len(c.Operations)+len(c.Pauses)+len(c.NoPauses)+len(c.Events)+len(c.Presences)+len(c.Paces)+len(c.Signals) == 0
+		len(c.Backfills)+len(c.Operations)+len(c.Pauses)+len(c.NoPauses)+len(c.Events)+len(c.Presences)+len(c.Drains)+len(c.Paces)+len(c.Signals) == 0
 }
 
 // Reset empties c and keeps its memory.
@@ -300,6 +309,7 @@ func (c *Changes) Reset() {
 	c.NoPauses = c.NoPauses[:0]
 	c.Events = c.Events[:0]
 	c.Presences = c.Presences[:0]
+	c.Drains = c.Drains[:0]
 	c.Paces = c.Paces[:0]
 	c.Signals = c.Signals[:0]
 }

@@ -61,6 +61,8 @@ type Service interface {
 	Agents(ctx context.Context, p Page) (*List[AgentView], error)
 	// AgentToken makes a one-time token with which one agent can join within ttl.
 	AgentToken(ctx context.Context, ttl time.Duration) (*AgentToken, error)
+	// ControlAgent does verb: drain or undrain.
+	ControlAgent(ctx context.Context, name, verb string) (*AgentView, error)
 	// DeclareDead settles as lost what an agent holds that is gone for good, and returns these attempts.
 	DeclareDead(ctx context.Context, agent string) ([]AttemptView, error)
 	Operations(ctx context.Context, q OperationsQuery) (*List[OperationView], error)
@@ -397,6 +399,9 @@ type AgentView struct {
 	Running  int       `json:"running"`
 	Version  string    `json:"version"`
 	LastSeen time.Time `json:"last_seen"`
+	// Who keeps it from being given work, and since when; empty = nobody.
+	DrainedBy string     `json:"drained_by,omitempty"`
+	DrainedAt *time.Time `json:"drained_at,omitempty"`
 }
 
 // AgentToken lets one agent join.

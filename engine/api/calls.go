@@ -115,6 +115,10 @@ func (c *client) AgentToken(ctx context.Context, ttl time.Duration) (*engine.Age
 	return submit[engine.AgentToken](ctx, c, "/agents/tokens", tokenBody{ttl.Seconds()})
 }
 
+func (c *client) ControlAgent(ctx context.Context, name, verb string) (*engine.AgentView, error) {
+	return submit[engine.AgentView](ctx, c, "/agents/"+url.PathEscape(name)+"/"+url.PathEscape(verb), nil)
+}
+
 func (c *client) DeclareDead(ctx context.Context, agent string) ([]engine.AttemptView, error) {
 	return itemsOf(submit[engine.List[engine.AttemptView]](ctx, c, "/agents/"+url.PathEscape(agent)+"/declare-dead", nil))
 }

@@ -195,6 +195,10 @@ func (f *fake) SetSignal(ctx context.Context, r engine.SignalRequest) (*engine.S
 	return answer[engine.SignalView](f.record(ctx, "SetSignal", r))
 }
 
+func (f *fake) ControlAgent(ctx context.Context, name, verb string) (*engine.AgentView, error) {
+	return answer[engine.AgentView](f.record(ctx, "ControlAgent", name, verb))
+}
+
 func (f *fake) DeclareDead(ctx context.Context, agent string) ([]engine.AttemptView, error) {
 	return answers[engine.AttemptView](f.record(ctx, "DeclareDead", agent))
 }

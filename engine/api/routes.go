@@ -75,6 +75,10 @@ type (
 		ID   int64  `path:"id" minimum:"1"`
 		Verb string `path:"verb" enum:"pause,resume,cancel"`
 	}
+	agentVerb struct {
+		Name string `path:"name"`
+		Verb string `path:"verb" enum:"drain,undrain"`
+	}
 	targetBody struct {
 		Target string `json:"target" doc:"flow[/task][@period[..period]][#version]"`
 	}
@@ -121,6 +125,10 @@ func (s *server) readRoutes(api huma.API, svc engine.Service) {
 	post(s, api, "/agents/tokens", "create-agent-token", http.StatusCreated, "Make a one-time token with which one agent can join",
 		func(ctx context.Context, in *request[tokenBody]) (*engine.AgentToken, error) {
 			return svc.AgentToken(ctx, time.Duration(in.Body.TTL*float64(time.Second)))
+		})
+	post(s, api, "/agents/{name}/{verb}", "control-agent", http.StatusOK, "Keep an agent from being given work, or lift that",
+		func(ctx context.Context, in *agentVerb) (*engine.AgentView, error) {
+			return svc.ControlAgent(ctx, in.Name, in.Verb)
 		})
 	post(s, api, "/agents/{name}/declare-dead", "declare-dead", http.StatusOK, "Settle as lost what an agent holds that is gone for good",
 		func(ctx context.Context, in *flowName) (*engine.List[engine.AttemptView], error) {

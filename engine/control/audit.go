@@ -56,16 +56,8 @@ func (s *Service) AgentToken(ctx context.Context, ttl time.Duration) (*engine.Ag
 
 // DeclareDead implements engine.Service.
 func (s *Service) DeclareDead(ctx context.Context, agent string) ([]engine.AttemptView, error) {
-	known, err := s.Store.Agents(ctx)
-	if err != nil {
+	if _, err := s.agent(ctx, agent); err != nil {
 		return nil, err
-	}
-	exists := false
-	for i := range known {
-		exists = exists || known[i].Name == agent
-	}
-	if !exists {
-		return nil, engine.Errorf(engine.NotFound, "no agent %s: see flowctl get agents", agent)
 	}
 	l, err := s.lead()
 	if err != nil {

@@ -241,35 +241,6 @@ func (s *Service) addPaces(ctx context.Context, ts []engine.TaskView) error {
 	})
 }
 
-// Agents implements engine.Service.
-func (s *Service) Agents(ctx context.Context, p engine.Page) (*engine.List[engine.AgentView], error) {
-	rows, err := s.Store.Agents(ctx)
-	if err != nil {
-		return nil, err
-	}
-	l, err := s.lead()
-	if err != nil {
-		return nil, err
-	}
-	views := make([]engine.AgentView, len(rows))
-	err = l.Query(ctx, func(m *core.Machine) {
-		for i, a := range rows {
-			connected, running := m.AgentState(a.Name)
-			views[i] = engine.AgentView{
-				Name: a.Name, State: "lost", Labels: append([]string{}, a.Labels...), Slots: a.Slots, Running: running,
-				Version: a.Version, LastSeen: a.LastSeen.UTC(),
-			}
-			if connected {
-				views[i].State, views[i].LastSeen = "connected", s.Now().UTC()
-			}
-		}
-	})
-	if err != nil {
-		return nil, err
-	}
-	return page(views, func(a engine.AgentView) string { return a.Name }, p), nil
-}
-
 // number reads a cursor that is a number; empty = 0.
 func number(cursor string) (int64, error) {
 	if cursor == "" {

@@ -9,6 +9,7 @@ import (
 	"flowctl/dsl/flow"
 	"flowctl/dsl/period"
 	"flowctl/engine"
+	"flowctl/engine/core"
 )
 
 // instant returns nil for an instant that is not known yet.
@@ -110,6 +111,18 @@ func ruleText(r period.Rule) string {
 		return " (latest)"
 	}
 	return ""
+}
+
+func agentView(a *engine.Agent, s core.AgentState, now time.Time) engine.AgentView {
+	v := engine.AgentView{
+		Name: a.Name, State: "lost", Labels: append([]string{}, a.Labels...), Slots: a.Slots, Running: s.Live,
+		Version: a.Version, LastSeen: a.LastSeen.UTC(),
+	}
+	if s.Connected {
+		v.State, v.LastSeen = "connected", now.UTC()
+	}
+	v.DrainedBy, v.DrainedAt = s.Drain.By, instant(s.Drain.At)
+	return v
 }
 
 func backfillView(b *engine.BackfillRow) engine.BackfillView {

@@ -219,6 +219,8 @@ func (m *Machine) noAgent(t *taskRun) []engine.Blocker {
 			why = append(why, a.name+" is lost")
 		case len(lacks) > 0:
 			why = append(why, a.name+" lacks "+strings.Join(lacks, ", "))
+		case a.drain.Agent != "":
+			why = append(why, a.name+" is drained by "+a.drain.By)
 		default:
 			eligible = true
 		}

@@ -27,13 +27,14 @@ type agent struct {
 	asked     int                 // watches in probing
 	filling   int                 // live attempts of backfills
 	seen      engine.Presence     // no agent = never since the restart
+	drain     engine.Drain        // no agent = it is not drained
 }
 
 // free returns how many more attempts the agent may be given. Backfills leave a quarter of its slots alone, at least one when there are two,
 // so that no scheduled run waits there for the end of what a backfill began.
 func (a *agent) free(backfill bool) int {
 	switch {
-	case !a.connected:
+	case !a.connected || a.drain.Agent != "":
 		return 0
 	case backfill:
 		kept := min(max(1, a.slots/4), a.slots-1)

@@ -142,6 +142,8 @@ func (m *Machine) Handle(now period.Instant, ev Event) (reply any, err error) {
 		reply, err = m.resume(ev)
 	case DeclareDead:
 		reply, err = m.declareDead(ev)
+	case Drain:
+		m.drain(ev)
 	case Missing:
 		m.tellMissing(ev.Expectation)
 	case Noted:
@@ -286,12 +288,4 @@ func (m *Machine) Cursor(name string) period.Instant {
 		return f.row.Cursor
 	}
 	return 0
-}
-
-// AgentState tells whether an agent is connected and how many attempts it holds.
-func (m *Machine) AgentState(name string) (connected bool, live int) {
-	if a := m.agents[name]; a != nil {
-		return a.connected, len(a.live)
-	}
-	return false, 0
 }

@@ -14,10 +14,27 @@ func newAgents(g *globals) *cobra.Command {
 	cmd := verbsOnly(&cobra.Command{
 		Use:     "agents",
 		Short:   "Look after the agents of a server",
-		Example: "  flowctl agents token --ttl 10m\n  flowctl agents declare-dead host7",
+		Example: "  flowctl agents token --ttl 10m\n  flowctl agents drain host7\n  flowctl agents declare-dead host7",
 	})
-	cmd.AddCommand(agentsToken(g), agentsDeclareDead(g))
+	cmd.AddCommand(
+		agentsToken(g), agentsDeclareDead(g),
+		agentsVerb(g, "drain", "Give an agent no new work", `What runs there goes on, and the server remembers it. "flowctl agents undrain" lifts it.`),
+		agentsVerb(g, "undrain", "Give an agent work again", "Lifts what `flowctl agents drain` did."),
+	)
 	return cmd
+}
+
+func agentsVerb(g *globals, verb, short, long string) *cobra.Command {
+	return &cobra.Command{
+		Use: verb + " NAME", Short: short, Long: long, Example: "  flowctl agents " + verb + " host7", Args: argsAs(cobra.ExactArgs(1)),
+		RunE: withClient(g, func(ctx context.Context, svc engine.Service, args []string) error {
+			a, err := svc.ControlAgent(ctx, args[0], verb)
+			if err != nil {
+				return err
+			}
+			return showList(g, &engine.List[engine.AgentView]{Items: []engine.AgentView{*a}}, agentsTable)
+		}),
+	}
 }
 
 func agentsDeclareDead(g *globals) *cobra.Command {

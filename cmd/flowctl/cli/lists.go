@@ -109,10 +109,18 @@ func agentsTable(v *view, agents []engine.AgentView) {
 	rows := make([][]string, 0, len(agents))
 	for _, a := range agents {
 		rows = append(rows, []string{
-			a.Name, a.State, fmt.Sprintf("%d/%d", a.Running, a.Slots), strings.Join(a.Labels, ","), a.Version, v.at(a.LastSeen),
+			a.Name, agentState(a), fmt.Sprintf("%d/%d", a.Running, a.Slots), strings.Join(a.Labels, ","), a.Version, v.at(a.LastSeen),
 		})
 	}
 	v.table([]string{"AGENT", "STATE", "RUNNING", "LABELS", "VERSION", "SEEN"}, rows)
+}
+
+// agentState is whether an agent is connected, and whether it is kept from being given work.
+func agentState(a engine.AgentView) string {
+	if a.DrainedBy != "" {
+		return a.State + " (drained)"
+	}
+	return a.State
 }
 
 func backfillsTable(v *view, backfills []engine.BackfillView) {

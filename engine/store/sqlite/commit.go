@@ -20,7 +20,7 @@ func (s *Store) Commit(ctx context.Context, term int64, c *engine.Changes) error
 func (w *writer) apply(c *engine.Changes) error {
 	for _, step := range []func(*engine.Changes) error{
 		w.putBackfills, w.putRuns, w.deleteRuns, w.deleteTaskRuns, w.putTaskRuns, w.putAttempts, w.deleteWaits, w.putWaits, w.putOutcomes, w.putFlows,
-		w.addOperations, w.deletePauses, w.putPauses, w.addEvents, w.putPresences, w.putPaces, w.putSignals,
+		w.addOperations, w.deletePauses, w.putPauses, w.addEvents, w.putPresences, w.putDrains, w.putPaces, w.putSignals,
 	} {
 		if err := step(c); err != nil {
 			return err
@@ -221,6 +221,21 @@ func (w *writer) putPresences(c *engine.Changes) error {
 			p.Agent, int64(p.Lost), p.Told)
 		if err != nil {
 			return fmt.Errorf("presence of %s: %w", p.Agent, err)
+		}
+	}
+	return nil
+}
+
+func (w *writer) putDrains(c *engine.Changes) error {
+	for _, d := range c.Drains {
+		var err error
+		if d.Lifted {
+			_, err = w.exec(`DELETE FROM drains WHERE agent = ?1`, d.Agent)
+		} else {
+			_, err = w.exec(`INSERT OR REPLACE INTO drains (agent, at, by_whom) VALUES (?1, ?2, ?3)`, d.Agent, int64(d.At), d.By)
+		}
+		if err != nil {
+			return fmt.Errorf("drain of %s: %w", d.Agent, err)
 		}
 	}
 	return nil

@@ -84,6 +84,11 @@ func scanEvent(r *row) (v engine.Event, _ error) {
 	return v, nil
 }
 
+func scanDrain(r *row) (v engine.Drain, _ error) {
+	v.Agent, v.At, v.By = r.text(), period.Instant(r.int()), r.text()
+	return v, nil
+}
+
 func scanPresence(r *row) (v engine.Presence, _ error) {
 	v.Agent, v.Lost, v.Told = r.text(), period.Instant(r.int()), r.bool()
 	return v, nil

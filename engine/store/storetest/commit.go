@@ -52,6 +52,7 @@ func (w *world) everything() engine.Changes {
 			Detail: "exit 1 – 出错",
 		}},
 		Presences: []engine.Presence{{Agent: "host", Lost: at(32)}},
+		Drains:    []engine.Drain{{Agent: "host", At: at(33), By: "alice"}},
 		Paces:     []engine.Pace{{Flow: "f", Task: "load", Count: 3, Mean: 1 << 40, Deviation: 5}},
 		Signals:   []engine.SignalRow{signal(0, "alice")},
 	}
@@ -64,7 +65,7 @@ func testRoundTrip(w *world) {
 	n := w.load()
 	w.equal("snapshot", n, &engine.Snapshot{
 		Active: w.revision, Runs: c.Runs, TaskRuns: c.TaskRuns, Attempts: c.Attempts, Flows: c.Flows, Backfills: c.Backfills, Pauses: c.Pauses, Woken: []engine.RunID{7},
-		Presences: c.Presences, Paces: c.Paces,
+		Presences: c.Presences, Drains: c.Drains, Paces: c.Paces,
 		LastRun: 7, LastAttempt: 11, LastBackfill: 3,
 	})
 	answers, err := w.Outcomes(w.ctx, []engine.LedgerKey{{Flow: "f", Task: "load", Start: at(0)}})
@@ -105,6 +106,7 @@ func testReplace(w *world) {
 	w.commit(c)
 	r, t, a, b, f := &c.Runs[0], &c.TaskRuns[0], &c.Attempts[0], &c.Backfills[0], &c.Flows[0]
 	c.Presences[0].Lost = 0
+	c.Drains[0].By = "bob"
 	c.Paces[0].Count, c.Paces[0].Mean, c.Paces[0].Deviation = 4, 2, 1
 	r.Zone, r.Label, r.Kind, r.Pinned, r.Params, r.Partial, r.Extra, r.Force = "UTC", "l", engine.Manual, false, map[string]string{}, false, false, false
 	r.Created, r.Due, r.Started, r.Finished = 0, 0, 0, 0
@@ -118,9 +120,11 @@ func testReplace(w *world) {
 	w.commit(c)
 	w.equal("snapshot", w.load(), &engine.Snapshot{
 		Active: w.revision, Runs: c.Runs, TaskRuns: c.TaskRuns, Attempts: c.Attempts, Flows: c.Flows, Backfills: c.Backfills, Pauses: c.Pauses, Woken: []engine.RunID{7},
-		Presences: c.Presences, Paces: c.Paces,
+		Presences: c.Presences, Drains: c.Drains, Paces: c.Paces,
 		LastRun: 7, LastAttempt: 11, LastBackfill: 3,
 	})
+	w.commit(engine.Changes{Drains: []engine.Drain{{Agent: "host", Lifted: true}, {Agent: "a", At: at(1), By: "bob"}}})
+	w.equal("drains", w.load().Drains, []engine.Drain{{Agent: "a", At: at(1), By: "bob"}})
 	answers, err := w.Outcomes(w.ctx, []engine.LedgerKey{{Flow: "f", Task: "load", Start: at(0)}})
 	w.must(err)
 	w.equal("outcomes", answers, []engine.LedgerAnswer{{Found: true, Outcome: c.Outcomes[0]}})
