@@ -75,6 +75,8 @@ type Hello struct {
 	Labels  []string
 	Slots   int
 	Version string
+	Host    Host
+	Beat    Beat
 	// Attempts are those that the agent still holds: running, or finished and not yet acknowledged.
 	Attempts []Report
 }
@@ -102,5 +104,6 @@ type FleetEvents interface {
 	Joined(ctx context.Context, h Hello) error
 	Reported(ctx context.Context, agent string, rs []Report) error
 	Probed(ctx context.Context, agent string, ps []PathState) error
+	Beaten(ctx context.Context, agent string, b Beat) error
 	Lost(ctx context.Context, agent string)
 }

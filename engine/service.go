@@ -59,6 +59,7 @@ type Service interface {
 	WatchBackfill(ctx context.Context, id BackfillID, f func(BackfillView) error) error
 
 	Agents(ctx context.Context, p Page) (*List[AgentView], error)
+	Agent(ctx context.Context, name string) (*AgentDetail, error)
 	// AgentToken makes a one-time token with which one agent can join within ttl.
 	AgentToken(ctx context.Context, ttl time.Duration) (*AgentToken, error)
 	// ControlAgent does verb: drain or undrain.
@@ -402,6 +403,43 @@ type AgentView struct {
 	// Who keeps it from being given work, and since when; empty = nobody.
 	DrainedBy string     `json:"drained_by,omitempty"`
 	DrainedAt *time.Time `json:"drained_at,omitempty"`
+
+	// What it said of its machine, and of itself, when it connected last.
+	Host       string     `json:"host,omitempty"`
+	StartedAt  *time.Time `json:"started_at,omitempty"`
+	HeartbeatS float64    `json:"heartbeat_s,omitempty"` // between its heartbeats
+	CPUs       float64    `json:"cpus,omitempty"`
+	Memory     int64      `json:"memory_bytes,omitempty"`
+	JoinedAt   time.Time  `json:"joined_at"`
+
+	// Heartbeat is the last one since the server was started; absent: there was none.
+	Heartbeat *Heartbeat `json:"heartbeat,omitempty"`
+}
+
+// Heartbeat is how the machine of an agent was doing at an instant.
+type Heartbeat struct {
+	At         time.Time `json:"at"`
+	CPUUsed    float64   `json:"cpu_used"` // the part of all cores that was busy since the one before
+	Load       float64   `json:"load"`     // processes that ran or wanted to, on average over a minute
+	MemoryFree int64     `json:"memory_free_bytes"`
+	Disk       int64     `json:"disk_bytes"` // of the file system that holds the agent's data
+	DiskFree   int64     `json:"disk_free_bytes"`
+}
+
+// AgentDetail is an agent with what it has and does.
+type AgentDetail struct {
+	AgentView
+	Plugins  []Plugin      `json:"plugins" nullable:"false"`
+	Attempts []AttemptView `json:"attempts" nullable:"false"` // those that it holds
+	// Mismatches are the tasks of the active revision that it can never be given.
+	Mismatches []AgentMismatch `json:"mismatches" nullable:"false"`
+}
+
+// AgentMismatch is a reason why an agent cannot be given some tasks.
+type AgentMismatch struct {
+	Reason string   `json:"reason"`
+	Tasks  []string `json:"tasks" nullable:"false"` // the first of them, flow/task
+	Count  int      `json:"count"`
 }
 
 // AgentToken lets one agent join.

@@ -172,6 +172,7 @@ type Agent struct {
 	Slots       int
 	Version     string
 	BootID      string
+	Host        Host
 	JoinedAt    time.Time
 	LastSeen    time.Time
 }

@@ -47,8 +47,10 @@ type Options struct {
 	Slots   int // how many attempts it offers to execute at once
 	Version string
 	Plugins Plugins
-	Log     *slog.Logger
-	Now     func() time.Time
+	// Installed names the plugins for people to see; those that are not named work as well.
+	Installed []engine.Plugin
+	Log       *slog.Logger
+	Now       func() time.Time
 }
 
 // ErrRefused is wrapped by the error of Run when the server will not take this agent in, so that trying again is useless.
@@ -59,11 +61,13 @@ var ErrInUse = errors.New("another agent works in the data folder")
 
 // Agent executes attempts. See the package comment.
 type Agent struct {
-	opts   Options
-	bootID string
-	env    []string // what every attempt sees
-	trees  *trees
-	trash  *trash
+	opts    Options
+	bootID  string
+	env     []string // what every attempt sees
+	machine *machine
+	host    engine.Host
+	trees   *trees
+	trash   *trash
 
 	ctx  context.Context // of Run
 	join joining         // of Run's goroutine
@@ -91,8 +95,11 @@ func New(o Options) (*Agent, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find out when the machine was started: %w", err)
 	}
+	m := &machine{dir: o.Dir}
 	return &Agent{
 		opts:      o,
+		machine:   m,
+		host:      m.host(o.Now(), o.Installed),
 		bootID:    boot,
 		env:       baseEnv(os.Environ(), filepath.Join(o.Dir, "workspace")),
 		attempts:  map[engine.AttemptID]*attempt{},

@@ -33,6 +33,7 @@ type finishes struct {
 
 func (f finishes) Joined(context.Context, engine.Hello) error               { close(f.joined); return nil }
 func (f finishes) Lost(context.Context, string)                             {}
+func (f finishes) Beaten(context.Context, string, engine.Beat) error        { return nil }
 func (f finishes) Probed(context.Context, string, []engine.PathState) error { return nil }
 func (f finishes) Reported(_ context.Context, agent string, rs []engine.Report) error {
 	var ids []engine.AttemptID

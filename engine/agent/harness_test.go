@@ -127,6 +127,8 @@ func (e events) Reported(_ context.Context, _ string, rs []engine.Report) error 
 	return nil
 }
 
+func (e events) Beaten(context.Context, string, engine.Beat) error { return nil }
+
 func (e events) Probed(_ context.Context, _ string, ps []engine.PathState) error {
 	e.ch <- ps
 	return nil

@@ -60,12 +60,13 @@ func (a *Agent) connect(ctx context.Context) (greeted bool, err error) {
 	}
 	a.opts.Log.Info("connected", "server", a.opts.Server, "agent", id.name)
 
-	var sender sync.WaitGroup
+	var sender sync.WaitGroup // and the pulse
 	sender.Go(func() {
 		if err := send(ctx, s.out, stream); err != nil {
 			cancel() // the receiver learns why
 		}
 	})
+	sender.Go(func() { a.pulse(s) })
 	err = a.receive(s, stream)
 	cancel()
 	a.end(s)
@@ -109,9 +110,13 @@ func (a *Agent) open(stream grpc.BidiStreamingClient[wire.AgentMessage, wire.Ser
 // begin makes s the session and brings the attempts in line with what the server has of their logs. The hello
 // must be the first thing sent. See the package comment for what becomes of an attempt in each of its phases.
 func (a *Agent) begin(s *session, sizes map[int64]int64) *wire.Hello {
+	beat := a.machine.beat(s.ctx)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	h := &wire.Hello{BootId: a.bootID, Labels: a.opts.Labels, Slots: int64(a.opts.Slots), Version: a.opts.Version}
+	h := &wire.Hello{
+		BootId: a.bootID, Labels: a.opts.Labels, Slots: int64(a.opts.Slots), Version: a.opts.Version,
+		Host: wire.FromHost(a.host), Beat: wire.FromBeat(beat),
+	}
 	for id, at := range a.attempts {
 		if at.phase == preparing {
 			delete(a.attempts, id) // it is the old session's; the server sends it again

@@ -79,6 +79,7 @@ var calls = map[string]func(context.Context, engine.Service) (any, error){
 	"Backfills":  func(ctx context.Context, s engine.Service) (any, error) { return s.Backfills(ctx, page) },
 	"Backfill":   func(ctx context.Context, s engine.Service) (any, error) { return s.Backfill(ctx, 7) },
 	"Agents":     func(ctx context.Context, s engine.Service) (any, error) { return s.Agents(ctx, page) },
+	"Agent":      func(ctx context.Context, s engine.Service) (any, error) { return s.Agent(ctx, "host/1") },
 	"AgentToken": func(ctx context.Context, s engine.Service) (any, error) { return s.AgentToken(ctx, 90*time.Second) },
 	"ControlAgent": func(ctx context.Context, s engine.Service) (any, error) {
 		return s.ControlAgent(ctx, "host/1", "drain")

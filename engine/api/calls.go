@@ -111,6 +111,10 @@ func (c *client) Agents(ctx context.Context, p engine.Page) (*engine.List[engine
 	return fetch[engine.List[engine.AgentView]](ctx, c, "/agents", pageOf(p))
 }
 
+func (c *client) Agent(ctx context.Context, name string) (*engine.AgentDetail, error) {
+	return fetch[engine.AgentDetail](ctx, c, "/agents/"+url.PathEscape(name), nil)
+}
+
 func (c *client) AgentToken(ctx context.Context, ttl time.Duration) (*engine.AgentToken, error) {
 	return submit[engine.AgentToken](ctx, c, "/agents/tokens", tokenBody{ttl.Seconds()})
 }

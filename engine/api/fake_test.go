@@ -179,6 +179,10 @@ func (f *fake) Agents(ctx context.Context, p engine.Page) (*engine.List[engine.A
 	return answer[engine.List[engine.AgentView]](f.record(ctx, "Agents", p))
 }
 
+func (f *fake) Agent(ctx context.Context, name string) (*engine.AgentDetail, error) {
+	return answer[engine.AgentDetail](f.record(ctx, "Agent", name))
+}
+
 func (f *fake) AgentToken(ctx context.Context, ttl time.Duration) (*engine.AgentToken, error) {
 	return answer[engine.AgentToken](f.record(ctx, "AgentToken", ttl))
 }

@@ -122,6 +122,8 @@ func (s *server) readRoutes(api huma.API, svc engine.Service) {
 		func(ctx context.Context, in *PageParams) (*engine.List[engine.AgentView], error) {
 			return list(svc.Agents(ctx, in.page()))
 		})
+	get(s, api, "/agents/{name}", "get-agent", "Get an agent with what it has and does",
+		func(ctx context.Context, in *flowName) (*engine.AgentDetail, error) { return svc.Agent(ctx, in.Name) })
 	post(s, api, "/agents/tokens", "create-agent-token", http.StatusCreated, "Make a one-time token with which one agent can join",
 		func(ctx context.Context, in *request[tokenBody]) (*engine.AgentToken, error) {
 			return svc.AgentToken(ctx, time.Duration(in.Body.TTL*float64(time.Second)))

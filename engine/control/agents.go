@@ -2,7 +2,9 @@ package control
 
 import (
 	"context"
+	"errors"
 
+	"flowctl/dsl/flow"
 	"flowctl/engine"
 	"flowctl/engine/core"
 )
@@ -73,4 +75,79 @@ func (s *Service) agentViews(ctx context.Context, rows []engine.Agent) ([]engine
 		}
 	})
 	return views, err
+}
+
+// Agent implements engine.Service.
+func (s *Service) Agent(ctx context.Context, name string) (*engine.AgentDetail, error) {
+	row, err := s.agent(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	l, err := s.lead()
+	if err != nil {
+		return nil, err
+	}
+	var state core.AgentState
+	var active *core.Revision
+	if err := l.Query(ctx, func(m *core.Machine) { state, active = m.AgentState(name), m.Active() }); err != nil {
+		return nil, err
+	}
+	d := &engine.AgentDetail{
+		AgentView: agentView(row, state, s.Now()), Plugins: append([]engine.Plugin{}, row.Host.Plugins...),
+		Mismatches: []engine.AgentMismatch{},
+	}
+	if d.Attempts, err = s.attemptViews(ctx, state.Live); err != nil {
+		return nil, err
+	}
+	if active != nil {
+		d.Mismatches = mismatches(core.Offer{Labels: row.Labels}, active.Project)
+	}
+	return d, nil
+}
+
+// tasksNamed is how many tasks a mismatch names.
+const tasksNamed = 10
+
+// mismatches gathers, by the reason, the tasks that an agent cannot be given.
+func mismatches(o core.Offer, p *flow.Project) []engine.AgentMismatch {
+	found := []engine.AgentMismatch{}
+	place := map[string]int{}
+	for _, f := range p.Flows {
+		for _, t := range f.Tasks {
+			reason := o.Mismatch(t.Agents)
+			if reason == "" {
+				continue
+			}
+			i, known := place[reason]
+			if !known {
+				i = len(found)
+				place[reason] = i
+				found = append(found, engine.AgentMismatch{Reason: reason})
+			}
+			if found[i].Count++; found[i].Count <= tasksNamed {
+				found[i].Tasks = append(found[i].Tasks, f.ID(t))
+			}
+		}
+	}
+	return found
+}
+
+// attemptViews reads attempts by their numbers.
+func (s *Service) attemptViews(ctx context.Context, ids []engine.AttemptID) ([]engine.AttemptView, error) {
+	views := []engine.AttemptView{}
+	for _, id := range ids {
+		a, err := s.Store.Attempt(ctx, id)
+		if gone := (*engine.Error)(nil); errors.As(err, &gone) && gone.Code == engine.NotFound {
+			continue // assigned a moment ago: its row is on its way to the store
+		}
+		if err != nil {
+			return nil, err
+		}
+		r, err := s.Store.Run(ctx, a.Run)
+		if err != nil {
+			return nil, err
+		}
+		views = append(views, attemptView(r, a))
+	}
+	return views, nil
 }

@@ -67,17 +67,5 @@ func (s *Service) DeclareDead(ctx context.Context, agent string) ([]engine.Attem
 	if err != nil {
 		return nil, err
 	}
-	views := []engine.AttemptView{}
-	for _, id := range ids.([]engine.AttemptID) {
-		a, err := s.Store.Attempt(ctx, id)
-		if err != nil {
-			return nil, err
-		}
-		r, err := s.Store.Run(ctx, a.Run)
-		if err != nil {
-			return nil, err
-		}
-		views = append(views, attemptView(r, a))
-	}
-	return views, nil
+	return s.attemptViews(ctx, ids.([]engine.AttemptID))
 }

@@ -401,6 +401,11 @@ func (l *Loop) Probed(ctx context.Context, agent string, ps []engine.PathState) 
 	return l.Post(ctx, core.Probed{Agent: agent, Paths: ps})
 }
 
+// Beaten implements engine.FleetEvents.
+func (l *Loop) Beaten(ctx context.Context, agent string, b engine.Beat) error {
+	return l.Post(ctx, core.AgentBeat{Agent: agent, Beat: b})
+}
+
 // Lost implements engine.FleetEvents.
 func (l *Loop) Lost(ctx context.Context, agent string) {
 	if err := l.Post(ctx, core.AgentLost{Agent: agent}); err != nil && !errors.Is(err, context.Canceled) {

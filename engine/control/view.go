@@ -115,11 +115,21 @@ func ruleText(r period.Rule) string {
 
 func agentView(a *engine.Agent, s core.AgentState, now time.Time) engine.AgentView {
 	v := engine.AgentView{
-		Name: a.Name, State: "lost", Labels: append([]string{}, a.Labels...), Slots: a.Slots, Running: s.Live,
-		Version: a.Version, LastSeen: a.LastSeen.UTC(),
+		Name: a.Name, State: "lost", Labels: append([]string{}, a.Labels...), Slots: a.Slots, Running: len(s.Live),
+		Version: a.Version, LastSeen: a.LastSeen.UTC(), JoinedAt: a.JoinedAt.UTC(),
+		Host: a.Host.Name, HeartbeatS: a.Host.Interval.Seconds(), CPUs: float64(a.Host.CPU) / 1000, Memory: a.Host.Memory,
 	}
 	if s.Connected {
 		v.State, v.LastSeen = "connected", now.UTC()
+	}
+	if started := a.Host.Started.UTC(); !started.IsZero() {
+		v.StartedAt = &started
+	}
+	if b := s.Beat; s.BeatAt != 0 {
+		v.Heartbeat = &engine.Heartbeat{
+			At: s.BeatAt.Time(), CPUUsed: float64(b.CPU) / 1000, Load: float64(b.Load) / 1000,
+			MemoryFree: b.MemoryFree, Disk: b.Disk, DiskFree: b.DiskFree,
+		}
 	}
 	v.DrainedBy, v.DrainedAt = s.Drain.By, instant(s.Drain.At)
 	return v

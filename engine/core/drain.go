@@ -24,19 +24,3 @@ func (m *Machine) drain(ev Drain) {
 	m.out.Changes.Drains = append(m.out.Changes.Drains, row)
 	m.log(ev.By, verb, "agent "+ev.Agent, "")
 }
-
-// AgentState is how an agent stands.
-type AgentState struct {
-	Connected bool
-	Live      int          // attempts that it holds
-	Drain     engine.Drain // no agent = it is not drained
-}
-
-// AgentState tells how an agent stands; one that was never seen is not connected.
-func (m *Machine) AgentState(name string) AgentState {
-	a := m.agents[name]
-	if a == nil {
-		return AgentState{}
-	}
-	return AgentState{Connected: a.connected, Live: len(a.live), Drain: a.drain}
-}

@@ -214,11 +214,11 @@ func (m *Machine) noAgent(t *taskRun) []engine.Blocker {
 	var why []string
 	eligible := false
 	for _, a := range m.fleet {
-		switch lacks := a.mismatch(t.def.Agents); {
+		switch mismatch := a.offer.Mismatch(t.def.Agents); {
 		case !a.connected:
 			why = append(why, a.name+" is lost")
-		case len(lacks) > 0:
-			why = append(why, a.name+" lacks "+strings.Join(lacks, ", "))
+		case mismatch != "":
+			why = append(why, a.name+" "+mismatch)
 		case a.drain.Agent != "":
 			why = append(why, a.name+" is drained by "+a.drain.By)
 		default:

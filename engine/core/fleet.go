@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"flowctl/dsl/flow"
+	"flowctl/dsl/period"
 	"flowctl/engine"
 )
 
@@ -19,8 +20,11 @@ const refusedPause = 5 * time.Second
 type agent struct {
 	name      string
 	boot      string
-	labels    []string
+	offer     Offer
 	slots     int
+	cpu       int64 // thousandths of a core; 0 = not known
+	beat      engine.Beat
+	beatAt    period.Instant
 	connected bool
 	live      map[engine.AttemptID]*taskRun
 	probing   map[string][]*watch // by path
@@ -43,17 +47,6 @@ func (a *agent) free(backfill bool) int {
 	return a.slots - len(a.live)
 }
 
-// mismatch returns the labels of a selector that the agent lacks.
-func (a *agent) mismatch(selector []string) []string {
-	var lacks []string
-	for _, want := range selector {
-		if !slices.Contains(a.labels, want) {
-			lacks = append(lacks, want)
-		}
-	}
-	return lacks
-}
-
 func (m *Machine) agent(name string) *agent {
 	a := m.agents[name]
 	if a == nil {
@@ -65,17 +58,16 @@ func (m *Machine) agent(name string) *agent {
 	return a
 }
 
-// pick returns the connected agent with the largest free part of its slots among those that have all labels.
+// pick returns the agent that is least busy, the first by name of several, among those that have all labels and room.
 func (m *Machine) pick(selector []string, backfill bool) *agent {
 	var best *agent
-	most := 0
+	var least int64
 	for _, a := range m.fleet {
-		free := a.free(backfill)
-		if free <= 0 || len(selector) > 0 && len(a.mismatch(selector)) > 0 {
+		if a.free(backfill) <= 0 || len(selector) > 0 && len(a.offer.lacks(selector)) > 0 {
 			continue
 		}
-		if best == nil || free*best.slots > most*a.slots {
-			best, most = a, free
+		if use := a.use(); best == nil || use < least {
+			best, least = a, use
 		}
 	}
 	return best
@@ -92,13 +84,15 @@ func (a *agent) hand(t *taskRun) {
 
 // within tells whether a connected agent has all labels of a selector.
 func (m *Machine) within(selector []string) bool {
-	return slices.ContainsFunc(m.fleet, func(a *agent) bool { return a.connected && len(a.mismatch(selector)) == 0 })
+	return slices.ContainsFunc(m.fleet, func(a *agent) bool { return a.connected && len(a.offer.lacks(selector)) == 0 })
 }
 
 // join takes an agent's account of itself: what it holds is compared with what the machine gave it.
 func (m *Machine) join(h engine.Hello) {
 	a := m.agent(h.Name)
-	a.connected, a.boot, a.labels, a.slots = true, h.BootID, h.Labels, h.Slots
+	a.connected, a.boot, a.slots, a.cpu = true, h.BootID, h.Slots, h.Host.CPU
+	a.offer = Offer{Labels: h.Labels}
+	a.beat, a.beatAt = h.Beat, m.now
 	m.lookable = true
 	m.present(a)
 	known := make(map[engine.AttemptID]bool, len(h.Attempts))

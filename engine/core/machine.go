@@ -112,6 +112,8 @@ func (m *Machine) Handle(now period.Instant, ev Event) (reply any, err error) {
 		m.join(ev.Hello)
 	case AgentLost:
 		m.lose(ev.Agent)
+	case AgentBeat:
+		m.beat(ev)
 	case Reported:
 		m.reported(ev.Agent, ev.Reports)
 	case Probed:

@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -95,6 +96,11 @@ func (f *fleet) Lost(_ context.Context, agent string) {
 func (f *fleet) Reported(_ context.Context, agent string, rs []engine.Report) error {
 	f.calls <- "reported " + agent
 	return f.refuse
+}
+
+func (f *fleet) Beaten(_ context.Context, agent string, b engine.Beat) error {
+	f.calls <- fmt.Sprintf("beat %s %d", agent, b.Load)
+	return nil
 }
 
 func (f *fleet) Probed(context.Context, string, []engine.PathState) error { return nil }
@@ -383,6 +389,25 @@ func TestLogsAreStoredBeforeReportsAreHeeded(t *testing.T) {
 	a := r.store.agents["one"]
 	if a.BootID != "b" || a.Slots != 3 || len(a.Labels) != 1 || a.Fingerprint == "" || a.JoinedAt.IsZero() {
 		t.Errorf("stored agent %+v", a)
+	}
+}
+
+func TestBeatsReachTheScheduler(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	s, _ := r.connect(r.join("a"))
+	r.send(s, &wire.AgentMessage{Hello: &wire.Hello{
+		BootId: "b", Slots: 1, Host: &wire.Host{Name: "h", CpuMilli: 2000}, Beat: &wire.Beat{Load: 700},
+	}})
+	r.fleet.expect(t, "joined a")
+	if h := <-r.fleet.hellos; h.Host.Name != "h" || h.Host.CPU != 2000 || h.Beat.Load != 700 {
+		t.Errorf("hello %+v", h)
+	}
+	r.send(s, &wire.AgentMessage{Beat: &wire.Beat{Load: 900}})
+	r.fleet.expect(t, "beat a 900")
+	known, err := r.store.Agents(t.Context())
+	if err != nil || len(known) != 1 || known[0].Host.CPU != 2000 {
+		t.Errorf("stored %+v, %v", known, err)
 	}
 }
 

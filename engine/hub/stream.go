@@ -163,7 +163,7 @@ func (h *Hub) handshake(s *stream) (engine.Hello, error) {
 	}
 	return engine.Hello{
 		Name: s.agent, BootID: m.Hello.BootId, Labels: m.Hello.Labels, Slots: int(m.Hello.Slots), Version: m.Hello.Version,
-		Attempts: wire.Reports(m.Hello.Attempts),
+		Attempts: wire.Reports(m.Hello.Attempts), Host: wire.ToHost(m.Hello.Host), Beat: wire.ToBeat(m.Hello.Beat),
 	}, nil
 }
 
@@ -187,6 +187,9 @@ func (h *Hub) take(ctx context.Context, s *stream, m *wire.AgentMessage) error {
 		if err := h.events.Probed(ctx, s.agent, states); err != nil {
 			return fmt.Errorf("take in probes of agent %s: %w", s.agent, err)
 		}
+	}
+	if m.Beat != nil {
+		return h.events.Beaten(ctx, s.agent, wire.ToBeat(m.Beat))
 	}
 	return nil
 }
@@ -216,7 +219,7 @@ func (h *Hub) seen(name string, hello *engine.Hello) {
 	a := *h.agents[name]
 	a.LastSeen = h.opts.Now()
 	if hello != nil {
-		a.Labels, a.Slots, a.Version, a.BootID = hello.Labels, hello.Slots, hello.Version, hello.BootID
+		a.Labels, a.Slots, a.Version, a.BootID, a.Host = hello.Labels, hello.Slots, hello.Version, hello.BootID, hello.Host
 	}
 	h.agents[name] = &a
 	h.mu.Unlock()

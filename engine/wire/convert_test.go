@@ -3,6 +3,7 @@ package wire
 import (
 	"reflect"
 	"testing"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -48,6 +49,26 @@ func TestAssignmentSurvivesTheWire(t *testing.T) {
 	}
 	if got := ToAssignment(&w); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v\nwant %+v", got, want)
+	}
+}
+
+func TestHostAndBeatSurviveTheWire(t *testing.T) {
+	t.Parallel()
+	host := engine.Host{
+		Name: "h", Started: time.UnixMicro(5).UTC(), Interval: time.Second, CPU: 1500, Memory: 1 << 40,
+		Plugins: []engine.Plugin{{Kind: "runner", Name: "shell", Version: "1"}, {Kind: "sensor", Name: "file"}},
+	}
+	if got := ToHost(FromHost(host)); !reflect.DeepEqual(got, host) {
+		t.Errorf("got %+v\nwant %+v", got, host)
+	}
+	var n int64
+	var beat engine.Beat
+	fill(reflect.ValueOf(&beat).Elem(), &n)
+	if got := ToBeat(FromBeat(beat)); got != beat {
+		t.Errorf("got %+v\nwant %+v", got, beat)
+	}
+	if got := ToHost(nil); !reflect.DeepEqual(got, engine.Host{}) {
+		t.Errorf("of an agent that says nothing: %+v", got)
 	}
 }
 

@@ -142,6 +142,7 @@ type AgentMessage struct {
 	Logs          []*LogChunk            `protobuf:"bytes,3,rep,name=logs,proto3" json:"logs,omitempty"` // to be stored before the reports are heeded
 	Reports       []*Report              `protobuf:"bytes,4,rep,name=reports,proto3" json:"reports,omitempty"`
 	Paths         []*PathState           `protobuf:"bytes,5,rep,name=paths,proto3" json:"paths,omitempty"`
+	Beat          *Beat                  `protobuf:"bytes,20,opt,name=beat,proto3" json:"beat,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -207,6 +208,13 @@ func (x *AgentMessage) GetReports() []*Report {
 func (x *AgentMessage) GetPaths() []*PathState {
 	if x != nil {
 		return x.Paths
+	}
+	return nil
+}
+
+func (x *AgentMessage) GetBeat() *Beat {
+	if x != nil {
+		return x.Beat
 	}
 	return nil
 }
@@ -391,6 +399,8 @@ type Hello struct {
 	Slots         int64                  `protobuf:"varint,3,opt,name=slots,proto3" json:"slots,omitempty"`
 	Version       string                 `protobuf:"bytes,4,opt,name=version,proto3" json:"version,omitempty"`
 	Attempts      []*Report              `protobuf:"bytes,5,rep,name=attempts,proto3" json:"attempts,omitempty"`
+	Host          *Host                  `protobuf:"bytes,20,opt,name=host,proto3" json:"host,omitempty"`
+	Beat          *Beat                  `protobuf:"bytes,21,opt,name=beat,proto3" json:"beat,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -460,6 +470,241 @@ func (x *Hello) GetAttempts() []*Report {
 	return nil
 }
 
+func (x *Hello) GetHost() *Host {
+	if x != nil {
+		return x.Host
+	}
+	return nil
+}
+
+func (x *Hello) GetBeat() *Beat {
+	if x != nil {
+		return x.Beat
+	}
+	return nil
+}
+
+type Host struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Started       int64                  `protobuf:"varint,2,opt,name=started,proto3" json:"started,omitempty"`                   // microseconds since 1970
+	Interval      int64                  `protobuf:"varint,3,opt,name=interval,proto3" json:"interval,omitempty"`                 // microseconds
+	CpuMilli      int64                  `protobuf:"varint,4,opt,name=cpu_milli,json=cpuMilli,proto3" json:"cpu_milli,omitempty"` // of a core
+	Memory        int64                  `protobuf:"varint,5,opt,name=memory,proto3" json:"memory,omitempty"`                     // bytes
+	Plugins       []*Plugin              `protobuf:"bytes,6,rep,name=plugins,proto3" json:"plugins,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Host) Reset() {
+	*x = Host{}
+	mi := &file_engine_wire_wire_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Host) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Host) ProtoMessage() {}
+
+func (x *Host) ProtoReflect() protoreflect.Message {
+	mi := &file_engine_wire_wire_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Host.ProtoReflect.Descriptor instead.
+func (*Host) Descriptor() ([]byte, []int) {
+	return file_engine_wire_wire_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *Host) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Host) GetStarted() int64 {
+	if x != nil {
+		return x.Started
+	}
+	return 0
+}
+
+func (x *Host) GetInterval() int64 {
+	if x != nil {
+		return x.Interval
+	}
+	return 0
+}
+
+func (x *Host) GetCpuMilli() int64 {
+	if x != nil {
+		return x.CpuMilli
+	}
+	return 0
+}
+
+func (x *Host) GetMemory() int64 {
+	if x != nil {
+		return x.Memory
+	}
+	return 0
+}
+
+func (x *Host) GetPlugins() []*Plugin {
+	if x != nil {
+		return x.Plugins
+	}
+	return nil
+}
+
+type Plugin struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Kind          string                 `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"`
+	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	Version       string                 `protobuf:"bytes,3,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Plugin) Reset() {
+	*x = Plugin{}
+	mi := &file_engine_wire_wire_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Plugin) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Plugin) ProtoMessage() {}
+
+func (x *Plugin) ProtoReflect() protoreflect.Message {
+	mi := &file_engine_wire_wire_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Plugin.ProtoReflect.Descriptor instead.
+func (*Plugin) Descriptor() ([]byte, []int) {
+	return file_engine_wire_wire_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Plugin) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *Plugin) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Plugin) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+// Beat is sent every few seconds. See engine.Beat for the units.
+type Beat struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Cpu           int64                  `protobuf:"varint,1,opt,name=cpu,proto3" json:"cpu,omitempty"`
+	Load          int64                  `protobuf:"varint,2,opt,name=load,proto3" json:"load,omitempty"`
+	MemoryFree    int64                  `protobuf:"varint,3,opt,name=memory_free,json=memoryFree,proto3" json:"memory_free,omitempty"`
+	Disk          int64                  `protobuf:"varint,4,opt,name=disk,proto3" json:"disk,omitempty"`
+	DiskFree      int64                  `protobuf:"varint,5,opt,name=disk_free,json=diskFree,proto3" json:"disk_free,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Beat) Reset() {
+	*x = Beat{}
+	mi := &file_engine_wire_wire_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Beat) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Beat) ProtoMessage() {}
+
+func (x *Beat) ProtoReflect() protoreflect.Message {
+	mi := &file_engine_wire_wire_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Beat.ProtoReflect.Descriptor instead.
+func (*Beat) Descriptor() ([]byte, []int) {
+	return file_engine_wire_wire_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *Beat) GetCpu() int64 {
+	if x != nil {
+		return x.Cpu
+	}
+	return 0
+}
+
+func (x *Beat) GetLoad() int64 {
+	if x != nil {
+		return x.Load
+	}
+	return 0
+}
+
+func (x *Beat) GetMemoryFree() int64 {
+	if x != nil {
+		return x.MemoryFree
+	}
+	return 0
+}
+
+func (x *Beat) GetDisk() int64 {
+	if x != nil {
+		return x.Disk
+	}
+	return 0
+}
+
+func (x *Beat) GetDiskFree() int64 {
+	if x != nil {
+		return x.DiskFree
+	}
+	return 0
+}
+
 type LogChunk struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Attempt       int64                  `protobuf:"varint,1,opt,name=attempt,proto3" json:"attempt,omitempty"`
@@ -471,7 +716,7 @@ type LogChunk struct {
 
 func (x *LogChunk) Reset() {
 	*x = LogChunk{}
-	mi := &file_engine_wire_wire_proto_msgTypes[7]
+	mi := &file_engine_wire_wire_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -483,7 +728,7 @@ func (x *LogChunk) String() string {
 func (*LogChunk) ProtoMessage() {}
 
 func (x *LogChunk) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_wire_wire_proto_msgTypes[7]
+	mi := &file_engine_wire_wire_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -496,7 +741,7 @@ func (x *LogChunk) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogChunk.ProtoReflect.Descriptor instead.
 func (*LogChunk) Descriptor() ([]byte, []int) {
-	return file_engine_wire_wire_proto_rawDescGZIP(), []int{7}
+	return file_engine_wire_wire_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *LogChunk) GetAttempt() int64 {
@@ -531,7 +776,7 @@ type PathState struct {
 
 func (x *PathState) Reset() {
 	*x = PathState{}
-	mi := &file_engine_wire_wire_proto_msgTypes[8]
+	mi := &file_engine_wire_wire_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -543,7 +788,7 @@ func (x *PathState) String() string {
 func (*PathState) ProtoMessage() {}
 
 func (x *PathState) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_wire_wire_proto_msgTypes[8]
+	mi := &file_engine_wire_wire_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -556,7 +801,7 @@ func (x *PathState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PathState.ProtoReflect.Descriptor instead.
 func (*PathState) Descriptor() ([]byte, []int) {
-	return file_engine_wire_wire_proto_rawDescGZIP(), []int{8}
+	return file_engine_wire_wire_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *PathState) GetPath() string {
@@ -593,7 +838,7 @@ type Report struct {
 
 func (x *Report) Reset() {
 	*x = Report{}
-	mi := &file_engine_wire_wire_proto_msgTypes[9]
+	mi := &file_engine_wire_wire_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -605,7 +850,7 @@ func (x *Report) String() string {
 func (*Report) ProtoMessage() {}
 
 func (x *Report) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_wire_wire_proto_msgTypes[9]
+	mi := &file_engine_wire_wire_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -618,7 +863,7 @@ func (x *Report) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Report.ProtoReflect.Descriptor instead.
 func (*Report) Descriptor() ([]byte, []int) {
-	return file_engine_wire_wire_proto_rawDescGZIP(), []int{9}
+	return file_engine_wire_wire_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Report) GetAttempt() int64 {
@@ -671,7 +916,7 @@ type Result struct {
 
 func (x *Result) Reset() {
 	*x = Result{}
-	mi := &file_engine_wire_wire_proto_msgTypes[10]
+	mi := &file_engine_wire_wire_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -683,7 +928,7 @@ func (x *Result) String() string {
 func (*Result) ProtoMessage() {}
 
 func (x *Result) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_wire_wire_proto_msgTypes[10]
+	mi := &file_engine_wire_wire_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -696,7 +941,7 @@ func (x *Result) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Result.ProtoReflect.Descriptor instead.
 func (*Result) Descriptor() ([]byte, []int) {
-	return file_engine_wire_wire_proto_rawDescGZIP(), []int{10}
+	return file_engine_wire_wire_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Result) GetState() string {
@@ -778,7 +1023,7 @@ type Assignment struct {
 
 func (x *Assignment) Reset() {
 	*x = Assignment{}
-	mi := &file_engine_wire_wire_proto_msgTypes[11]
+	mi := &file_engine_wire_wire_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -790,7 +1035,7 @@ func (x *Assignment) String() string {
 func (*Assignment) ProtoMessage() {}
 
 func (x *Assignment) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_wire_wire_proto_msgTypes[11]
+	mi := &file_engine_wire_wire_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -803,7 +1048,7 @@ func (x *Assignment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Assignment.ProtoReflect.Descriptor instead.
 func (*Assignment) Descriptor() ([]byte, []int) {
-	return file_engine_wire_wire_proto_rawDescGZIP(), []int{11}
+	return file_engine_wire_wire_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Assignment) GetAttempt() int64 {
@@ -970,7 +1215,7 @@ type Arg struct {
 
 func (x *Arg) Reset() {
 	*x = Arg{}
-	mi := &file_engine_wire_wire_proto_msgTypes[12]
+	mi := &file_engine_wire_wire_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -982,7 +1227,7 @@ func (x *Arg) String() string {
 func (*Arg) ProtoMessage() {}
 
 func (x *Arg) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_wire_wire_proto_msgTypes[12]
+	mi := &file_engine_wire_wire_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -995,7 +1240,7 @@ func (x *Arg) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Arg.ProtoReflect.Descriptor instead.
 func (*Arg) Descriptor() ([]byte, []int) {
-	return file_engine_wire_wire_proto_rawDescGZIP(), []int{12}
+	return file_engine_wire_wire_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Arg) GetName() string {
@@ -1021,7 +1266,7 @@ type TreeRequest struct {
 
 func (x *TreeRequest) Reset() {
 	*x = TreeRequest{}
-	mi := &file_engine_wire_wire_proto_msgTypes[13]
+	mi := &file_engine_wire_wire_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1033,7 +1278,7 @@ func (x *TreeRequest) String() string {
 func (*TreeRequest) ProtoMessage() {}
 
 func (x *TreeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_wire_wire_proto_msgTypes[13]
+	mi := &file_engine_wire_wire_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1046,7 +1291,7 @@ func (x *TreeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TreeRequest.ProtoReflect.Descriptor instead.
 func (*TreeRequest) Descriptor() ([]byte, []int) {
-	return file_engine_wire_wire_proto_rawDescGZIP(), []int{13}
+	return file_engine_wire_wire_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *TreeRequest) GetRevision() int64 {
@@ -1065,7 +1310,7 @@ type TreePart struct {
 
 func (x *TreePart) Reset() {
 	*x = TreePart{}
-	mi := &file_engine_wire_wire_proto_msgTypes[14]
+	mi := &file_engine_wire_wire_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1077,7 +1322,7 @@ func (x *TreePart) String() string {
 func (*TreePart) ProtoMessage() {}
 
 func (x *TreePart) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_wire_wire_proto_msgTypes[14]
+	mi := &file_engine_wire_wire_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1090,7 +1335,7 @@ func (x *TreePart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TreePart.ProtoReflect.Descriptor instead.
 func (*TreePart) Descriptor() ([]byte, []int) {
-	return file_engine_wire_wire_proto_rawDescGZIP(), []int{14}
+	return file_engine_wire_wire_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *TreePart) GetFiles() []*File {
@@ -1112,7 +1357,7 @@ type File struct {
 
 func (x *File) Reset() {
 	*x = File{}
-	mi := &file_engine_wire_wire_proto_msgTypes[15]
+	mi := &file_engine_wire_wire_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1124,7 +1369,7 @@ func (x *File) String() string {
 func (*File) ProtoMessage() {}
 
 func (x *File) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_wire_wire_proto_msgTypes[15]
+	mi := &file_engine_wire_wire_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1137,7 +1382,7 @@ func (x *File) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use File.ProtoReflect.Descriptor instead.
 func (*File) Descriptor() ([]byte, []int) {
-	return file_engine_wire_wire_proto_rawDescGZIP(), []int{15}
+	return file_engine_wire_wire_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *File) GetPath() string {
@@ -1177,7 +1422,7 @@ type BlobsRequest struct {
 
 func (x *BlobsRequest) Reset() {
 	*x = BlobsRequest{}
-	mi := &file_engine_wire_wire_proto_msgTypes[16]
+	mi := &file_engine_wire_wire_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1189,7 +1434,7 @@ func (x *BlobsRequest) String() string {
 func (*BlobsRequest) ProtoMessage() {}
 
 func (x *BlobsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_wire_wire_proto_msgTypes[16]
+	mi := &file_engine_wire_wire_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1202,7 +1447,7 @@ func (x *BlobsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BlobsRequest.ProtoReflect.Descriptor instead.
 func (*BlobsRequest) Descriptor() ([]byte, []int) {
-	return file_engine_wire_wire_proto_rawDescGZIP(), []int{16}
+	return file_engine_wire_wire_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *BlobsRequest) GetHashes() []string {
@@ -1223,7 +1468,7 @@ type BlobPart struct {
 
 func (x *BlobPart) Reset() {
 	*x = BlobPart{}
-	mi := &file_engine_wire_wire_proto_msgTypes[17]
+	mi := &file_engine_wire_wire_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1235,7 +1480,7 @@ func (x *BlobPart) String() string {
 func (*BlobPart) ProtoMessage() {}
 
 func (x *BlobPart) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_wire_wire_proto_msgTypes[17]
+	mi := &file_engine_wire_wire_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1248,7 +1493,7 @@ func (x *BlobPart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BlobPart.ProtoReflect.Descriptor instead.
 func (*BlobPart) Descriptor() ([]byte, []int) {
-	return file_engine_wire_wire_proto_rawDescGZIP(), []int{17}
+	return file_engine_wire_wire_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *BlobPart) GetData() []byte {
@@ -1276,13 +1521,14 @@ const file_engine_wire_wire_proto_rawDesc = "" +
 	"\x03csr\x18\x03 \x01(\fR\x03csr\"=\n" +
 	"\tJoinReply\x12 \n" +
 	"\vcertificate\x18\x01 \x01(\fR\vcertificate\x12\x0e\n" +
-	"\x02ca\x18\x02 \x01(\fR\x02ca\"\xfb\x01\n" +
+	"\x02ca\x18\x02 \x01(\fR\x02ca\"\xa6\x02\n" +
 	"\fAgentMessage\x12)\n" +
 	"\x04open\x18\x01 \x01(\v2\x15.flowctl.wire.v1.OpenR\x04open\x12,\n" +
 	"\x05hello\x18\x02 \x01(\v2\x16.flowctl.wire.v1.HelloR\x05hello\x12-\n" +
 	"\x04logs\x18\x03 \x03(\v2\x19.flowctl.wire.v1.LogChunkR\x04logs\x121\n" +
 	"\areports\x18\x04 \x03(\v2\x17.flowctl.wire.v1.ReportR\areports\x120\n" +
-	"\x05paths\x18\x05 \x03(\v2\x1a.flowctl.wire.v1.PathStateR\x05paths\"\xbc\x01\n" +
+	"\x05paths\x18\x05 \x03(\v2\x1a.flowctl.wire.v1.PathStateR\x05paths\x12)\n" +
+	"\x04beat\x18\x14 \x01(\v2\x15.flowctl.wire.v1.BeatR\x04beat\"\xbc\x01\n" +
 	"\rServerMessage\x122\n" +
 	"\awelcome\x18\x01 \x01(\v2\x18.flowctl.wire.v1.WelcomeR\awelcome\x125\n" +
 	"\aassigns\x18\x02 \x03(\v2\x1b.flowctl.wire.v1.AssignmentR\aassigns\x12\x14\n" +
@@ -1296,13 +1542,33 @@ const file_engine_wire_wire_proto_rawDesc = "" +
 	"\x03url\x18\x02 \x01(\tR\x03url\x1a;\n" +
 	"\rLogSizesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\x03R\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"\x9d\x01\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"\xf3\x01\n" +
 	"\x05Hello\x12\x17\n" +
 	"\aboot_id\x18\x01 \x01(\tR\x06bootId\x12\x16\n" +
 	"\x06labels\x18\x02 \x03(\tR\x06labels\x12\x14\n" +
 	"\x05slots\x18\x03 \x01(\x03R\x05slots\x12\x18\n" +
 	"\aversion\x18\x04 \x01(\tR\aversion\x123\n" +
-	"\battempts\x18\x05 \x03(\v2\x17.flowctl.wire.v1.ReportR\battempts\"P\n" +
+	"\battempts\x18\x05 \x03(\v2\x17.flowctl.wire.v1.ReportR\battempts\x12)\n" +
+	"\x04host\x18\x14 \x01(\v2\x15.flowctl.wire.v1.HostR\x04host\x12)\n" +
+	"\x04beat\x18\x15 \x01(\v2\x15.flowctl.wire.v1.BeatR\x04beat\"\xb8\x01\n" +
+	"\x04Host\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
+	"\astarted\x18\x02 \x01(\x03R\astarted\x12\x1a\n" +
+	"\binterval\x18\x03 \x01(\x03R\binterval\x12\x1b\n" +
+	"\tcpu_milli\x18\x04 \x01(\x03R\bcpuMilli\x12\x16\n" +
+	"\x06memory\x18\x05 \x01(\x03R\x06memory\x121\n" +
+	"\aplugins\x18\x06 \x03(\v2\x17.flowctl.wire.v1.PluginR\aplugins\"J\n" +
+	"\x06Plugin\x12\x12\n" +
+	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x18\n" +
+	"\aversion\x18\x03 \x01(\tR\aversion\"~\n" +
+	"\x04Beat\x12\x10\n" +
+	"\x03cpu\x18\x01 \x01(\x03R\x03cpu\x12\x12\n" +
+	"\x04load\x18\x02 \x01(\x03R\x04load\x12\x1f\n" +
+	"\vmemory_free\x18\x03 \x01(\x03R\n" +
+	"memoryFree\x12\x12\n" +
+	"\x04disk\x18\x04 \x01(\x03R\x04disk\x12\x1b\n" +
+	"\tdisk_free\x18\x05 \x01(\x03R\bdiskFree\"P\n" +
 	"\bLogChunk\x12\x18\n" +
 	"\aattempt\x18\x01 \x01(\x03R\aattempt\x12\x16\n" +
 	"\x06offset\x18\x02 \x01(\x03R\x06offset\x12\x12\n" +
@@ -1389,7 +1655,7 @@ func file_engine_wire_wire_proto_rawDescGZIP() []byte {
 	return file_engine_wire_wire_proto_rawDescData
 }
 
-var file_engine_wire_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
+var file_engine_wire_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
 var file_engine_wire_wire_proto_goTypes = []any{
 	(*JoinRequest)(nil),   // 0: flowctl.wire.v1.JoinRequest
 	(*JoinReply)(nil),     // 1: flowctl.wire.v1.JoinReply
@@ -1398,47 +1664,54 @@ var file_engine_wire_wire_proto_goTypes = []any{
 	(*Open)(nil),          // 4: flowctl.wire.v1.Open
 	(*Welcome)(nil),       // 5: flowctl.wire.v1.Welcome
 	(*Hello)(nil),         // 6: flowctl.wire.v1.Hello
-	(*LogChunk)(nil),      // 7: flowctl.wire.v1.LogChunk
-	(*PathState)(nil),     // 8: flowctl.wire.v1.PathState
-	(*Report)(nil),        // 9: flowctl.wire.v1.Report
-	(*Result)(nil),        // 10: flowctl.wire.v1.Result
-	(*Assignment)(nil),    // 11: flowctl.wire.v1.Assignment
-	(*Arg)(nil),           // 12: flowctl.wire.v1.Arg
-	(*TreeRequest)(nil),   // 13: flowctl.wire.v1.TreeRequest
-	(*TreePart)(nil),      // 14: flowctl.wire.v1.TreePart
-	(*File)(nil),          // 15: flowctl.wire.v1.File
-	(*BlobsRequest)(nil),  // 16: flowctl.wire.v1.BlobsRequest
-	(*BlobPart)(nil),      // 17: flowctl.wire.v1.BlobPart
-	nil,                   // 18: flowctl.wire.v1.Welcome.LogSizesEntry
-	nil,                   // 19: flowctl.wire.v1.Result.OutputsEntry
+	(*Host)(nil),          // 7: flowctl.wire.v1.Host
+	(*Plugin)(nil),        // 8: flowctl.wire.v1.Plugin
+	(*Beat)(nil),          // 9: flowctl.wire.v1.Beat
+	(*LogChunk)(nil),      // 10: flowctl.wire.v1.LogChunk
+	(*PathState)(nil),     // 11: flowctl.wire.v1.PathState
+	(*Report)(nil),        // 12: flowctl.wire.v1.Report
+	(*Result)(nil),        // 13: flowctl.wire.v1.Result
+	(*Assignment)(nil),    // 14: flowctl.wire.v1.Assignment
+	(*Arg)(nil),           // 15: flowctl.wire.v1.Arg
+	(*TreeRequest)(nil),   // 16: flowctl.wire.v1.TreeRequest
+	(*TreePart)(nil),      // 17: flowctl.wire.v1.TreePart
+	(*File)(nil),          // 18: flowctl.wire.v1.File
+	(*BlobsRequest)(nil),  // 19: flowctl.wire.v1.BlobsRequest
+	(*BlobPart)(nil),      // 20: flowctl.wire.v1.BlobPart
+	nil,                   // 21: flowctl.wire.v1.Welcome.LogSizesEntry
+	nil,                   // 22: flowctl.wire.v1.Result.OutputsEntry
 }
 var file_engine_wire_wire_proto_depIdxs = []int32{
 	4,  // 0: flowctl.wire.v1.AgentMessage.open:type_name -> flowctl.wire.v1.Open
 	6,  // 1: flowctl.wire.v1.AgentMessage.hello:type_name -> flowctl.wire.v1.Hello
-	7,  // 2: flowctl.wire.v1.AgentMessage.logs:type_name -> flowctl.wire.v1.LogChunk
-	9,  // 3: flowctl.wire.v1.AgentMessage.reports:type_name -> flowctl.wire.v1.Report
-	8,  // 4: flowctl.wire.v1.AgentMessage.paths:type_name -> flowctl.wire.v1.PathState
-	5,  // 5: flowctl.wire.v1.ServerMessage.welcome:type_name -> flowctl.wire.v1.Welcome
-	11, // 6: flowctl.wire.v1.ServerMessage.assigns:type_name -> flowctl.wire.v1.Assignment
-	18, // 7: flowctl.wire.v1.Welcome.log_sizes:type_name -> flowctl.wire.v1.Welcome.LogSizesEntry
-	9,  // 8: flowctl.wire.v1.Hello.attempts:type_name -> flowctl.wire.v1.Report
-	10, // 9: flowctl.wire.v1.Report.result:type_name -> flowctl.wire.v1.Result
-	19, // 10: flowctl.wire.v1.Result.outputs:type_name -> flowctl.wire.v1.Result.OutputsEntry
-	12, // 11: flowctl.wire.v1.Assignment.args:type_name -> flowctl.wire.v1.Arg
-	15, // 12: flowctl.wire.v1.TreePart.files:type_name -> flowctl.wire.v1.File
-	0,  // 13: flowctl.wire.v1.Agents.Join:input_type -> flowctl.wire.v1.JoinRequest
-	2,  // 14: flowctl.wire.v1.Agents.Connect:input_type -> flowctl.wire.v1.AgentMessage
-	13, // 15: flowctl.wire.v1.Agents.Tree:input_type -> flowctl.wire.v1.TreeRequest
-	16, // 16: flowctl.wire.v1.Agents.Blobs:input_type -> flowctl.wire.v1.BlobsRequest
-	1,  // 17: flowctl.wire.v1.Agents.Join:output_type -> flowctl.wire.v1.JoinReply
-	3,  // 18: flowctl.wire.v1.Agents.Connect:output_type -> flowctl.wire.v1.ServerMessage
-	14, // 19: flowctl.wire.v1.Agents.Tree:output_type -> flowctl.wire.v1.TreePart
-	17, // 20: flowctl.wire.v1.Agents.Blobs:output_type -> flowctl.wire.v1.BlobPart
-	17, // [17:21] is the sub-list for method output_type
-	13, // [13:17] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	10, // 2: flowctl.wire.v1.AgentMessage.logs:type_name -> flowctl.wire.v1.LogChunk
+	12, // 3: flowctl.wire.v1.AgentMessage.reports:type_name -> flowctl.wire.v1.Report
+	11, // 4: flowctl.wire.v1.AgentMessage.paths:type_name -> flowctl.wire.v1.PathState
+	9,  // 5: flowctl.wire.v1.AgentMessage.beat:type_name -> flowctl.wire.v1.Beat
+	5,  // 6: flowctl.wire.v1.ServerMessage.welcome:type_name -> flowctl.wire.v1.Welcome
+	14, // 7: flowctl.wire.v1.ServerMessage.assigns:type_name -> flowctl.wire.v1.Assignment
+	21, // 8: flowctl.wire.v1.Welcome.log_sizes:type_name -> flowctl.wire.v1.Welcome.LogSizesEntry
+	12, // 9: flowctl.wire.v1.Hello.attempts:type_name -> flowctl.wire.v1.Report
+	7,  // 10: flowctl.wire.v1.Hello.host:type_name -> flowctl.wire.v1.Host
+	9,  // 11: flowctl.wire.v1.Hello.beat:type_name -> flowctl.wire.v1.Beat
+	8,  // 12: flowctl.wire.v1.Host.plugins:type_name -> flowctl.wire.v1.Plugin
+	13, // 13: flowctl.wire.v1.Report.result:type_name -> flowctl.wire.v1.Result
+	22, // 14: flowctl.wire.v1.Result.outputs:type_name -> flowctl.wire.v1.Result.OutputsEntry
+	15, // 15: flowctl.wire.v1.Assignment.args:type_name -> flowctl.wire.v1.Arg
+	18, // 16: flowctl.wire.v1.TreePart.files:type_name -> flowctl.wire.v1.File
+	0,  // 17: flowctl.wire.v1.Agents.Join:input_type -> flowctl.wire.v1.JoinRequest
+	2,  // 18: flowctl.wire.v1.Agents.Connect:input_type -> flowctl.wire.v1.AgentMessage
+	16, // 19: flowctl.wire.v1.Agents.Tree:input_type -> flowctl.wire.v1.TreeRequest
+	19, // 20: flowctl.wire.v1.Agents.Blobs:input_type -> flowctl.wire.v1.BlobsRequest
+	1,  // 21: flowctl.wire.v1.Agents.Join:output_type -> flowctl.wire.v1.JoinReply
+	3,  // 22: flowctl.wire.v1.Agents.Connect:output_type -> flowctl.wire.v1.ServerMessage
+	17, // 23: flowctl.wire.v1.Agents.Tree:output_type -> flowctl.wire.v1.TreePart
+	20, // 24: flowctl.wire.v1.Agents.Blobs:output_type -> flowctl.wire.v1.BlobPart
+	21, // [21:25] is the sub-list for method output_type
+	17, // [17:21] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_engine_wire_wire_proto_init() }
@@ -1452,7 +1725,7 @@ func file_engine_wire_wire_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_engine_wire_wire_proto_rawDesc), len(file_engine_wire_wire_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   20,
+			NumMessages:   23,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -8,11 +8,13 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"flowctl/engine"
 	"flowctl/engine/agent"
 	"flowctl/plugins/host"
 )
@@ -82,7 +84,7 @@ func runAgent(ctx context.Context, o agent.Options) error {
 	if err != nil {
 		return err
 	}
-	o.Plugins = hostPlugins{plugins}
+	o.Plugins, o.Installed = hostPlugins{plugins}, installed(plugins)
 	a, err := agent.New(o)
 	if err == nil {
 		err = a.Run(ctx)
@@ -99,6 +101,20 @@ func runAgent(ctx context.Context, o agent.Options) error {
 		o.Log.Warn("plugins were not all ended", "error", err)
 	}
 	return err
+}
+
+// installed describes the plugins of this host. Those of flowctl itself have its version; others tell theirs when they are launched.
+func installed(h *host.Host) []engine.Plugin {
+	var all []engine.Plugin
+	for _, id := range h.Installed() {
+		p := engine.Plugin{}
+		p.Kind, p.Name, _ = strings.Cut(id, "-")
+		if slices.Contains(host.Builtin(), id) {
+			p.Version = version
+		}
+		all = append(all, p)
+	}
+	return all
 }
 
 // hostPlugins gives an agent the plugins of a host.

@@ -109,10 +109,11 @@ func agentsTable(v *view, agents []engine.AgentView) {
 	rows := make([][]string, 0, len(agents))
 	for _, a := range agents {
 		rows = append(rows, []string{
-			a.Name, agentState(a), fmt.Sprintf("%d/%d", a.Running, a.Slots), strings.Join(a.Labels, ","), a.Version, v.at(a.LastSeen),
+			a.Name, agentState(a), fmt.Sprintf("%d/%d", a.Running, a.Slots), loadOf(a), memoryOf(a), diskOf(a), strings.Join(a.Labels, ","),
+			a.Version, v.at(a.LastSeen),
 		})
 	}
-	v.table([]string{"AGENT", "STATE", "RUNNING", "LABELS", "VERSION", "SEEN"}, rows)
+	v.table([]string{"AGENT", "STATE", "RUNNING", "LOAD", "MEMORY FREE", "DISK FREE", "LABELS", "VERSION", "SEEN"}, rows)
 }
 
 // agentState is whether an agent is connected, and whether it is kept from being given work.

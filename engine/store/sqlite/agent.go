@@ -2,22 +2,29 @@ package sqlite
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"time"
 
 	"flowctl/engine"
 )
 
-const putAgent = `INSERT INTO agents (name, fingerprint, labels, slots, version, boot_id, joined_at, last_seen)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
-ON CONFLICT (name) DO UPDATE SET fingerprint = ?2, labels = ?3, slots = ?4, version = ?5, boot_id = ?6, joined_at = ?7, last_seen = ?8`
+const putAgent = `INSERT INTO agents (name, fingerprint, labels, slots, version, boot_id, joined_at, last_seen, host)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+ON CONFLICT (name) DO UPDATE SET fingerprint = ?2, labels = ?3, slots = ?4, version = ?5, boot_id = ?6, joined_at = ?7, last_seen = ?8,
+host = ?9`
 
 // PutAgent stores what is known of an agent in place of what was.
 func (s *Store) PutAgent(ctx context.Context, a *engine.Agent) error {
 	labels, err := listText(a.Labels)
+	var host []byte
+	if err == nil {
+		host, err = json.Marshal(a.Host)
+	}
 	if err == nil {
 		err = s.write(ctx, func(w *writer) error {
-			_, err := w.exec(putAgent, a.Name, a.Fingerprint, labels, int64(a.Slots), a.Version, a.BootID, micros(a.JoinedAt), micros(a.LastSeen))
+			_, err := w.exec(putAgent, a.Name, a.Fingerprint, labels, int64(a.Slots), a.Version, a.BootID, micros(a.JoinedAt), micros(a.LastSeen),
+				string(host))
 			return err
 		})
 	}
@@ -34,9 +41,12 @@ func (s *Store) Agents(ctx context.Context) ([]engine.Agent, error) {
 		err = parse(r.text(), &a.Labels)
 		a.Slots, a.Version, a.BootID = int(r.int()), r.text(), r.text()
 		a.JoinedAt, a.LastSeen = fromMicros(r.int()), fromMicros(r.int())
+		if err == nil {
+			err = parse(r.text(), &a.Host)
+		}
 		return a, err
 	}
-	return all(ctx, s, scan, `SELECT name, fingerprint, labels, slots, version, boot_id, joined_at, last_seen FROM agents ORDER BY name`)
+	return all(ctx, s, scan, `SELECT name, fingerprint, labels, slots, version, boot_id, joined_at, last_seen, host FROM agents ORDER BY name`)
 }
 
 // PutToken stores the hash of a join token that can be used once before it expires.

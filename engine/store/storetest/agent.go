@@ -10,6 +10,10 @@ func testAgents(w *world) {
 	b := engine.Agent{
 		Name: "b", Fingerprint: "f1", Labels: []string{"hadoop", "zone=a"}, Slots: 8, Version: "1.2", BootID: "boot",
 		JoinedAt: noon, LastSeen: noon.Add(time.Second),
+		Host: engine.Host{
+			Name: "h", Started: noon, Interval: time.Second, CPU: 2000, Memory: 1 << 40,
+			Plugins: []engine.Plugin{{Kind: "runner", Name: "shell", Version: "1"}},
+		},
 	}
 	w.must(w.PutAgent(w.ctx, &b))
 	w.must(w.PutAgent(w.ctx, &engine.Agent{Name: "a"}))

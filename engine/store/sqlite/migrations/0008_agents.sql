@@ -4,3 +4,6 @@ CREATE TABLE drains (
     at      INTEGER NOT NULL,
     by_whom TEXT    NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- What an agent said of its machine and of itself, as JSON.
+ALTER TABLE agents ADD COLUMN host TEXT;

@@ -1,0 +1,88 @@
+package agent
+
+import (
+	"context"
+	"os"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/shirou/gopsutil/v4/cpu"
+	"github.com/shirou/gopsutil/v4/disk"
+	"github.com/shirou/gopsutil/v4/load"
+	"github.com/shirou/gopsutil/v4/mem"
+
+	"flowctl/engine"
+	"flowctl/engine/wire"
+)
+
+// beatEvery is how often an agent tells how its machine is doing.
+const beatEvery = 10 * time.Second
+
+// machine measures the machine. What it cannot be asked stays zero.
+type machine struct {
+	dir string // whose file system is looked at
+
+	mu          sync.Mutex
+	busy, total float64 // processor time of all cores up to the last look, in seconds
+}
+
+// host describes the machine and this agent.
+func (m *machine) host(started time.Time, plugins []engine.Plugin) engine.Host {
+	name, _ := os.Hostname() // it may have none
+	h := engine.Host{
+		Name: name, Started: started, Interval: beatEvery, CPU: int64(runtime.NumCPU()) * 1000, Plugins: plugins,
+	}
+	if v, err := mem.VirtualMemory(); err == nil {
+		h.Memory = int64(v.Total)
+	}
+	return h
+}
+
+// beat measures. The use of the processors is that since the last beat, at first since the machine was started.
+func (m *machine) beat(ctx context.Context) engine.Beat {
+	b := engine.Beat{CPU: m.used(ctx)}
+	if l, err := load.AvgWithContext(ctx); err == nil {
+		b.Load = int64(l.Load1 * 1000)
+	}
+	if v, err := mem.VirtualMemoryWithContext(ctx); err == nil {
+		b.MemoryFree = int64(v.Available)
+	}
+	if u, err := disk.UsageWithContext(ctx, m.dir); err == nil {
+		b.Disk, b.DiskFree = int64(u.Total), int64(u.Free)
+	}
+	return b
+}
+
+func (m *machine) used(ctx context.Context) int64 {
+	times, err := cpu.TimesWithContext(ctx, false)
+	if err != nil || len(times) == 0 {
+		return 0
+	}
+	t := times[0]
+	idle := t.Idle + t.Iowait
+	busy := t.User + t.Nice + t.System + t.Irq + t.Softirq + t.Steal
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	passed := busy + idle - m.total
+	used := busy - m.busy
+	m.busy, m.total = busy, busy+idle
+	if passed <= 0 {
+		return 0
+	}
+	return int64(min(max(used/passed, 0), 1) * 1000)
+}
+
+// pulse sends beats until the stream ends.
+func (a *Agent) pulse(s *session) {
+	every := time.NewTicker(beatEvery)
+	defer every.Stop()
+	for {
+		select {
+		case <-every.C:
+			s.out.beaten(wire.FromBeat(a.machine.beat(s.ctx)))
+		case <-s.ctx.Done():
+			return
+		}
+	}
+}
