@@ -60,9 +60,12 @@ type Service interface {
 
 	Agents(ctx context.Context, p Page) (*List[AgentView], error)
 	Agent(ctx context.Context, name string) (*AgentDetail, error)
-	// AgentToken makes a one-time token with which one agent can join within ttl.
-	AgentToken(ctx context.Context, ttl time.Duration) (*AgentToken, error)
-	// ControlAgent does verb: drain or undrain.
+	// AgentToken makes a one-time token with which one agent can join.
+	AgentToken(ctx context.Context, r AgentTokenRequest) (*AgentToken, error)
+	// AgentTokens lists the tokens that can be used.
+	AgentTokens(ctx context.Context, p Page) (*List[AgentTokenView], error)
+	RevokeAgentToken(ctx context.Context, id string) error
+	// ControlAgent does verb: drain, undrain or revoke.
 	ControlAgent(ctx context.Context, name, verb string) (*AgentView, error)
 	// DeclareDead settles as lost what an agent holds that is gone for good, and returns these attempts.
 	DeclareDead(ctx context.Context, agent string) ([]AttemptView, error)
@@ -394,7 +397,7 @@ type BackfillDecision struct {
 // AgentView is an agent.
 type AgentView struct {
 	Name     string    `json:"name"`
-	State    string    `json:"state" enum:"connected,lost"`
+	State    string    `json:"state" enum:"connected,lost,revoked"`
 	Labels   []string  `json:"labels" nullable:"false"`
 	Slots    int       `json:"slots"`
 	Running  int       `json:"running"`
@@ -411,6 +414,9 @@ type AgentView struct {
 	CPUs       float64    `json:"cpus,omitempty"`
 	Memory     int64      `json:"memory_bytes,omitempty"`
 	JoinedAt   time.Time  `json:"joined_at"`
+
+	CertificateEndsAt *time.Time `json:"certificate_ends_at,omitempty"` // it is renewed when a third of its life is left
+	RevokedAt         *time.Time `json:"revoked_at,omitempty"`
 
 	// Heartbeat is the last one since the server was started; absent: there was none.
 	Heartbeat *Heartbeat `json:"heartbeat,omitempty"`
@@ -442,8 +448,24 @@ type AgentMismatch struct {
 	Count  int      `json:"count"`
 }
 
+// AgentTokenRequest is `flowctl agents token`.
+type AgentTokenRequest struct {
+	TTLS   float64  `json:"ttl_s" exclusiveMinimum:"0" maximum:"604800" doc:"seconds until it expires"`
+	Labels []string `json:"labels,omitempty" doc:"the agent gets these besides its own"`
+}
+
+// AgentTokenView is a token that was not used yet.
+type AgentTokenView struct {
+	ID        string    `json:"id"`
+	By        string    `json:"by"`
+	MadeAt    time.Time `json:"made_at"`
+	ExpiresAt time.Time `json:"expires_at"`
+	Labels    []string  `json:"labels" nullable:"false"`
+}
+
 // AgentToken lets one agent join.
 type AgentToken struct {
+	ID        string    `json:"id"`
 	Token     string    `json:"token"` // holds the fingerprint of the server's CA as well
 	ExpiresAt time.Time `json:"expires_at"`
 }

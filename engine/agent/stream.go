@@ -31,8 +31,9 @@ func (a *Agent) connect(ctx context.Context) (greeted bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	creds := &alerts{TransportCredentials: credentials.NewTLS(id.tls(a.opts.Now))}
 	conn, err := grpc.NewClient("passthrough:///"+a.opts.Server,
-		grpc.WithTransportCredentials(credentials.NewTLS(id.tls(a.opts.Now))),
+		grpc.WithTransportCredentials(creds),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(wire.MaxMessage)),
 		grpc.WithInitialWindowSize(wire.Window), grpc.WithInitialConnWindowSize(wire.Window),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: wire.AgentKeepalive, Timeout: wire.KeepaliveTimeout}),
@@ -46,12 +47,12 @@ func (a *Agent) connect(ctx context.Context) (greeted bool, err error) {
 	client := wire.NewAgentsClient(conn)
 	stream, err := client.Connect(ctx)
 	if err != nil {
-		return false, refusal(err)
+		return false, creds.refusal(err)
 	}
 	s := &session{ctx: ctx, client: client, out: newOutbox()}
 	welcome, err := a.open(stream)
 	if err != nil {
-		return false, refusal(err)
+		return false, creds.refusal(err)
 	}
 	s.url = welcome.Url
 	if err := stream.Send(&wire.AgentMessage{Hello: a.begin(s, welcome.LogSizes)}); err != nil {
@@ -60,13 +61,14 @@ func (a *Agent) connect(ctx context.Context) (greeted bool, err error) {
 	}
 	a.opts.Log.Info("connected", "server", a.opts.Server, "agent", id.name)
 
-	var sender sync.WaitGroup // and the pulse
+	var sender sync.WaitGroup // and the others that last as long
 	sender.Go(func() {
 		if err := send(ctx, s.out, stream); err != nil {
 			cancel() // the receiver learns why
 		}
 	})
 	sender.Go(func() { a.pulse(s) })
+	sender.Go(func() { a.renew(s, id) })
 	err = a.receive(s, stream)
 	cancel()
 	a.end(s)

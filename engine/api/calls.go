@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/url"
 	"strconv"
-	"time"
 
 	"flowctl/engine"
 )
@@ -115,8 +114,17 @@ func (c *client) Agent(ctx context.Context, name string) (*engine.AgentDetail, e
 	return fetch[engine.AgentDetail](ctx, c, "/agents/"+url.PathEscape(name), nil)
 }
 
-func (c *client) AgentToken(ctx context.Context, ttl time.Duration) (*engine.AgentToken, error) {
-	return submit[engine.AgentToken](ctx, c, "/agents/tokens", tokenBody{ttl.Seconds()})
+func (c *client) AgentToken(ctx context.Context, r engine.AgentTokenRequest) (*engine.AgentToken, error) {
+	return submit[engine.AgentToken](ctx, c, "/agents/tokens", r)
+}
+
+func (c *client) AgentTokens(ctx context.Context, p engine.Page) (*engine.List[engine.AgentTokenView], error) {
+	return fetch[engine.List[engine.AgentTokenView]](ctx, c, "/agents/tokens", pageOf(p))
+}
+
+func (c *client) RevokeAgentToken(ctx context.Context, id string) error {
+	_, err := submit[struct{}](ctx, c, "/agents/tokens/"+url.PathEscape(id)+"/revoke", nil)
+	return err
 }
 
 func (c *client) ControlAgent(ctx context.Context, name, verb string) (*engine.AgentView, error) {

@@ -183,8 +183,16 @@ func (f *fake) Agent(ctx context.Context, name string) (*engine.AgentDetail, err
 	return answer[engine.AgentDetail](f.record(ctx, "Agent", name))
 }
 
-func (f *fake) AgentToken(ctx context.Context, ttl time.Duration) (*engine.AgentToken, error) {
-	return answer[engine.AgentToken](f.record(ctx, "AgentToken", ttl))
+func (f *fake) AgentToken(ctx context.Context, r engine.AgentTokenRequest) (*engine.AgentToken, error) {
+	return answer[engine.AgentToken](f.record(ctx, "AgentToken", r))
+}
+
+func (f *fake) AgentTokens(ctx context.Context, p engine.Page) (*engine.List[engine.AgentTokenView], error) {
+	return answer[engine.List[engine.AgentTokenView]](f.record(ctx, "AgentTokens", p))
+}
+
+func (f *fake) RevokeAgentToken(ctx context.Context, id string) error {
+	return f.record(ctx, "RevokeAgentToken", id)
 }
 
 func (f *fake) Events(ctx context.Context, q engine.EventsQuery) (*engine.List[engine.EventView], error) {

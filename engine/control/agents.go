@@ -35,10 +35,15 @@ func (s *Service) ControlAgent(ctx context.Context, name, verb string) (*engine.
 	switch verb {
 	case "drain", "undrain":
 		_, err = l.Do(ctx, core.Drain{By: s.Caller(ctx), Agent: name, Lift: verb == "undrain"})
+	case "revoke":
+		err = s.revoke(ctx, l, name)
 	default:
-		err = engine.Errorf(engine.Invalid, "%q cannot be done to an agent: drain and undrain can", verb)
+		err = engine.Errorf(engine.Invalid, "%q cannot be done to an agent: drain, undrain and revoke can", verb)
 	}
 	if err != nil {
+		return nil, err
+	}
+	if row, err = s.agent(ctx, name); err != nil {
 		return nil, err
 	}
 	views, err := s.agentViews(ctx, []engine.Agent{*row})
@@ -46,6 +51,18 @@ func (s *Service) ControlAgent(ctx context.Context, name, verb string) (*engine.
 		return nil, err
 	}
 	return &views[0], nil
+}
+
+// revoke takes an agent's certificate back.
+func (s *Service) revoke(ctx context.Context, l *Loop, name string) error {
+	if name == s.Local {
+		return engine.Errorf(engine.Conflict, "agent %s is a part of this server: start it with --no-local-agent, or drain the agent", name)
+	}
+	if err := s.Trust.Revoke(ctx, name); err != nil {
+		return err
+	}
+	_, err := l.Do(ctx, core.Noted{By: s.Caller(ctx), Verb: "revoke", Target: "agent " + name})
+	return err
 }
 
 // agent returns what is known of an agent.

@@ -40,20 +40,6 @@ func since(t time.Time) period.Instant {
 	return period.At(t)
 }
 
-// AgentToken implements engine.Service.
-func (s *Service) AgentToken(ctx context.Context, ttl time.Duration) (*engine.AgentToken, error) {
-	l, err := s.lead()
-	if err != nil {
-		return nil, err
-	}
-	token, err := s.Tokens.Token(ctx, ttl)
-	if err != nil {
-		return nil, err
-	}
-	_, err = l.Do(ctx, core.Noted{By: s.Caller(ctx), Verb: "token", Target: "agents", Detail: "valid for " + ttl.String()})
-	return token, err
-}
-
 // DeclareDead implements engine.Service.
 func (s *Service) DeclareDead(ctx context.Context, agent string) ([]engine.AttemptView, error) {
 	if _, err := s.agent(ctx, agent); err != nil {

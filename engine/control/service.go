@@ -14,9 +14,10 @@ import (
 	"flowctl/engine/logs"
 )
 
-// Tokens makes one-time tokens for agents.
-type Tokens interface {
-	Token(ctx context.Context, ttl time.Duration) (*engine.AgentToken, error)
+// Trust decides which agents are let in.
+type Trust interface {
+	Token(ctx context.Context, ttl time.Duration, by string, grant engine.Grant) (*engine.AgentToken, error)
+	Revoke(ctx context.Context, agent string) error
 }
 
 // Service answers people and programs over the loop and the store. It is safe for concurrent use.
@@ -24,7 +25,8 @@ type Service struct {
 	Store    engine.Store
 	Follower *Follower
 	Output   *logs.Logs
-	Tokens   Tokens
+	Trust    Trust
+	Local    string                       // the agent within this server, which cannot be revoked
 	Caller   func(context.Context) string // who asks
 	Now      func() time.Time
 

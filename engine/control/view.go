@@ -122,6 +122,12 @@ func agentView(a *engine.Agent, s core.AgentState, now time.Time) engine.AgentVi
 	if s.Connected {
 		v.State, v.LastSeen = "connected", now.UTC()
 	}
+	if ends := a.CertificateEnds.UTC(); !ends.IsZero() {
+		v.CertificateEndsAt = &ends
+	}
+	if revoked := a.Revoked.UTC(); !revoked.IsZero() {
+		v.State, v.RevokedAt = "revoked", &revoked
+	}
 	if started := a.Host.Started.UTC(); !started.IsZero() {
 		v.StartedAt = &started
 	}

@@ -134,6 +134,94 @@ func (x *JoinReply) GetCa() []byte {
 	return nil
 }
 
+type RenewRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Csr           []byte                 `protobuf:"bytes,1,opt,name=csr,proto3" json:"csr,omitempty"` // PKCS #10, DER
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RenewRequest) Reset() {
+	*x = RenewRequest{}
+	mi := &file_engine_wire_wire_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RenewRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RenewRequest) ProtoMessage() {}
+
+func (x *RenewRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_engine_wire_wire_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RenewRequest.ProtoReflect.Descriptor instead.
+func (*RenewRequest) Descriptor() ([]byte, []int) {
+	return file_engine_wire_wire_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *RenewRequest) GetCsr() []byte {
+	if x != nil {
+		return x.Csr
+	}
+	return nil
+}
+
+type RenewReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Certificate   []byte                 `protobuf:"bytes,1,opt,name=certificate,proto3" json:"certificate,omitempty"` // DER
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RenewReply) Reset() {
+	*x = RenewReply{}
+	mi := &file_engine_wire_wire_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RenewReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RenewReply) ProtoMessage() {}
+
+func (x *RenewReply) ProtoReflect() protoreflect.Message {
+	mi := &file_engine_wire_wire_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RenewReply.ProtoReflect.Descriptor instead.
+func (*RenewReply) Descriptor() ([]byte, []int) {
+	return file_engine_wire_wire_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *RenewReply) GetCertificate() []byte {
+	if x != nil {
+		return x.Certificate
+	}
+	return nil
+}
+
 // AgentMessage is what an agent sends: open first, then hello, then anything else.
 type AgentMessage struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -149,7 +237,7 @@ type AgentMessage struct {
 
 func (x *AgentMessage) Reset() {
 	*x = AgentMessage{}
-	mi := &file_engine_wire_wire_proto_msgTypes[2]
+	mi := &file_engine_wire_wire_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -161,7 +249,7 @@ func (x *AgentMessage) String() string {
 func (*AgentMessage) ProtoMessage() {}
 
 func (x *AgentMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_wire_wire_proto_msgTypes[2]
+	mi := &file_engine_wire_wire_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -174,7 +262,7 @@ func (x *AgentMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AgentMessage.ProtoReflect.Descriptor instead.
 func (*AgentMessage) Descriptor() ([]byte, []int) {
-	return file_engine_wire_wire_proto_rawDescGZIP(), []int{2}
+	return file_engine_wire_wire_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *AgentMessage) GetOpen() *Open {
@@ -233,7 +321,7 @@ type ServerMessage struct {
 
 func (x *ServerMessage) Reset() {
 	*x = ServerMessage{}
-	mi := &file_engine_wire_wire_proto_msgTypes[3]
+	mi := &file_engine_wire_wire_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -245,7 +333,7 @@ func (x *ServerMessage) String() string {
 func (*ServerMessage) ProtoMessage() {}
 
 func (x *ServerMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_wire_wire_proto_msgTypes[3]
+	mi := &file_engine_wire_wire_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -258,7 +346,7 @@ func (x *ServerMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServerMessage.ProtoReflect.Descriptor instead.
 func (*ServerMessage) Descriptor() ([]byte, []int) {
-	return file_engine_wire_wire_proto_rawDescGZIP(), []int{3}
+	return file_engine_wire_wire_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ServerMessage) GetWelcome() *Welcome {
@@ -305,7 +393,7 @@ type Open struct {
 
 func (x *Open) Reset() {
 	*x = Open{}
-	mi := &file_engine_wire_wire_proto_msgTypes[4]
+	mi := &file_engine_wire_wire_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -317,7 +405,7 @@ func (x *Open) String() string {
 func (*Open) ProtoMessage() {}
 
 func (x *Open) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_wire_wire_proto_msgTypes[4]
+	mi := &file_engine_wire_wire_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -330,7 +418,7 @@ func (x *Open) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Open.ProtoReflect.Descriptor instead.
 func (*Open) Descriptor() ([]byte, []int) {
-	return file_engine_wire_wire_proto_rawDescGZIP(), []int{4}
+	return file_engine_wire_wire_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Open) GetAttempts() []int64 {
@@ -350,7 +438,7 @@ type Welcome struct {
 
 func (x *Welcome) Reset() {
 	*x = Welcome{}
-	mi := &file_engine_wire_wire_proto_msgTypes[5]
+	mi := &file_engine_wire_wire_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -362,7 +450,7 @@ func (x *Welcome) String() string {
 func (*Welcome) ProtoMessage() {}
 
 func (x *Welcome) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_wire_wire_proto_msgTypes[5]
+	mi := &file_engine_wire_wire_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -375,7 +463,7 @@ func (x *Welcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Welcome.ProtoReflect.Descriptor instead.
 func (*Welcome) Descriptor() ([]byte, []int) {
-	return file_engine_wire_wire_proto_rawDescGZIP(), []int{5}
+	return file_engine_wire_wire_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Welcome) GetLogSizes() map[int64]int64 {
@@ -407,7 +495,7 @@ type Hello struct {
 
 func (x *Hello) Reset() {
 	*x = Hello{}
-	mi := &file_engine_wire_wire_proto_msgTypes[6]
+	mi := &file_engine_wire_wire_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -419,7 +507,7 @@ func (x *Hello) String() string {
 func (*Hello) ProtoMessage() {}
 
 func (x *Hello) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_wire_wire_proto_msgTypes[6]
+	mi := &file_engine_wire_wire_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -432,7 +520,7 @@ func (x *Hello) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hello.ProtoReflect.Descriptor instead.
 func (*Hello) Descriptor() ([]byte, []int) {
-	return file_engine_wire_wire_proto_rawDescGZIP(), []int{6}
+	return file_engine_wire_wire_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Hello) GetBootId() string {
@@ -498,7 +586,7 @@ type Host struct {
 
 func (x *Host) Reset() {
 	*x = Host{}
-	mi := &file_engine_wire_wire_proto_msgTypes[7]
+	mi := &file_engine_wire_wire_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -510,7 +598,7 @@ func (x *Host) String() string {
 func (*Host) ProtoMessage() {}
 
 func (x *Host) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_wire_wire_proto_msgTypes[7]
+	mi := &file_engine_wire_wire_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -523,7 +611,7 @@ func (x *Host) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Host.ProtoReflect.Descriptor instead.
 func (*Host) Descriptor() ([]byte, []int) {
-	return file_engine_wire_wire_proto_rawDescGZIP(), []int{7}
+	return file_engine_wire_wire_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Host) GetName() string {
@@ -579,7 +667,7 @@ type Plugin struct {
 
 func (x *Plugin) Reset() {
 	*x = Plugin{}
-	mi := &file_engine_wire_wire_proto_msgTypes[8]
+	mi := &file_engine_wire_wire_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -591,7 +679,7 @@ func (x *Plugin) String() string {
 func (*Plugin) ProtoMessage() {}
 
 func (x *Plugin) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_wire_wire_proto_msgTypes[8]
+	mi := &file_engine_wire_wire_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -604,7 +692,7 @@ func (x *Plugin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Plugin.ProtoReflect.Descriptor instead.
 func (*Plugin) Descriptor() ([]byte, []int) {
-	return file_engine_wire_wire_proto_rawDescGZIP(), []int{8}
+	return file_engine_wire_wire_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Plugin) GetKind() string {
@@ -642,7 +730,7 @@ type Beat struct {
 
 func (x *Beat) Reset() {
 	*x = Beat{}
-	mi := &file_engine_wire_wire_proto_msgTypes[9]
+	mi := &file_engine_wire_wire_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -654,7 +742,7 @@ func (x *Beat) String() string {
 func (*Beat) ProtoMessage() {}
 
 func (x *Beat) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_wire_wire_proto_msgTypes[9]
+	mi := &file_engine_wire_wire_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -667,7 +755,7 @@ func (x *Beat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Beat.ProtoReflect.Descriptor instead.
 func (*Beat) Descriptor() ([]byte, []int) {
-	return file_engine_wire_wire_proto_rawDescGZIP(), []int{9}
+	return file_engine_wire_wire_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Beat) GetCpu() int64 {
@@ -716,7 +804,7 @@ type LogChunk struct {
 
 func (x *LogChunk) Reset() {
 	*x = LogChunk{}
-	mi := &file_engine_wire_wire_proto_msgTypes[10]
+	mi := &file_engine_wire_wire_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -728,7 +816,7 @@ func (x *LogChunk) String() string {
 func (*LogChunk) ProtoMessage() {}
 
 func (x *LogChunk) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_wire_wire_proto_msgTypes[10]
+	mi := &file_engine_wire_wire_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -741,7 +829,7 @@ func (x *LogChunk) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogChunk.ProtoReflect.Descriptor instead.
 func (*LogChunk) Descriptor() ([]byte, []int) {
-	return file_engine_wire_wire_proto_rawDescGZIP(), []int{10}
+	return file_engine_wire_wire_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *LogChunk) GetAttempt() int64 {
@@ -776,7 +864,7 @@ type PathState struct {
 
 func (x *PathState) Reset() {
 	*x = PathState{}
-	mi := &file_engine_wire_wire_proto_msgTypes[11]
+	mi := &file_engine_wire_wire_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -788,7 +876,7 @@ func (x *PathState) String() string {
 func (*PathState) ProtoMessage() {}
 
 func (x *PathState) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_wire_wire_proto_msgTypes[11]
+	mi := &file_engine_wire_wire_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -801,7 +889,7 @@ func (x *PathState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PathState.ProtoReflect.Descriptor instead.
 func (*PathState) Descriptor() ([]byte, []int) {
-	return file_engine_wire_wire_proto_rawDescGZIP(), []int{11}
+	return file_engine_wire_wire_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *PathState) GetPath() string {
@@ -838,7 +926,7 @@ type Report struct {
 
 func (x *Report) Reset() {
 	*x = Report{}
-	mi := &file_engine_wire_wire_proto_msgTypes[12]
+	mi := &file_engine_wire_wire_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -850,7 +938,7 @@ func (x *Report) String() string {
 func (*Report) ProtoMessage() {}
 
 func (x *Report) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_wire_wire_proto_msgTypes[12]
+	mi := &file_engine_wire_wire_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -863,7 +951,7 @@ func (x *Report) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Report.ProtoReflect.Descriptor instead.
 func (*Report) Descriptor() ([]byte, []int) {
-	return file_engine_wire_wire_proto_rawDescGZIP(), []int{12}
+	return file_engine_wire_wire_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Report) GetAttempt() int64 {
@@ -916,7 +1004,7 @@ type Result struct {
 
 func (x *Result) Reset() {
 	*x = Result{}
-	mi := &file_engine_wire_wire_proto_msgTypes[13]
+	mi := &file_engine_wire_wire_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -928,7 +1016,7 @@ func (x *Result) String() string {
 func (*Result) ProtoMessage() {}
 
 func (x *Result) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_wire_wire_proto_msgTypes[13]
+	mi := &file_engine_wire_wire_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -941,7 +1029,7 @@ func (x *Result) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Result.ProtoReflect.Descriptor instead.
 func (*Result) Descriptor() ([]byte, []int) {
-	return file_engine_wire_wire_proto_rawDescGZIP(), []int{13}
+	return file_engine_wire_wire_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Result) GetState() string {
@@ -1023,7 +1111,7 @@ type Assignment struct {
 
 func (x *Assignment) Reset() {
 	*x = Assignment{}
-	mi := &file_engine_wire_wire_proto_msgTypes[14]
+	mi := &file_engine_wire_wire_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1035,7 +1123,7 @@ func (x *Assignment) String() string {
 func (*Assignment) ProtoMessage() {}
 
 func (x *Assignment) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_wire_wire_proto_msgTypes[14]
+	mi := &file_engine_wire_wire_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1048,7 +1136,7 @@ func (x *Assignment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Assignment.ProtoReflect.Descriptor instead.
 func (*Assignment) Descriptor() ([]byte, []int) {
-	return file_engine_wire_wire_proto_rawDescGZIP(), []int{14}
+	return file_engine_wire_wire_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Assignment) GetAttempt() int64 {
@@ -1215,7 +1303,7 @@ type Arg struct {
 
 func (x *Arg) Reset() {
 	*x = Arg{}
-	mi := &file_engine_wire_wire_proto_msgTypes[15]
+	mi := &file_engine_wire_wire_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1227,7 +1315,7 @@ func (x *Arg) String() string {
 func (*Arg) ProtoMessage() {}
 
 func (x *Arg) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_wire_wire_proto_msgTypes[15]
+	mi := &file_engine_wire_wire_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1240,7 +1328,7 @@ func (x *Arg) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Arg.ProtoReflect.Descriptor instead.
 func (*Arg) Descriptor() ([]byte, []int) {
-	return file_engine_wire_wire_proto_rawDescGZIP(), []int{15}
+	return file_engine_wire_wire_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Arg) GetName() string {
@@ -1266,7 +1354,7 @@ type TreeRequest struct {
 
 func (x *TreeRequest) Reset() {
 	*x = TreeRequest{}
-	mi := &file_engine_wire_wire_proto_msgTypes[16]
+	mi := &file_engine_wire_wire_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1278,7 +1366,7 @@ func (x *TreeRequest) String() string {
 func (*TreeRequest) ProtoMessage() {}
 
 func (x *TreeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_wire_wire_proto_msgTypes[16]
+	mi := &file_engine_wire_wire_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1291,7 +1379,7 @@ func (x *TreeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TreeRequest.ProtoReflect.Descriptor instead.
 func (*TreeRequest) Descriptor() ([]byte, []int) {
-	return file_engine_wire_wire_proto_rawDescGZIP(), []int{16}
+	return file_engine_wire_wire_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *TreeRequest) GetRevision() int64 {
@@ -1310,7 +1398,7 @@ type TreePart struct {
 
 func (x *TreePart) Reset() {
 	*x = TreePart{}
-	mi := &file_engine_wire_wire_proto_msgTypes[17]
+	mi := &file_engine_wire_wire_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1322,7 +1410,7 @@ func (x *TreePart) String() string {
 func (*TreePart) ProtoMessage() {}
 
 func (x *TreePart) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_wire_wire_proto_msgTypes[17]
+	mi := &file_engine_wire_wire_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1335,7 +1423,7 @@ func (x *TreePart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TreePart.ProtoReflect.Descriptor instead.
 func (*TreePart) Descriptor() ([]byte, []int) {
-	return file_engine_wire_wire_proto_rawDescGZIP(), []int{17}
+	return file_engine_wire_wire_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *TreePart) GetFiles() []*File {
@@ -1357,7 +1445,7 @@ type File struct {
 
 func (x *File) Reset() {
 	*x = File{}
-	mi := &file_engine_wire_wire_proto_msgTypes[18]
+	mi := &file_engine_wire_wire_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1369,7 +1457,7 @@ func (x *File) String() string {
 func (*File) ProtoMessage() {}
 
 func (x *File) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_wire_wire_proto_msgTypes[18]
+	mi := &file_engine_wire_wire_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1382,7 +1470,7 @@ func (x *File) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use File.ProtoReflect.Descriptor instead.
 func (*File) Descriptor() ([]byte, []int) {
-	return file_engine_wire_wire_proto_rawDescGZIP(), []int{18}
+	return file_engine_wire_wire_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *File) GetPath() string {
@@ -1422,7 +1510,7 @@ type BlobsRequest struct {
 
 func (x *BlobsRequest) Reset() {
 	*x = BlobsRequest{}
-	mi := &file_engine_wire_wire_proto_msgTypes[19]
+	mi := &file_engine_wire_wire_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1434,7 +1522,7 @@ func (x *BlobsRequest) String() string {
 func (*BlobsRequest) ProtoMessage() {}
 
 func (x *BlobsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_wire_wire_proto_msgTypes[19]
+	mi := &file_engine_wire_wire_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1447,7 +1535,7 @@ func (x *BlobsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BlobsRequest.ProtoReflect.Descriptor instead.
 func (*BlobsRequest) Descriptor() ([]byte, []int) {
-	return file_engine_wire_wire_proto_rawDescGZIP(), []int{19}
+	return file_engine_wire_wire_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *BlobsRequest) GetHashes() []string {
@@ -1468,7 +1556,7 @@ type BlobPart struct {
 
 func (x *BlobPart) Reset() {
 	*x = BlobPart{}
-	mi := &file_engine_wire_wire_proto_msgTypes[20]
+	mi := &file_engine_wire_wire_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1480,7 +1568,7 @@ func (x *BlobPart) String() string {
 func (*BlobPart) ProtoMessage() {}
 
 func (x *BlobPart) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_wire_wire_proto_msgTypes[20]
+	mi := &file_engine_wire_wire_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1493,7 +1581,7 @@ func (x *BlobPart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BlobPart.ProtoReflect.Descriptor instead.
 func (*BlobPart) Descriptor() ([]byte, []int) {
-	return file_engine_wire_wire_proto_rawDescGZIP(), []int{20}
+	return file_engine_wire_wire_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *BlobPart) GetData() []byte {
@@ -1521,7 +1609,12 @@ const file_engine_wire_wire_proto_rawDesc = "" +
 	"\x03csr\x18\x03 \x01(\fR\x03csr\"=\n" +
 	"\tJoinReply\x12 \n" +
 	"\vcertificate\x18\x01 \x01(\fR\vcertificate\x12\x0e\n" +
-	"\x02ca\x18\x02 \x01(\fR\x02ca\"\xa6\x02\n" +
+	"\x02ca\x18\x02 \x01(\fR\x02ca\" \n" +
+	"\fRenewRequest\x12\x10\n" +
+	"\x03csr\x18\x01 \x01(\fR\x03csr\".\n" +
+	"\n" +
+	"RenewReply\x12 \n" +
+	"\vcertificate\x18\x01 \x01(\fR\vcertificate\"\xa6\x02\n" +
 	"\fAgentMessage\x12)\n" +
 	"\x04open\x18\x01 \x01(\v2\x15.flowctl.wire.v1.OpenR\x04open\x12,\n" +
 	"\x05hello\x18\x02 \x01(\v2\x16.flowctl.wire.v1.HelloR\x05hello\x12-\n" +
@@ -1636,9 +1729,10 @@ const file_engine_wire_wire_proto_rawDesc = "" +
 	"\x06hashes\x18\x01 \x03(\tR\x06hashes\"2\n" +
 	"\bBlobPart\x12\x12\n" +
 	"\x04data\x18\x01 \x01(\fR\x04data\x12\x12\n" +
-	"\x04last\x18\x02 \x01(\bR\x04last2\xa0\x02\n" +
+	"\x04last\x18\x02 \x01(\bR\x04last2\xe5\x02\n" +
 	"\x06Agents\x12@\n" +
-	"\x04Join\x12\x1c.flowctl.wire.v1.JoinRequest\x1a\x1a.flowctl.wire.v1.JoinReply\x12L\n" +
+	"\x04Join\x12\x1c.flowctl.wire.v1.JoinRequest\x1a\x1a.flowctl.wire.v1.JoinReply\x12C\n" +
+	"\x05Renew\x12\x1d.flowctl.wire.v1.RenewRequest\x1a\x1b.flowctl.wire.v1.RenewReply\x12L\n" +
 	"\aConnect\x12\x1d.flowctl.wire.v1.AgentMessage\x1a\x1e.flowctl.wire.v1.ServerMessage(\x010\x01\x12A\n" +
 	"\x04Tree\x12\x1c.flowctl.wire.v1.TreeRequest\x1a\x19.flowctl.wire.v1.TreePart0\x01\x12C\n" +
 	"\x05Blobs\x12\x1d.flowctl.wire.v1.BlobsRequest\x1a\x19.flowctl.wire.v1.BlobPart0\x01B\x15Z\x13flowctl/engine/wireb\x06proto3"
@@ -1655,60 +1749,64 @@ func file_engine_wire_wire_proto_rawDescGZIP() []byte {
 	return file_engine_wire_wire_proto_rawDescData
 }
 
-var file_engine_wire_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
+var file_engine_wire_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
 var file_engine_wire_wire_proto_goTypes = []any{
 	(*JoinRequest)(nil),   // 0: flowctl.wire.v1.JoinRequest
 	(*JoinReply)(nil),     // 1: flowctl.wire.v1.JoinReply
-	(*AgentMessage)(nil),  // 2: flowctl.wire.v1.AgentMessage
-	(*ServerMessage)(nil), // 3: flowctl.wire.v1.ServerMessage
-	(*Open)(nil),          // 4: flowctl.wire.v1.Open
-	(*Welcome)(nil),       // 5: flowctl.wire.v1.Welcome
-	(*Hello)(nil),         // 6: flowctl.wire.v1.Hello
-	(*Host)(nil),          // 7: flowctl.wire.v1.Host
-	(*Plugin)(nil),        // 8: flowctl.wire.v1.Plugin
-	(*Beat)(nil),          // 9: flowctl.wire.v1.Beat
-	(*LogChunk)(nil),      // 10: flowctl.wire.v1.LogChunk
-	(*PathState)(nil),     // 11: flowctl.wire.v1.PathState
-	(*Report)(nil),        // 12: flowctl.wire.v1.Report
-	(*Result)(nil),        // 13: flowctl.wire.v1.Result
-	(*Assignment)(nil),    // 14: flowctl.wire.v1.Assignment
-	(*Arg)(nil),           // 15: flowctl.wire.v1.Arg
-	(*TreeRequest)(nil),   // 16: flowctl.wire.v1.TreeRequest
-	(*TreePart)(nil),      // 17: flowctl.wire.v1.TreePart
-	(*File)(nil),          // 18: flowctl.wire.v1.File
-	(*BlobsRequest)(nil),  // 19: flowctl.wire.v1.BlobsRequest
-	(*BlobPart)(nil),      // 20: flowctl.wire.v1.BlobPart
-	nil,                   // 21: flowctl.wire.v1.Welcome.LogSizesEntry
-	nil,                   // 22: flowctl.wire.v1.Result.OutputsEntry
+	(*RenewRequest)(nil),  // 2: flowctl.wire.v1.RenewRequest
+	(*RenewReply)(nil),    // 3: flowctl.wire.v1.RenewReply
+	(*AgentMessage)(nil),  // 4: flowctl.wire.v1.AgentMessage
+	(*ServerMessage)(nil), // 5: flowctl.wire.v1.ServerMessage
+	(*Open)(nil),          // 6: flowctl.wire.v1.Open
+	(*Welcome)(nil),       // 7: flowctl.wire.v1.Welcome
+	(*Hello)(nil),         // 8: flowctl.wire.v1.Hello
+	(*Host)(nil),          // 9: flowctl.wire.v1.Host
+	(*Plugin)(nil),        // 10: flowctl.wire.v1.Plugin
+	(*Beat)(nil),          // 11: flowctl.wire.v1.Beat
+	(*LogChunk)(nil),      // 12: flowctl.wire.v1.LogChunk
+	(*PathState)(nil),     // 13: flowctl.wire.v1.PathState
+	(*Report)(nil),        // 14: flowctl.wire.v1.Report
+	(*Result)(nil),        // 15: flowctl.wire.v1.Result
+	(*Assignment)(nil),    // 16: flowctl.wire.v1.Assignment
+	(*Arg)(nil),           // 17: flowctl.wire.v1.Arg
+	(*TreeRequest)(nil),   // 18: flowctl.wire.v1.TreeRequest
+	(*TreePart)(nil),      // 19: flowctl.wire.v1.TreePart
+	(*File)(nil),          // 20: flowctl.wire.v1.File
+	(*BlobsRequest)(nil),  // 21: flowctl.wire.v1.BlobsRequest
+	(*BlobPart)(nil),      // 22: flowctl.wire.v1.BlobPart
+	nil,                   // 23: flowctl.wire.v1.Welcome.LogSizesEntry
+	nil,                   // 24: flowctl.wire.v1.Result.OutputsEntry
 }
 var file_engine_wire_wire_proto_depIdxs = []int32{
-	4,  // 0: flowctl.wire.v1.AgentMessage.open:type_name -> flowctl.wire.v1.Open
-	6,  // 1: flowctl.wire.v1.AgentMessage.hello:type_name -> flowctl.wire.v1.Hello
-	10, // 2: flowctl.wire.v1.AgentMessage.logs:type_name -> flowctl.wire.v1.LogChunk
-	12, // 3: flowctl.wire.v1.AgentMessage.reports:type_name -> flowctl.wire.v1.Report
-	11, // 4: flowctl.wire.v1.AgentMessage.paths:type_name -> flowctl.wire.v1.PathState
-	9,  // 5: flowctl.wire.v1.AgentMessage.beat:type_name -> flowctl.wire.v1.Beat
-	5,  // 6: flowctl.wire.v1.ServerMessage.welcome:type_name -> flowctl.wire.v1.Welcome
-	14, // 7: flowctl.wire.v1.ServerMessage.assigns:type_name -> flowctl.wire.v1.Assignment
-	21, // 8: flowctl.wire.v1.Welcome.log_sizes:type_name -> flowctl.wire.v1.Welcome.LogSizesEntry
-	12, // 9: flowctl.wire.v1.Hello.attempts:type_name -> flowctl.wire.v1.Report
-	7,  // 10: flowctl.wire.v1.Hello.host:type_name -> flowctl.wire.v1.Host
-	9,  // 11: flowctl.wire.v1.Hello.beat:type_name -> flowctl.wire.v1.Beat
-	8,  // 12: flowctl.wire.v1.Host.plugins:type_name -> flowctl.wire.v1.Plugin
-	13, // 13: flowctl.wire.v1.Report.result:type_name -> flowctl.wire.v1.Result
-	22, // 14: flowctl.wire.v1.Result.outputs:type_name -> flowctl.wire.v1.Result.OutputsEntry
-	15, // 15: flowctl.wire.v1.Assignment.args:type_name -> flowctl.wire.v1.Arg
-	18, // 16: flowctl.wire.v1.TreePart.files:type_name -> flowctl.wire.v1.File
+	6,  // 0: flowctl.wire.v1.AgentMessage.open:type_name -> flowctl.wire.v1.Open
+	8,  // 1: flowctl.wire.v1.AgentMessage.hello:type_name -> flowctl.wire.v1.Hello
+	12, // 2: flowctl.wire.v1.AgentMessage.logs:type_name -> flowctl.wire.v1.LogChunk
+	14, // 3: flowctl.wire.v1.AgentMessage.reports:type_name -> flowctl.wire.v1.Report
+	13, // 4: flowctl.wire.v1.AgentMessage.paths:type_name -> flowctl.wire.v1.PathState
+	11, // 5: flowctl.wire.v1.AgentMessage.beat:type_name -> flowctl.wire.v1.Beat
+	7,  // 6: flowctl.wire.v1.ServerMessage.welcome:type_name -> flowctl.wire.v1.Welcome
+	16, // 7: flowctl.wire.v1.ServerMessage.assigns:type_name -> flowctl.wire.v1.Assignment
+	23, // 8: flowctl.wire.v1.Welcome.log_sizes:type_name -> flowctl.wire.v1.Welcome.LogSizesEntry
+	14, // 9: flowctl.wire.v1.Hello.attempts:type_name -> flowctl.wire.v1.Report
+	9,  // 10: flowctl.wire.v1.Hello.host:type_name -> flowctl.wire.v1.Host
+	11, // 11: flowctl.wire.v1.Hello.beat:type_name -> flowctl.wire.v1.Beat
+	10, // 12: flowctl.wire.v1.Host.plugins:type_name -> flowctl.wire.v1.Plugin
+	15, // 13: flowctl.wire.v1.Report.result:type_name -> flowctl.wire.v1.Result
+	24, // 14: flowctl.wire.v1.Result.outputs:type_name -> flowctl.wire.v1.Result.OutputsEntry
+	17, // 15: flowctl.wire.v1.Assignment.args:type_name -> flowctl.wire.v1.Arg
+	20, // 16: flowctl.wire.v1.TreePart.files:type_name -> flowctl.wire.v1.File
 	0,  // 17: flowctl.wire.v1.Agents.Join:input_type -> flowctl.wire.v1.JoinRequest
-	2,  // 18: flowctl.wire.v1.Agents.Connect:input_type -> flowctl.wire.v1.AgentMessage
-	16, // 19: flowctl.wire.v1.Agents.Tree:input_type -> flowctl.wire.v1.TreeRequest
-	19, // 20: flowctl.wire.v1.Agents.Blobs:input_type -> flowctl.wire.v1.BlobsRequest
-	1,  // 21: flowctl.wire.v1.Agents.Join:output_type -> flowctl.wire.v1.JoinReply
-	3,  // 22: flowctl.wire.v1.Agents.Connect:output_type -> flowctl.wire.v1.ServerMessage
-	17, // 23: flowctl.wire.v1.Agents.Tree:output_type -> flowctl.wire.v1.TreePart
-	20, // 24: flowctl.wire.v1.Agents.Blobs:output_type -> flowctl.wire.v1.BlobPart
-	21, // [21:25] is the sub-list for method output_type
-	17, // [17:21] is the sub-list for method input_type
+	2,  // 18: flowctl.wire.v1.Agents.Renew:input_type -> flowctl.wire.v1.RenewRequest
+	4,  // 19: flowctl.wire.v1.Agents.Connect:input_type -> flowctl.wire.v1.AgentMessage
+	18, // 20: flowctl.wire.v1.Agents.Tree:input_type -> flowctl.wire.v1.TreeRequest
+	21, // 21: flowctl.wire.v1.Agents.Blobs:input_type -> flowctl.wire.v1.BlobsRequest
+	1,  // 22: flowctl.wire.v1.Agents.Join:output_type -> flowctl.wire.v1.JoinReply
+	3,  // 23: flowctl.wire.v1.Agents.Renew:output_type -> flowctl.wire.v1.RenewReply
+	5,  // 24: flowctl.wire.v1.Agents.Connect:output_type -> flowctl.wire.v1.ServerMessage
+	19, // 25: flowctl.wire.v1.Agents.Tree:output_type -> flowctl.wire.v1.TreePart
+	22, // 26: flowctl.wire.v1.Agents.Blobs:output_type -> flowctl.wire.v1.BlobPart
+	22, // [22:27] is the sub-list for method output_type
+	17, // [17:22] is the sub-list for method input_type
 	17, // [17:17] is the sub-list for extension type_name
 	17, // [17:17] is the sub-list for extension extendee
 	0,  // [0:17] is the sub-list for field type_name
@@ -1725,7 +1823,7 @@ func file_engine_wire_wire_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_engine_wire_wire_proto_rawDesc), len(file_engine_wire_wire_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   23,
+			NumMessages:   25,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -73,6 +73,10 @@ func agentDetailView(v *view, a engine.AgentDetail) {
 	v.field("Disk free", diskOf(a.AgentView))
 	v.field("Version", a.Version)
 	v.field("Joined", v.at(a.JoinedAt))
+	if a.CertificateEndsAt != nil {
+		v.field("Certificate", "ends "+v.instant(a.CertificateEndsAt))
+	}
+	v.field("Revoked", v.instant(a.RevokedAt))
 	v.field("Started", v.instant(a.StartedAt))
 	v.field("Seen", v.at(a.LastSeen))
 	if len(a.Plugins) > 0 {

@@ -110,10 +110,18 @@ func agentsTable(v *view, agents []engine.AgentView) {
 	for _, a := range agents {
 		rows = append(rows, []string{
 			a.Name, agentState(a), fmt.Sprintf("%d/%d", a.Running, a.Slots), loadOf(a), memoryOf(a), diskOf(a), strings.Join(a.Labels, ","),
-			a.Version, v.at(a.LastSeen),
+			a.Version, v.instant(a.CertificateEndsAt), v.at(a.LastSeen),
 		})
 	}
-	v.table([]string{"AGENT", "STATE", "RUNNING", "LOAD", "MEMORY FREE", "DISK FREE", "LABELS", "VERSION", "SEEN"}, rows)
+	v.table([]string{"AGENT", "STATE", "RUNNING", "LOAD", "MEMORY FREE", "DISK FREE", "LABELS", "VERSION", "CERTIFICATE", "SEEN"}, rows)
+}
+
+func tokensTable(v *view, tokens []engine.AgentTokenView) {
+	rows := make([][]string, 0, len(tokens))
+	for _, t := range tokens {
+		rows = append(rows, []string{t.ID, t.By, v.at(t.MadeAt), v.at(t.ExpiresAt), strings.Join(t.Labels, ",")})
+	}
+	v.table([]string{"ID", "BY", "MADE", "EXPIRES", "LABELS"}, rows)
 }
 
 // agentState is whether an agent is connected, and whether it is kept from being given work.

@@ -95,13 +95,16 @@ func (s *server) openEngine(ctx context.Context) error {
 		return err
 	}
 	s.service = &control.Service{
-		Store: s.store, Follower: s.follower, Output: s.output, Tokens: s.hub, Caller: api.Caller, Now: s.now,
+		Store: s.store, Follower: s.follower, Output: s.output, Trust: s.hub, Caller: api.Caller, Now: s.now,
 	}
 	s.loop, err = control.New(ctx, control.Options{
 		Store: s.store, Fleet: s.hub, Revision: s.follower.Revision, Ended: s.output.End, Now: s.now, Log: s.log,
 	})
 	if err != nil {
 		return err
+	}
+	if !s.noLocalAgent {
+		s.service.Local = localAgent
 	}
 	s.service.Serve(s.loop)
 	s.handler = api.NewServer(api.Options{Service: s.service, Token: s.token, Ready: s.ready, Log: s.log, Now: s.now})
@@ -202,8 +205,8 @@ func (s *server) runLocalAgent(ctx context.Context) error {
 		Name: localAgent, Dir: filepath.Join(s.data, "agent"), Server: s.agentLis.Addr().String(), Slots: s.slots,
 		Version: version, Log: s.log, Now: s.now,
 	}
-	if !agent.Joined(o.Dir) {
-		t, err := s.hub.Token(ctx, time.Minute)
+	if !agent.Joined(o.Dir) || agent.Expired(o.Dir, s.now()) {
+		t, err := s.hub.Token(ctx, time.Minute, localAgent, engine.Grant{})
 		if err != nil {
 			return err
 		}

@@ -7,3 +7,12 @@ CREATE TABLE drains (
 
 -- What an agent said of its machine and of itself, as JSON.
 ALTER TABLE agents ADD COLUMN host TEXT;
+
+-- What an agent was given by the token that it joined with, as JSON; when its certificate ends, and when it was revoked (0 = it was not).
+ALTER TABLE agents ADD COLUMN grants TEXT;
+ALTER TABLE agents ADD COLUMN certificate_ends INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE agents ADD COLUMN revoked INTEGER NOT NULL DEFAULT 0;
+
+ALTER TABLE tokens ADD COLUMN made INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE tokens ADD COLUMN by_whom TEXT NOT NULL DEFAULT '';
+ALTER TABLE tokens ADD COLUMN grants TEXT;
