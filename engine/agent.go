@@ -54,6 +54,7 @@ type Report struct {
 	Kind    ReportKind
 	Result  Result   // of ReportFinished
 	Missing []string // inputs that were not there, of ReportRefused
+	Full    bool     // of ReportRefused: it is the agent that can take none at present, as Message says
 	Message string
 }
 

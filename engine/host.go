@@ -26,4 +26,5 @@ type Beat struct {
 	MemoryFree int64 // bytes that can be had
 	Disk       int64 // bytes of the file system that holds the agent's data
 	DiskFree   int64
+	Full       string // why it takes no attempt at present; empty = it does
 }

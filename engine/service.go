@@ -418,6 +418,8 @@ type AgentView struct {
 	CertificateEndsAt *time.Time `json:"certificate_ends_at,omitempty"` // it is renewed when a third of its life is left
 	RevokedAt         *time.Time `json:"revoked_at,omitempty"`
 
+	Full string `json:"full,omitempty"` // why it gives attempts back at present
+
 	// Heartbeat is the last one since the server was started; absent: there was none.
 	Heartbeat *Heartbeat `json:"heartbeat,omitempty"`
 }

@@ -39,14 +39,15 @@ type Sensor interface {
 
 // Options are what an Agent is made of.
 type Options struct {
-	Name    string // empty: the name it joined with
-	Dir     string // the data folder; one agent at a time
-	Server  string // host:port of the server's port for agents
-	Token   string // for joining; may be empty when the agent has joined before
-	Labels  []string
-	Slots   int // how many attempts it offers to execute at once
-	Version string
-	Plugins Plugins
+	Name      string // empty: the name it joined with
+	Dir       string // the data folder; one agent at a time
+	Server    string // host:port of the server's port for agents
+	Token     string // for joining; may be empty when the agent has joined before
+	Labels    []string
+	Slots     int // how many attempts it offers to execute at once
+	Admission Admission
+	Version   string
+	Plugins   Plugins
 	// Installed names the plugins for people to see; those that are not named work as well.
 	Installed []engine.Plugin
 	Log       *slog.Logger
@@ -61,13 +62,14 @@ var ErrInUse = errors.New("another agent works in the data folder")
 
 // Agent executes attempts. See the package comment.
 type Agent struct {
-	opts    Options
-	bootID  string
-	env     []string // what every attempt sees
-	machine *machine
-	host    engine.Host
-	trees   *trees
-	trash   *trash
+	opts      Options
+	bootID    string
+	env       []string // what every attempt sees
+	machine   *machine
+	admission *admission
+	host      engine.Host
+	trees     *trees
+	trash     *trash
 
 	ctx  context.Context // of Run
 	join joining         // of Run's goroutine
@@ -99,6 +101,7 @@ func New(o Options) (*Agent, error) {
 	return &Agent{
 		opts:      o,
 		machine:   m,
+		admission: &admission{Admission: o.Admission, now: o.Now},
 		host:      m.host(o.Now(), o.Installed),
 		bootID:    boot,
 		env:       baseEnv(os.Environ(), filepath.Join(o.Dir, "workspace")),

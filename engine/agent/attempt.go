@@ -93,6 +93,10 @@ func (a *Agent) execute(s *session, at *attempt) {
 		a.refuse(s, at, engine.Report{Message: fmt.Sprintf("runner %q with tree %q: these are no names", at.runner, at.tree)})
 		return
 	}
+	if why := a.admission.full(s.ctx); why != "" {
+		a.refuse(s, at, engine.Report{Full: true, Message: why})
+		return
+	}
 	tree, err := a.trees.use(s.ctx, s.client, at.tree, at.wire.Revision)
 	if err != nil {
 		a.refuse(s, at, engine.Report{Message: err.Error()})

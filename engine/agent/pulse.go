@@ -73,6 +73,13 @@ func (m *machine) used(ctx context.Context) int64 {
 	return int64(min(max(used/passed, 0), 1) * 1000)
 }
 
+// beat tells how the machine is doing, and whether it takes attempts.
+func (a *Agent) beat(ctx context.Context) engine.Beat {
+	b := a.machine.beat(ctx)
+	b.Full = a.admission.full(ctx)
+	return b
+}
+
 // pulse sends beats until the stream ends.
 func (a *Agent) pulse(s *session) {
 	every := time.NewTicker(beatEvery)
@@ -80,7 +87,7 @@ func (a *Agent) pulse(s *session) {
 	for {
 		select {
 		case <-every.C:
-			s.out.beaten(wire.FromBeat(a.machine.beat(s.ctx)))
+			s.out.beaten(wire.FromBeat(a.beat(s.ctx)))
 		case <-s.ctx.Done():
 			return
 		}

@@ -112,7 +112,7 @@ func (a *Agent) open(stream grpc.BidiStreamingClient[wire.AgentMessage, wire.Ser
 // begin makes s the session and brings the attempts in line with what the server has of their logs. The hello
 // must be the first thing sent. See the package comment for what becomes of an attempt in each of its phases.
 func (a *Agent) begin(s *session, sizes map[int64]int64) *wire.Hello {
-	beat := a.machine.beat(s.ctx)
+	beat := a.beat(s.ctx)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	h := &wire.Hello{

@@ -137,6 +137,7 @@ func agentView(a *engine.Agent, s core.AgentState, now time.Time) engine.AgentVi
 			MemoryFree: b.MemoryFree, Disk: b.Disk, DiskFree: b.DiskFree,
 		}
 	}
+	v.Full = s.Full
 	v.DrainedBy, v.DrainedAt = s.Drain.By, instant(s.Drain.At)
 	return v
 }

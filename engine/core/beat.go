@@ -16,7 +16,7 @@ func (AgentBeat) event() {}
 // beat notes how an agent's machine is doing. It changes no row.
 func (m *Machine) beat(ev AgentBeat) {
 	if a := m.agents[ev.Agent]; a != nil && a.connected {
-		a.beat, a.beatAt = ev.Beat, m.now
+		a.beat, a.beatAt, a.full = ev.Beat, m.now, ev.Beat.Full
 	}
 }
 
@@ -37,6 +37,7 @@ type AgentState struct {
 	Drain     engine.Drain       // no agent = it is not drained
 	Beat      engine.Beat        // the last one
 	BeatAt    period.Instant     // 0 = none since the server was started
+	Full      string             // why it takes no attempt; empty = it does
 }
 
 // AgentState tells how an agent stands; one that was never seen is not connected.
@@ -45,5 +46,5 @@ func (m *Machine) AgentState(name string) AgentState {
 	if a == nil {
 		return AgentState{}
 	}
-	return AgentState{Connected: a.connected, Live: sortedKeys(a.live), Drain: a.drain, Beat: a.beat, BeatAt: a.beatAt}
+	return AgentState{Connected: a.connected, Live: sortedKeys(a.live), Drain: a.drain, Beat: a.beat, BeatAt: a.beatAt, Full: a.full}
 }

@@ -221,6 +221,8 @@ func (m *Machine) noAgent(t *taskRun) []engine.Blocker {
 			why = append(why, a.name+" "+mismatch)
 		case a.drain.Agent != "":
 			why = append(why, a.name+" is drained by "+a.drain.By)
+		case a.full != "":
+			why = append(why, a.name+" takes nothing at present: "+a.full)
 		default:
 			eligible = true
 		}

@@ -25,6 +25,7 @@ type agent struct {
 	cpu       int64 // thousandths of a core; 0 = not known
 	beat      engine.Beat
 	beatAt    period.Instant
+	full      string // why it takes no attempt before its next beat; empty = it does
 	connected bool
 	live      map[engine.AttemptID]*taskRun
 	probing   map[string][]*watch // by path
@@ -38,7 +39,7 @@ type agent struct {
 // so that no scheduled run waits there for the end of what a backfill began.
 func (a *agent) free(backfill bool) int {
 	switch {
-	case !a.connected || a.drain.Agent != "":
+	case !a.connected || a.drain.Agent != "" || a.full != "":
 		return 0
 	case backfill:
 		kept := min(max(1, a.slots/4), a.slots-1)
@@ -92,7 +93,7 @@ func (m *Machine) join(h engine.Hello) {
 	a := m.agent(h.Name)
 	a.connected, a.boot, a.slots, a.cpu = true, h.BootID, h.Slots, h.Host.CPU
 	a.offer = Offer{Labels: h.Labels}
-	a.beat, a.beatAt = h.Beat, m.now
+	a.beat, a.beatAt, a.full = h.Beat, m.now, h.Beat.Full
 	m.lookable = true
 	m.present(a)
 	known := make(map[engine.AttemptID]bool, len(h.Attempts))
@@ -294,13 +295,19 @@ func (m *Machine) retry(t *taskRun) {
 	m.enqueue(t)
 }
 
-// refuse takes back an attempt that the agent did not start. It does not count as a try.
+// refuse takes back an attempt that the agent did not start. It does not count as a try. An agent that can take none is not asked again before it says
+// that it can; others are, at once.
 func (m *Machine) refuse(t *taskRun, r *engine.Report) {
+	if r.Full {
+		t.agent.full = r.Message
+	}
 	m.end(t)
 	a := &t.attempt
 	a.State, a.Code, a.ExitCode, a.Message = engine.Failed, engine.CodeRefused, -1, r.Message
 	t.row.Attempts--
-	t.notBefore = m.now.Add(refusedPause)
+	if !r.Full {
+		t.notBefore = m.now.Add(refusedPause)
+	}
 	if len(r.Missing) > 0 {
 		a.Message = "input not there: " + strings.Join(r.Missing, ", ")
 	} else {

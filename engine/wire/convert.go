@@ -37,7 +37,7 @@ func ToAssignment(w *Assignment) *engine.Assignment {
 
 // FromReport puts a report on the wire. Only the report of an end carries a result.
 func FromReport(r engine.Report) *Report {
-	w := &Report{Attempt: int64(r.Attempt), Kind: uint32(r.Kind), Missing: r.Missing, Message: r.Message}
+	w := &Report{Attempt: int64(r.Attempt), Kind: uint32(r.Kind), Missing: r.Missing, Message: r.Message, Full: r.Full}
 	if r.Kind == engine.ReportFinished {
 		w.Result = FromResult(r.Result)
 	}
@@ -48,7 +48,7 @@ func FromReport(r engine.Report) *Report {
 func ToReport(w *Report) engine.Report {
 	return engine.Report{
 		Attempt: engine.AttemptID(w.Attempt), Kind: engine.ReportKind(w.Kind), Result: ToResult(w.Result),
-		Missing: w.Missing, Message: w.Message,
+		Missing: w.Missing, Message: w.Message, Full: w.Full,
 	}
 }
 

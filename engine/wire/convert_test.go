@@ -29,6 +29,8 @@ func fill(v reflect.Value, n *int64) {
 		v.SetString("s" + string(rune('a'+*n%26)))
 	case reflect.Uint8:
 		v.SetUint(uint64(engine.ReportFinished))
+	case reflect.Bool:
+		v.SetBool(true)
 	default:
 		v.SetInt(*n)
 	}

@@ -34,12 +34,12 @@ func ToHost(w *Host) engine.Host {
 
 // FromBeat puts a beat on the wire.
 func FromBeat(b engine.Beat) *Beat {
-	return &Beat{Cpu: b.CPU, Load: b.Load, MemoryFree: b.MemoryFree, Disk: b.Disk, DiskFree: b.DiskFree}
+	return &Beat{Cpu: b.CPU, Load: b.Load, MemoryFree: b.MemoryFree, Disk: b.Disk, DiskFree: b.DiskFree, Full: b.Full}
 }
 
 // ToBeat takes a beat off the wire; a nil one is the zero beat.
 func ToBeat(w *Beat) engine.Beat {
 	return engine.Beat{
-		CPU: w.GetCpu(), Load: w.GetLoad(), MemoryFree: w.GetMemoryFree(), Disk: w.GetDisk(), DiskFree: w.GetDiskFree(),
+		CPU: w.GetCpu(), Load: w.GetLoad(), MemoryFree: w.GetMemoryFree(), Disk: w.GetDisk(), DiskFree: w.GetDiskFree(), Full: w.GetFull(),
 	}
 }

@@ -724,6 +724,7 @@ type Beat struct {
 	MemoryFree    int64                  `protobuf:"varint,3,opt,name=memory_free,json=memoryFree,proto3" json:"memory_free,omitempty"`
 	Disk          int64                  `protobuf:"varint,4,opt,name=disk,proto3" json:"disk,omitempty"`
 	DiskFree      int64                  `protobuf:"varint,5,opt,name=disk_free,json=diskFree,proto3" json:"disk_free,omitempty"`
+	Full          string                 `protobuf:"bytes,6,opt,name=full,proto3" json:"full,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -791,6 +792,13 @@ func (x *Beat) GetDiskFree() int64 {
 		return x.DiskFree
 	}
 	return 0
+}
+
+func (x *Beat) GetFull() string {
+	if x != nil {
+		return x.Full
+	}
+	return ""
 }
 
 type LogChunk struct {
@@ -920,6 +928,7 @@ type Report struct {
 	Result        *Result                `protobuf:"bytes,3,opt,name=result,proto3" json:"result,omitempty"`
 	Missing       []string               `protobuf:"bytes,4,rep,name=missing,proto3" json:"missing,omitempty"`
 	Message       string                 `protobuf:"bytes,5,opt,name=message,proto3" json:"message,omitempty"`
+	Full          bool                   `protobuf:"varint,20,opt,name=full,proto3" json:"full,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -987,6 +996,13 @@ func (x *Report) GetMessage() string {
 		return x.Message
 	}
 	return ""
+}
+
+func (x *Report) GetFull() bool {
+	if x != nil {
+		return x.Full
+	}
+	return false
 }
 
 type Result struct {
@@ -1654,14 +1670,15 @@ const file_engine_wire_wire_proto_rawDesc = "" +
 	"\x06Plugin\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x18\n" +
-	"\aversion\x18\x03 \x01(\tR\aversion\"~\n" +
+	"\aversion\x18\x03 \x01(\tR\aversion\"\x92\x01\n" +
 	"\x04Beat\x12\x10\n" +
 	"\x03cpu\x18\x01 \x01(\x03R\x03cpu\x12\x12\n" +
 	"\x04load\x18\x02 \x01(\x03R\x04load\x12\x1f\n" +
 	"\vmemory_free\x18\x03 \x01(\x03R\n" +
 	"memoryFree\x12\x12\n" +
 	"\x04disk\x18\x04 \x01(\x03R\x04disk\x12\x1b\n" +
-	"\tdisk_free\x18\x05 \x01(\x03R\bdiskFree\"P\n" +
+	"\tdisk_free\x18\x05 \x01(\x03R\bdiskFree\x12\x12\n" +
+	"\x04full\x18\x06 \x01(\tR\x04full\"P\n" +
 	"\bLogChunk\x12\x18\n" +
 	"\aattempt\x18\x01 \x01(\x03R\aattempt\x12\x16\n" +
 	"\x06offset\x18\x02 \x01(\x03R\x06offset\x12\x12\n" +
@@ -1669,13 +1686,14 @@ const file_engine_wire_wire_proto_rawDesc = "" +
 	"\tPathState\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\tR\x04path\x12\x16\n" +
 	"\x06exists\x18\x02 \x01(\bR\x06exists\x12\x14\n" +
-	"\x05error\x18\x03 \x01(\tR\x05error\"\x9b\x01\n" +
+	"\x05error\x18\x03 \x01(\tR\x05error\"\xaf\x01\n" +
 	"\x06Report\x12\x18\n" +
 	"\aattempt\x18\x01 \x01(\x03R\aattempt\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\rR\x04kind\x12/\n" +
 	"\x06result\x18\x03 \x01(\v2\x17.flowctl.wire.v1.ResultR\x06result\x12\x18\n" +
 	"\amissing\x18\x04 \x03(\tR\amissing\x12\x18\n" +
-	"\amessage\x18\x05 \x01(\tR\amessage\"\x90\x02\n" +
+	"\amessage\x18\x05 \x01(\tR\amessage\x12\x12\n" +
+	"\x04full\x18\x14 \x01(\bR\x04full\"\x90\x02\n" +
 	"\x06Result\x12\x14\n" +
 	"\x05state\x18\x01 \x01(\tR\x05state\x12\x12\n" +
 	"\x04code\x18\x02 \x01(\tR\x04code\x12\x18\n" +

@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"flowctl/dsl"
 	"flowctl/engine"
 	"flowctl/engine/agent"
 	"flowctl/plugins/host"
@@ -24,6 +25,7 @@ const slotsPerCore = 4
 
 func newAgent(g *globals) *cobra.Command {
 	o := agent.Options{Version: version, Now: g.now}
+	var memory string
 	cmd := &cobra.Command{
 		Use:   "agent",
 		Short: "Execute tasks on this host for a server",
@@ -40,6 +42,13 @@ of the server, makes one.`,
 			}
 			if o.Slots < 1 {
 				return usagef("--slots %d: give at least 1", o.Slots)
+			}
+			if o.Admission.MaxLoad < 0 {
+				return usagef("--max-load %g: give a load average per core, or 0 for no limit", o.Admission.MaxLoad)
+			}
+			var err error
+			if o.Admission.MinFreeMemory, err = parseBytes(memory); err != nil {
+				return usagef("--min-free-memory: %w", err)
 			}
 			for _, l := range o.Labels {
 				if name, _, _ := strings.Cut(l, "="); name == "" {
@@ -67,8 +76,22 @@ of the server, makes one.`,
 	f.StringVar(&o.Name, "name", "", "of the agent (default: the host's name, later the one it joined with)")
 	f.StringVar(&o.Dir, "data", ".flowctl-agent", "the agent's data folder")
 	f.IntVar(&o.Slots, "slots", slotsPerCore*runtime.NumCPU(), "how many tasks it executes at once")
+	f.Float64Var(&o.Admission.MaxLoad, "max-load", 8, "load average of a minute, per core, above which it gives tasks back; 0 = no limit")
+	f.StringVar(&memory, "min-free-memory", "256MiB", "free memory below which it gives tasks back; 0 = no limit")
 	f.StringArrayVar(&o.Labels, "label", nil, "NAME or NAME=VALUE that tasks can select it by; can be repeated")
 	return cmd
+}
+
+// parseBytes reads a size such as 2GiB, or 0.
+func parseBytes(text string) (int64, error) {
+	if text == "0" {
+		return 0, nil
+	}
+	n, err := dsl.ParseSize(text)
+	if err != nil {
+		return 0, fmt.Errorf("%q is not a size such as 256MiB: %w", text, err)
+	}
+	return n, nil
 }
 
 // pluginsEnd is how long the end of idle plugin processes is awaited.

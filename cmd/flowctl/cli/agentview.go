@@ -61,6 +61,7 @@ func agentDetailView(v *view, a engine.AgentDetail) {
 	if a.DrainedBy != "" {
 		v.field("Drained", "by "+a.DrainedBy+", "+v.instant(a.DrainedAt)+"; flowctl agents undrain "+a.Name)
 	}
+	v.field("Full", a.Full)
 	v.field("Host", a.Host)
 	v.field("Labels", strings.Join(a.Labels, ", "))
 	v.field("Running", fmt.Sprintf("%d of %d", a.Running, a.Slots))

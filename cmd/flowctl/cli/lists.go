@@ -129,6 +129,9 @@ func agentState(a engine.AgentView) string {
 	if a.DrainedBy != "" {
 		return a.State + " (drained)"
 	}
+	if a.Full != "" && a.State == "connected" {
+		return a.State + " (full)"
+	}
 	return a.State
 }
 
