@@ -17,8 +17,6 @@ var aheadTask = []string{
 	"gate",
 	"lost_after",
 	"on_agent_lost",
-	"resources",
-	"run_as",
 }
 
 // ahead are fields by their mapping.

@@ -25,6 +25,7 @@ type Assignment struct {
 	Args    []AssignmentArg
 	With    string // JSON object
 	Env     []string
+	RunAs   string   // user of the operating system; empty = the agent's own
 	Inputs  []string // paths that are checked once more before the start
 	Outputs []string // paths that must have changed for success; empty = the exit code alone decides
 	Timeout int64    // microseconds; 0 = none

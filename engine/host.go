@@ -9,7 +9,11 @@ type Host struct {
 	Interval time.Duration `json:"interval"`  // between its beats
 	CPU      int64         `json:"cpu_milli"` // its cores, in thousandths
 	Memory   int64         `json:"memory"`    // bytes
-	Plugins  []Plugin      `json:"plugins"`   // what it can launch
+	// What tasks that say what they need may take altogether, in the same units, and the users of the operating system as whom tasks may run.
+	TaskCPU    int64    `json:"task_cpu_milli"`
+	TaskMemory int64    `json:"task_memory"`
+	Users      []string `json:"users"`
+	Plugins    []Plugin `json:"plugins"` // what it can launch
 }
 
 // Plugin is one that an agent has.

@@ -413,7 +413,11 @@ type AgentView struct {
 	HeartbeatS float64    `json:"heartbeat_s,omitempty"` // between its heartbeats
 	CPUs       float64    `json:"cpus,omitempty"`
 	Memory     int64      `json:"memory_bytes,omitempty"`
-	JoinedAt   time.Time  `json:"joined_at"`
+	// What tasks that say what they need may take altogether, and the users as whom tasks may run.
+	TaskCPUs   float64   `json:"task_cpus,omitempty"`
+	TaskMemory int64     `json:"task_memory_bytes,omitempty"`
+	Accounts   []string  `json:"accounts" nullable:"false"`
+	JoinedAt   time.Time `json:"joined_at"`
 
 	CertificateEndsAt *time.Time `json:"certificate_ends_at,omitempty"` // it is renewed when a third of its life is left
 	RevokedAt         *time.Time `json:"revoked_at,omitempty"`
@@ -452,8 +456,9 @@ type AgentMismatch struct {
 
 // AgentTokenRequest is `flowctl agents token`.
 type AgentTokenRequest struct {
-	TTLS   float64  `json:"ttl_s" exclusiveMinimum:"0" maximum:"604800" doc:"seconds until it expires"`
-	Labels []string `json:"labels,omitempty" doc:"the agent gets these besides its own"`
+	TTLS     float64  `json:"ttl_s" exclusiveMinimum:"0" maximum:"604800" doc:"seconds until it expires"`
+	Labels   []string `json:"labels,omitempty" doc:"the agent gets these besides its own"`
+	Accounts []string `json:"accounts,omitempty" doc:"the only users as whom tasks are given to the agent; none = those that it allows"`
 }
 
 // AgentTokenView is a token that was not used yet.
@@ -463,6 +468,7 @@ type AgentTokenView struct {
 	MadeAt    time.Time `json:"made_at"`
 	ExpiresAt time.Time `json:"expires_at"`
 	Labels    []string  `json:"labels" nullable:"false"`
+	Accounts  []string  `json:"accounts" nullable:"false"`
 }
 
 // AgentToken lets one agent join.

@@ -185,7 +185,8 @@ type Agent struct {
 
 // Grant is what the operator who made a token gives the agent that joins with it.
 type Grant struct {
-	Labels []string `json:"labels,omitempty"` // besides its own
+	Labels   []string `json:"labels,omitempty"`   // besides its own
+	Accounts []string `json:"accounts,omitempty"` // the only users as whom tasks are given to it; empty = those that it allows
 }
 
 // JoinToken is a one-time token for an agent. Only who made it knows its secret.

@@ -20,7 +20,8 @@ import (
 // Plugins is where an agent gets its runners and sensors. A plugin may be asked for often; it is launched once. After one
 // answered sdk.ErrGone, asking again gives a new one.
 type Plugins interface {
-	Runner(ctx context.Context, name string) (Runner, error)
+	// The runner's process belongs to a user of the operating system; empty = the agent's own.
+	Runner(ctx context.Context, name, user string) (Runner, error)
 	Sensor(ctx context.Context, name string) (Sensor, error)
 }
 
@@ -46,8 +47,12 @@ type Options struct {
 	Labels    []string
 	Slots     int // how many attempts it offers to execute at once
 	Admission Admission
-	Version   string
-	Plugins   Plugins
+	Users     []string // of the operating system, as whom it lets tasks run
+	// CPU (cores) and Memory (bytes) are what tasks that say what they need may take altogether; 0 = all of the machine.
+	CPU     float64
+	Memory  int64
+	Version string
+	Plugins Plugins
 	// Installed names the plugins for people to see; those that are not named work as well.
 	Installed []engine.Plugin
 	Log       *slog.Logger
@@ -98,16 +103,20 @@ func New(o Options) (*Agent, error) {
 		return nil, fmt.Errorf("find out when the machine was started: %w", err)
 	}
 	m := &machine{dir: o.Dir}
-	return &Agent{
+	a := &Agent{
 		opts:      o,
 		machine:   m,
 		admission: &admission{Admission: o.Admission, now: o.Now},
-		host:      m.host(o.Now(), o.Installed),
+		host:      m.host(&o),
 		bootID:    boot,
 		env:       baseEnv(os.Environ(), filepath.Join(o.Dir, "workspace")),
 		attempts:  map[engine.AttemptID]*attempt{},
 		connected: make(chan struct{}),
-	}, nil
+	}
+	if err := a.openUp(); err != nil {
+		return nil, err
+	}
+	return a, nil
 }
 
 // Run joins when the agent has not yet, connects, and executes attempts until ctx ends, connecting again whenever the

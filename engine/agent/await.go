@@ -75,11 +75,11 @@ func (a *Agent) wait(at *attempt) (ended, error) {
 	if err != nil {
 		return ended{}, err
 	}
-	runner, err := a.opts.Plugins.Runner(ctx, at.runner)
+	runner, err := a.opts.Plugins.Runner(ctx, at.runner, at.as())
 	if err != nil {
 		return ended{}, fmt.Errorf("launch runner %s: %w", at.runner, err)
 	}
-	res, err := runner.Wait(ctx, at.folder, offset, func(offset int64, data []byte) error {
+	res, err := runner.Wait(ctx, at.work, offset, func(offset int64, data []byte) error {
 		if err := s.out.log(at.id, offset, data); err != nil {
 			return err
 		}
@@ -120,7 +120,7 @@ func (a *Agent) finish(at *attempt, e ended) bool {
 		ExitCode: e.result.ExitCode, MaxRSS: e.result.MaxRSS, CPU: e.result.CPU.Microseconds(),
 	}
 	if res.State == engine.Succeeded {
-		outputs, err := readOutputs(filepath.Join(at.folder, outputFile))
+		outputs, err := readOutputs(filepath.Join(at.work, outputFile), at.user)
 		if err != nil {
 			res.State, res.Code, res.Message = engine.Failed, engine.CodeOutput, err.Error()
 		}
@@ -196,10 +196,10 @@ func (a *Agent) giveBack(at *attempt) bool {
 // recover asks a new plugin process about an attempt that another one was given.
 func (a *Agent) recover(at *attempt) (sdk.Recovered, error) {
 	for try := 1; ; try++ {
-		runner, err := a.opts.Plugins.Runner(a.ctx, at.runner)
+		runner, err := a.opts.Plugins.Runner(a.ctx, at.runner, at.as())
 		if err == nil {
 			var found sdk.Recovered
-			if found, err = runner.Recover(a.ctx, at.folder); err == nil {
+			if found, err = runner.Recover(a.ctx, at.work); err == nil {
 				return found, nil
 			}
 		}
@@ -214,8 +214,8 @@ func (a *Agent) signal(at *attempt) {
 	var err error
 	for range startTries {
 		var runner Runner
-		if runner, err = a.opts.Plugins.Runner(a.ctx, at.runner); err == nil {
-			err = runner.Signal(a.ctx, at.folder, sdk.Terminate)
+		if runner, err = a.opts.Plugins.Runner(a.ctx, at.runner, at.as()); err == nil {
+			err = runner.Signal(a.ctx, at.work, sdk.Terminate)
 		}
 		if !errors.Is(err, sdk.ErrGone) || a.ctx.Err() != nil {
 			break

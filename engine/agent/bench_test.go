@@ -13,7 +13,10 @@ import (
 // instantPlugins stands in for a runner whose attempts are over as soon as they start.
 type instantPlugins struct{}
 
-func (instantPlugins) Runner(context.Context, string) (Runner, error) { return instantRunner{}, nil }
+func (instantPlugins) Runner(context.Context, string, string) (Runner, error) {
+	return instantRunner{}, nil
+}
+
 func (instantPlugins) Sensor(context.Context, string) (Sensor, error) { panic("no inputs") }
 
 type instantRunner struct{ Runner }

@@ -339,7 +339,7 @@ type runner struct {
 	*plugin
 }
 
-func (p *plugin) Runner(_ context.Context, name string) (Runner, error) {
+func (p *plugin) Runner(_ context.Context, name, _ string) (Runner, error) {
 	if name != "fake" {
 		return nil, fmt.Errorf("no plugin flowctl-runner-%s", name)
 	}
@@ -486,4 +486,6 @@ func (p *played) changed() {
 var success = sdk.Result{State: sdk.Succeeded}
 
 // folderOf is where assignment(id) works.
-func (a *Agent) folderOf(id engine.AttemptID) string { return a.newAttempt(id, "fake", "tree1").folder }
+func (a *Agent) folderOf(id engine.AttemptID) string {
+	return a.newAttempt(id, "fake", "tree1", nil).folder
+}

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"os"
 	"runtime"
@@ -28,14 +29,16 @@ type machine struct {
 }
 
 // host describes the machine and this agent.
-func (m *machine) host(started time.Time, plugins []engine.Plugin) engine.Host {
+func (m *machine) host(o *Options) engine.Host {
 	name, _ := os.Hostname() // it may have none
 	h := engine.Host{
-		Name: name, Started: started, Interval: beatEvery, CPU: int64(runtime.NumCPU()) * 1000, Plugins: plugins,
+		Name: name, Started: o.Now(), Interval: beatEvery, CPU: int64(runtime.NumCPU()) * 1000, Plugins: o.Installed,
+		Users: o.Users, TaskCPU: int64(o.CPU * 1000), TaskMemory: o.Memory,
 	}
 	if v, err := mem.VirtualMemory(); err == nil {
 		h.Memory = int64(v.Total)
 	}
+	h.TaskCPU, h.TaskMemory = cmp.Or(h.TaskCPU, h.CPU), cmp.Or(h.TaskMemory, h.Memory)
 	return h
 }
 

@@ -117,7 +117,7 @@ func (s *Service) Agent(ctx context.Context, name string) (*engine.AgentDetail, 
 		return nil, err
 	}
 	if active != nil {
-		d.Mismatches = mismatches(core.Offer{Labels: row.Labels}, active.Project)
+		d.Mismatches = mismatches(core.OfferOf(row.Labels, &row.Host), active.Project)
 	}
 	return d, nil
 }
@@ -131,7 +131,7 @@ func mismatches(o core.Offer, p *flow.Project) []engine.AgentMismatch {
 	place := map[string]int{}
 	for _, f := range p.Flows {
 		for _, t := range f.Tasks {
-			reason := o.Mismatch(t.Agents)
+			reason := o.Mismatch(core.DemandOf(p, t))
 			if reason == "" {
 				continue
 			}

@@ -25,7 +25,7 @@ func (s *Service) AgentToken(ctx context.Context, r engine.AgentTokenRequest) (*
 		return nil, err
 	}
 	by := s.Caller(ctx)
-	token, err := s.Trust.Token(ctx, ttl, by, engine.Grant{Labels: r.Labels})
+	token, err := s.Trust.Token(ctx, ttl, by, engine.Grant{Labels: r.Labels, Accounts: r.Accounts})
 	if err != nil {
 		return nil, err
 	}
@@ -44,6 +44,7 @@ func (s *Service) AgentTokens(ctx context.Context, p engine.Page) (*engine.List[
 		t := &rows[i]
 		views[i] = engine.AgentTokenView{
 			ID: t.ID(), By: t.By, MadeAt: t.Made, ExpiresAt: t.Expires, Labels: append([]string{}, t.Grant.Labels...),
+			Accounts: append([]string{}, t.Grant.Accounts...),
 		}
 	}
 	return page(views, func(t engine.AgentTokenView) string { return t.ExpiresAt.Format("2006-01-02T15:04:05.000000Z") + t.ID }, p), nil

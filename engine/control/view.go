@@ -118,6 +118,7 @@ func agentView(a *engine.Agent, s core.AgentState, now time.Time) engine.AgentVi
 		Name: a.Name, State: "lost", Labels: append([]string{}, a.Labels...), Slots: a.Slots, Running: len(s.Live),
 		Version: a.Version, LastSeen: a.LastSeen.UTC(), JoinedAt: a.JoinedAt.UTC(),
 		Host: a.Host.Name, HeartbeatS: a.Host.Interval.Seconds(), CPUs: float64(a.Host.CPU) / 1000, Memory: a.Host.Memory,
+		TaskCPUs: float64(a.Host.TaskCPU) / 1000, TaskMemory: a.Host.TaskMemory, Accounts: append([]string{}, a.Host.Users...),
 	}
 	if s.Connected {
 		v.State, v.LastSeen = "connected", now.UTC()

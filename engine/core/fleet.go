@@ -31,8 +31,10 @@ type agent struct {
 	probing   map[string][]*watch // by path
 	asked     int                 // watches in probing
 	filling   int                 // live attempts of backfills
-	seen      engine.Presence     // no agent = never since the restart
-	drain     engine.Drain        // no agent = it is not drained
+	// What the live attempts were said to need.
+	cpuTaken, memoryTaken int64
+	seen                  engine.Presence // no agent = never since the restart
+	drain                 engine.Drain    // no agent = it is not drained
 }
 
 // free returns how many more attempts the agent may be given. Backfills leave a quarter of its slots alone, at least one when there are two,
@@ -59,12 +61,12 @@ func (m *Machine) agent(name string) *agent {
 	return a
 }
 
-// pick returns the agent that is least busy, the first by name of several, among those that have all labels and room.
-func (m *Machine) pick(selector []string, backfill bool) *agent {
+// pick returns the agent that is least busy, the first by name of several, among those that can meet a demand and have room.
+func (m *Machine) pick(d *Demand, backfill bool) *agent {
 	var best *agent
 	var least int64
 	for _, a := range m.fleet {
-		if a.free(backfill) <= 0 || len(selector) > 0 && len(a.offer.lacks(selector)) > 0 {
+		if a.free(backfill) <= 0 || !a.offer.takes(d) || !a.fits(d) {
 			continue
 		}
 		if use := a.use(); best == nil || use < least {
@@ -78,6 +80,9 @@ func (m *Machine) pick(selector []string, backfill bool) *agent {
 func (a *agent) hand(t *taskRun) {
 	t.agent = a
 	a.live[t.attempt.ID] = t
+	t.taken = DemandOf(t.run.rev.Project, t.def)
+	a.cpuTaken += t.taken.CPU
+	a.memoryTaken += t.taken.Memory
 	if t.run.bf != nil {
 		a.filling++
 	}
@@ -92,7 +97,7 @@ func (m *Machine) within(selector []string) bool {
 func (m *Machine) join(h engine.Hello) {
 	a := m.agent(h.Name)
 	a.connected, a.boot, a.slots, a.cpu = true, h.BootID, h.Slots, h.Host.CPU
-	a.offer = Offer{Labels: h.Labels}
+	a.offer = OfferOf(h.Labels, &h.Host)
 	a.beat, a.beatAt, a.full = h.Beat, m.now, h.Beat.Full
 	m.lookable = true
 	m.present(a)
@@ -227,6 +232,8 @@ func (m *Machine) begin(t *taskRun) {
 func (m *Machine) end(t *taskRun) {
 	delete(m.attempts, t.attempt.ID)
 	delete(t.agent.live, t.attempt.ID)
+	t.agent.cpuTaken -= t.taken.CPU
+	t.agent.memoryTaken -= t.taken.Memory
 	if t.run.bf != nil {
 		t.agent.filling--
 	}

@@ -30,7 +30,7 @@ type Machine struct {
 	outlooks  []*outlook // of the selectors of watches, in the order of their making
 	agents    map[string]*agent
 	fleet     []*agent          // the same, by name
-	queues    map[string]*queue // ready task runs by agent selector
+	queues    map[string]*queue // ready task runs by what they ask of an agent
 	queueList []*queue          // the same, in the order of their making
 	limits    map[int32]*limit  // by task id
 	pools     map[string]*pool

@@ -185,7 +185,7 @@ func (r *rig) dial(cert *tls.Certificate) wire.AgentsClient {
 // join returns a client that has joined.
 func (r *rig) join(name string) wire.AgentsClient {
 	r.t.Helper()
-	token, err := r.hub.Token(r.t.Context(), time.Hour, "test", engine.Grant{Labels: []string{"given"}})
+	token, err := r.hub.Token(r.t.Context(), time.Hour, "test", engine.Grant{Labels: []string{"given"}, Accounts: []string{"etl", "x"}})
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -398,10 +398,10 @@ func TestBeatsReachTheScheduler(t *testing.T) {
 	r := newRig(t)
 	s, _ := r.connect(r.join("a"))
 	r.send(s, &wire.AgentMessage{Hello: &wire.Hello{
-		BootId: "b", Slots: 1, Host: &wire.Host{Name: "h", CpuMilli: 2000}, Beat: &wire.Beat{Load: 700},
+		BootId: "b", Slots: 1, Host: &wire.Host{Name: "h", CpuMilli: 2000, Users: []string{"root", "etl"}}, Beat: &wire.Beat{Load: 700},
 	}})
 	r.fleet.expect(t, "joined a")
-	if h := <-r.fleet.hellos; h.Host.Name != "h" || h.Host.CPU != 2000 || h.Beat.Load != 700 {
+	if h := <-r.fleet.hellos; h.Host.Name != "h" || h.Host.CPU != 2000 || h.Beat.Load != 700 || len(h.Host.Users) != 1 || h.Host.Users[0] != "etl" {
 		t.Errorf("hello %+v", h)
 	}
 	r.send(s, &wire.AgentMessage{Beat: &wire.Beat{Load: 900}})

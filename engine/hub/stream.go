@@ -164,7 +164,7 @@ func (h *Hub) handshake(s *stream) (engine.Hello, error) {
 	}
 	return engine.Hello{
 		Name: s.agent, BootID: m.Hello.BootId, Labels: h.labels(s.agent, m.Hello.Labels), Slots: int(m.Hello.Slots), Version: m.Hello.Version,
-		Attempts: wire.Reports(m.Hello.Attempts), Host: wire.ToHost(m.Hello.Host), Beat: wire.ToBeat(m.Hello.Beat),
+		Attempts: wire.Reports(m.Hello.Attempts), Host: h.host(s.agent, m.Hello.Host), Beat: wire.ToBeat(m.Hello.Beat),
 	}, nil
 }
 
@@ -173,6 +173,15 @@ func (h *Hub) labels(agent string, own []string) []string {
 	all := slices.Concat(own, h.known(agent).Grant.Labels)
 	slices.Sort(all)
 	return slices.Compact(all)
+}
+
+// host is what an agent says of its machine, with those of its users that its token let it have.
+func (h *Hub) host(agent string, w *wire.Host) engine.Host {
+	host := wire.ToHost(w)
+	if only := h.known(agent).Grant.Accounts; len(only) > 0 {
+		host.Users = slices.DeleteFunc(host.Users, func(user string) bool { return !slices.Contains(only, user) })
+	}
+	return host
 }
 
 // take stores and passes on one message.

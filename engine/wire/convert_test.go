@@ -58,6 +58,7 @@ func TestHostAndBeatSurviveTheWire(t *testing.T) {
 	t.Parallel()
 	host := engine.Host{
 		Name: "h", Started: time.UnixMicro(5).UTC(), Interval: time.Second, CPU: 1500, Memory: 1 << 40,
+		TaskCPU: 1000, TaskMemory: 1 << 30, Users: []string{"etl"},
 		Plugins: []engine.Plugin{{Kind: "runner", Name: "shell", Version: "1"}, {Kind: "sensor", Name: "file"}},
 	}
 	if got := ToHost(FromHost(host)); !reflect.DeepEqual(got, host) {

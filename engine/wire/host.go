@@ -10,6 +10,7 @@ import (
 func FromHost(h engine.Host) *Host {
 	w := &Host{
 		Name: h.Name, Started: h.Started.UnixMicro(), Interval: h.Interval.Microseconds(), CpuMilli: h.CPU, Memory: h.Memory,
+		TaskCpuMilli: h.TaskCPU, TaskMemory: h.TaskMemory, Users: h.Users,
 	}
 	for _, p := range h.Plugins {
 		w.Plugins = append(w.Plugins, &Plugin{Kind: p.Kind, Name: p.Name, Version: p.Version})
@@ -25,6 +26,7 @@ func ToHost(w *Host) engine.Host {
 	h := engine.Host{
 		Name: w.Name, Started: time.UnixMicro(w.Started).UTC(), Interval: time.Duration(w.Interval) * time.Microsecond,
 		CPU: w.CpuMilli, Memory: w.Memory,
+		TaskCPU: w.TaskCpuMilli, TaskMemory: w.TaskMemory, Users: w.Users,
 	}
 	for _, p := range w.Plugins {
 		h.Plugins = append(h.Plugins, engine.Plugin{Kind: p.Kind, Name: p.Name, Version: p.Version})

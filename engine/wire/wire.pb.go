@@ -580,6 +580,9 @@ type Host struct {
 	CpuMilli      int64                  `protobuf:"varint,4,opt,name=cpu_milli,json=cpuMilli,proto3" json:"cpu_milli,omitempty"` // of a core
 	Memory        int64                  `protobuf:"varint,5,opt,name=memory,proto3" json:"memory,omitempty"`                     // bytes
 	Plugins       []*Plugin              `protobuf:"bytes,6,rep,name=plugins,proto3" json:"plugins,omitempty"`
+	TaskCpuMilli  int64                  `protobuf:"varint,7,opt,name=task_cpu_milli,json=taskCpuMilli,proto3" json:"task_cpu_milli,omitempty"`
+	TaskMemory    int64                  `protobuf:"varint,8,opt,name=task_memory,json=taskMemory,proto3" json:"task_memory,omitempty"`
+	Users         []string               `protobuf:"bytes,9,rep,name=users,proto3" json:"users,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -652,6 +655,27 @@ func (x *Host) GetMemory() int64 {
 func (x *Host) GetPlugins() []*Plugin {
 	if x != nil {
 		return x.Plugins
+	}
+	return nil
+}
+
+func (x *Host) GetTaskCpuMilli() int64 {
+	if x != nil {
+		return x.TaskCpuMilli
+	}
+	return 0
+}
+
+func (x *Host) GetTaskMemory() int64 {
+	if x != nil {
+		return x.TaskMemory
+	}
+	return 0
+}
+
+func (x *Host) GetUsers() []string {
+	if x != nil {
+		return x.Users
 	}
 	return nil
 }
@@ -1120,7 +1144,8 @@ type Assignment struct {
 	PeriodStart   int64                  `protobuf:"varint,19,opt,name=period_start,json=periodStart,proto3" json:"period_start,omitempty"` // microseconds since 1970
 	PeriodEnd     int64                  `protobuf:"varint,20,opt,name=period_end,json=periodEnd,proto3" json:"period_end,omitempty"`
 	PeriodLabel   string                 `protobuf:"bytes,21,opt,name=period_label,json=periodLabel,proto3" json:"period_label,omitempty"`
-	Outputs       []string               `protobuf:"bytes,22,rep,name=outputs,proto3" json:"outputs,omitempty"` // paths that must have changed for success
+	Outputs       []string               `protobuf:"bytes,22,rep,name=outputs,proto3" json:"outputs,omitempty"`          // paths that must have changed for success
+	RunAs         string                 `protobuf:"bytes,40,opt,name=run_as,json=runAs,proto3" json:"run_as,omitempty"` // user of the operating system
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1307,6 +1332,13 @@ func (x *Assignment) GetOutputs() []string {
 		return x.Outputs
 	}
 	return nil
+}
+
+func (x *Assignment) GetRunAs() string {
+	if x != nil {
+		return x.RunAs
+	}
+	return ""
 }
 
 type Arg struct {
@@ -1659,14 +1691,18 @@ const file_engine_wire_wire_proto_rawDesc = "" +
 	"\aversion\x18\x04 \x01(\tR\aversion\x123\n" +
 	"\battempts\x18\x05 \x03(\v2\x17.flowctl.wire.v1.ReportR\battempts\x12)\n" +
 	"\x04host\x18\x14 \x01(\v2\x15.flowctl.wire.v1.HostR\x04host\x12)\n" +
-	"\x04beat\x18\x15 \x01(\v2\x15.flowctl.wire.v1.BeatR\x04beat\"\xb8\x01\n" +
+	"\x04beat\x18\x15 \x01(\v2\x15.flowctl.wire.v1.BeatR\x04beat\"\x95\x02\n" +
 	"\x04Host\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\astarted\x18\x02 \x01(\x03R\astarted\x12\x1a\n" +
 	"\binterval\x18\x03 \x01(\x03R\binterval\x12\x1b\n" +
 	"\tcpu_milli\x18\x04 \x01(\x03R\bcpuMilli\x12\x16\n" +
 	"\x06memory\x18\x05 \x01(\x03R\x06memory\x121\n" +
-	"\aplugins\x18\x06 \x03(\v2\x17.flowctl.wire.v1.PluginR\aplugins\"J\n" +
+	"\aplugins\x18\x06 \x03(\v2\x17.flowctl.wire.v1.PluginR\aplugins\x12$\n" +
+	"\x0etask_cpu_milli\x18\a \x01(\x03R\ftaskCpuMilli\x12\x1f\n" +
+	"\vtask_memory\x18\b \x01(\x03R\n" +
+	"taskMemory\x12\x14\n" +
+	"\x05users\x18\t \x03(\tR\x05users\"J\n" +
 	"\x06Plugin\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x18\n" +
@@ -1704,7 +1740,7 @@ const file_engine_wire_wire_proto_rawDesc = "" +
 	"\x03cpu\x18\a \x01(\x03R\x03cpu\x1a:\n" +
 	"\fOutputsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xae\x04\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xc5\x04\n" +
 	"\n" +
 	"Assignment\x12\x18\n" +
 	"\aattempt\x18\x01 \x01(\x03R\aattempt\x12\x10\n" +
@@ -1730,7 +1766,8 @@ const file_engine_wire_wire_proto_rawDesc = "" +
 	"\n" +
 	"period_end\x18\x14 \x01(\x03R\tperiodEnd\x12!\n" +
 	"\fperiod_label\x18\x15 \x01(\tR\vperiodLabel\x12\x18\n" +
-	"\aoutputs\x18\x16 \x03(\tR\aoutputs\"/\n" +
+	"\aoutputs\x18\x16 \x03(\tR\aoutputs\x12\x15\n" +
+	"\x06run_as\x18( \x01(\tR\x05runAs\"/\n" +
 	"\x03Arg\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value\")\n" +

@@ -25,7 +25,7 @@ const slotsPerCore = 4
 
 func newAgent(g *globals) *cobra.Command {
 	o := agent.Options{Version: version, Now: g.now}
-	var memory string
+	var memory, taskMemory string
 	cmd := &cobra.Command{
 		Use:   "agent",
 		Short: "Execute tasks on this host for a server",
@@ -49,6 +49,12 @@ of the server, makes one.`,
 			var err error
 			if o.Admission.MinFreeMemory, err = parseBytes(memory); err != nil {
 				return usagef("--min-free-memory: %w", err)
+			}
+			if o.Memory, err = parseBytes(taskMemory); err != nil {
+				return usagef("--memory: %w", err)
+			}
+			if o.CPU < 0 {
+				return usagef("--cpu %g: give a number of cores, or 0 for those there are", o.CPU)
 			}
 			for _, l := range o.Labels {
 				if name, _, _ := strings.Cut(l, "="); name == "" {
@@ -78,6 +84,9 @@ of the server, makes one.`,
 	f.IntVar(&o.Slots, "slots", slotsPerCore*runtime.NumCPU(), "how many tasks it executes at once")
 	f.Float64Var(&o.Admission.MaxLoad, "max-load", 8, "load average of a minute, per core, above which it gives tasks back; 0 = no limit")
 	f.StringVar(&memory, "min-free-memory", "256MiB", "free memory below which it gives tasks back; 0 = no limit")
+	f.StringArrayVar(&o.Users, "allow-account", nil, "user of this host as whom tasks may run; can be repeated, wants root")
+	f.Float64Var(&o.CPU, "cpu", 0, "cores that tasks which say what they need may take; 0 = those there are")
+	f.StringVar(&taskMemory, "memory", "0", "memory that tasks which say what they need may take; 0 = what there is")
 	f.StringArrayVar(&o.Labels, "label", nil, "NAME or NAME=VALUE that tasks can select it by; can be repeated")
 	return cmd
 }
@@ -143,8 +152,8 @@ func installed(h *host.Host) []engine.Plugin {
 // hostPlugins gives an agent the plugins of a host.
 type hostPlugins struct{ host *host.Host }
 
-func (p hostPlugins) Runner(ctx context.Context, name string) (agent.Runner, error) {
-	return p.host.Runner(ctx, name)
+func (p hostPlugins) Runner(ctx context.Context, name, user string) (agent.Runner, error) {
+	return p.host.Runner(ctx, name, user)
 }
 
 func (p hostPlugins) Sensor(ctx context.Context, name string) (agent.Sensor, error) {

@@ -59,7 +59,7 @@ does come back, what it still executes is killed; until then both may run at onc
 
 func agentsToken(g *globals) *cobra.Command {
 	var ttl time.Duration
-	var labels []string
+	var labels, accounts []string
 	cmd := &cobra.Command{
 		Use:   "token",
 		Short: "Make a one-time token with which one agent can join",
@@ -71,7 +71,7 @@ the name before.`,
 			if ttl <= 0 {
 				return usagef("--ttl %s: give a positive duration", ttl)
 			}
-			t, err := svc.AgentToken(ctx, engine.AgentTokenRequest{TTLS: ttl.Seconds(), Labels: labels})
+			t, err := svc.AgentToken(ctx, engine.AgentTokenRequest{TTLS: ttl.Seconds(), Labels: labels, Accounts: accounts})
 			if err != nil {
 				return err
 			}
@@ -84,6 +84,7 @@ the name before.`,
 	}
 	cmd.Flags().DurationVar(&ttl, "ttl", time.Hour, "how long it can be used")
 	cmd.Flags().StringSliceVar(&labels, "labels", nil, "labels that the agent gets besides its own")
+	cmd.Flags().StringSliceVar(&accounts, "accounts", nil, "the only users as whom tasks are given to the agent (default: those that it allows)")
 	cmd.AddCommand(
 		getter(g, "list", "List the tokens that can be used", cobra.NoArgs, tokensTable,
 			func(ctx context.Context, svc engine.Service, _ string, p engine.Page) (*engine.List[engine.AgentTokenView], error) {

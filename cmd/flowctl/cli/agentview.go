@@ -47,6 +47,14 @@ func bytesText(n int64) string {
 	return fmt.Sprintf("%.1f PiB", f)
 }
 
+// forTasks is what tasks that say what they need may take; empty when the agent does not tell.
+func forTasks(a engine.AgentView) string {
+	if a.TaskCPUs == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%g cores, %s", a.TaskCPUs, bytesText(a.TaskMemory))
+}
+
 func describeAgent(ctx context.Context, g *globals, svc engine.Service, name string) error {
 	a, err := svc.Agent(ctx, name)
 	if err != nil {
@@ -64,6 +72,8 @@ func agentDetailView(v *view, a engine.AgentDetail) {
 	v.field("Full", a.Full)
 	v.field("Host", a.Host)
 	v.field("Labels", strings.Join(a.Labels, ", "))
+	v.field("Accounts", strings.Join(a.Accounts, ", "))
+	v.field("For tasks", forTasks(a.AgentView))
 	v.field("Running", fmt.Sprintf("%d of %d", a.Running, a.Slots))
 	if h := a.Heartbeat; h != nil {
 		v.field("Heartbeat", fmt.Sprintf("%s, every %s", v.at(h.At), seconds(a.HeartbeatS)))

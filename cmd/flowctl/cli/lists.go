@@ -119,9 +119,9 @@ func agentsTable(v *view, agents []engine.AgentView) {
 func tokensTable(v *view, tokens []engine.AgentTokenView) {
 	rows := make([][]string, 0, len(tokens))
 	for _, t := range tokens {
-		rows = append(rows, []string{t.ID, t.By, v.at(t.MadeAt), v.at(t.ExpiresAt), strings.Join(t.Labels, ",")})
+		rows = append(rows, []string{t.ID, t.By, v.at(t.MadeAt), v.at(t.ExpiresAt), strings.Join(t.Labels, ","), strings.Join(t.Accounts, ",")})
 	}
-	v.table([]string{"ID", "BY", "MADE", "EXPIRES", "LABELS"}, rows)
+	v.table([]string{"ID", "BY", "MADE", "EXPIRES", "LABELS", "ACCOUNTS"}, rows)
 }
 
 // agentState is whether an agent is connected, and whether it is kept from being given work.

@@ -10,9 +10,10 @@ func testAgents(w *world) {
 	b := engine.Agent{
 		Name: "b", Fingerprint: "f1", Labels: []string{"hadoop", "zone=a"}, Slots: 8, Version: "1.2", BootID: "boot",
 		JoinedAt: noon, LastSeen: noon.Add(time.Second),
-		Grant: engine.Grant{Labels: []string{"given"}}, CertificateEnds: noon.Add(time.Hour), Revoked: noon.Add(time.Minute),
+		Grant: engine.Grant{Labels: []string{"given"}, Accounts: []string{"etl"}}, CertificateEnds: noon.Add(time.Hour), Revoked: noon.Add(time.Minute),
 		Host: engine.Host{
 			Name: "h", Started: noon, Interval: time.Second, CPU: 2000, Memory: 1 << 40,
+			TaskCPU: 1000, TaskMemory: 1 << 30, Users: []string{"etl"},
 			Plugins: []engine.Plugin{{Kind: "runner", Name: "shell", Version: "1"}},
 		},
 	}
