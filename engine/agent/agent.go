@@ -49,10 +49,11 @@ type Options struct {
 	Admission Admission
 	Users     []string // of the operating system, as whom it lets tasks run
 	// CPU (cores) and Memory (bytes) are what tasks that say what they need may take altogether; 0 = all of the machine.
-	CPU     float64
-	Memory  int64
-	Version string
-	Plugins Plugins
+	CPU      float64
+	Memory   int64
+	EnvFiles map[string]string // by runner: NAME=VALUE lines that its attempts see, in place of Dir/env/RUNNER.env
+	Version  string
+	Plugins  Plugins
 	// Installed names the plugins for people to see; those that are not named work as well.
 	Installed []engine.Plugin
 	Log       *slog.Logger
@@ -73,6 +74,7 @@ type Agent struct {
 	machine   *machine
 	admission *admission
 	host      engine.Host
+	runnerEnv map[string][]string // from environment files
 	trees     *trees
 	trash     *trash
 
@@ -112,6 +114,9 @@ func New(o Options) (*Agent, error) {
 		env:       baseEnv(os.Environ(), filepath.Join(o.Dir, "workspace")),
 		attempts:  map[engine.AttemptID]*attempt{},
 		connected: make(chan struct{}),
+	}
+	if a.runnerEnv, err = readEnvFiles(filepath.Join(o.Dir, "env"), o.EnvFiles); err != nil {
+		return nil, err
 	}
 	if err := a.openUp(); err != nil {
 		return nil, err

@@ -204,7 +204,7 @@ const startTries = 3
 
 // start puts the attempt into the runner's hands; before are the versions of its outputs. When ok is false it never ran, and the result says why.
 func (a *Agent) start(s *session, at *attempt, tree string, before map[string]string) (res engine.Result, ok bool) {
-	spec := at.spec(tree, attemptEnv(a.userEnv(at.user), at.wire, at.work, s.url))
+	spec := at.spec(tree, attemptEnv(a.hostEnv(at), at.wire, at.work, s.url))
 	var err error
 	for range startTries {
 		if err = a.makeFolder(at); err != nil {

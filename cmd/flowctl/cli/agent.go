@@ -87,6 +87,7 @@ of the server, makes one.`,
 	f.StringArrayVar(&o.Users, "allow-account", nil, "user of this host as whom tasks may run; can be repeated, wants root")
 	f.Float64Var(&o.CPU, "cpu", 0, "cores that tasks which say what they need may take; 0 = those there are")
 	f.StringVar(&taskMemory, "memory", "0", "memory that tasks which say what they need may take; 0 = what there is")
+	f.StringToStringVar(&o.EnvFiles, "env-file", nil, "RUNNER=PATH: file of NAME=VALUE lines that tasks of the runner see; can be repeated (default: DATA/env/RUNNER.env)")
 	f.StringArrayVar(&o.Labels, "label", nil, "NAME or NAME=VALUE that tasks can select it by; can be repeated")
 	return cmd
 }
