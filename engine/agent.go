@@ -68,6 +68,8 @@ type Result struct {
 	Outputs  map[string]string
 	MaxRSS   int64 // bytes
 	CPU      int64 // microseconds
+	// Read and Written are the bytes that came from disks and went to them; 0 = unknown.
+	Read, Written int64
 }
 
 // Hello is how an agent presents itself when its stream opens.

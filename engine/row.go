@@ -98,6 +98,8 @@ type Attempt struct {
 	Finished period.Instant
 	MaxRSS   int64 // bytes; 0 = unknown
 	CPU      int64 // microseconds of user and system time; 0 = unknown
+	// Read and Written are the bytes that came from disks and went to them; 0 = unknown.
+	Read, Written int64
 }
 
 // Outcome is one line of the ledger: how a task ended for a period. It is never purged.

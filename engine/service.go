@@ -203,6 +203,8 @@ type AttemptView struct {
 	FinishedAt *time.Time `json:"finished_at,omitempty"`
 	MaxRSS     int64      `json:"max_rss_bytes,omitempty"`
 	CPUS       float64    `json:"cpu_s,omitempty"`
+	Read       int64      `json:"read_bytes,omitempty"`    // from disks
+	Written    int64      `json:"written_bytes,omitempty"` // to disks
 }
 
 // Explanation says why task runs stand where they stand.

@@ -118,6 +118,7 @@ func (a *Agent) finish(at *attempt, e ended) bool {
 	res := engine.Result{
 		State: engine.State(e.result.State), Code: engine.ErrorCode(e.result.Code), Message: e.result.Message,
 		ExitCode: e.result.ExitCode, MaxRSS: e.result.MaxRSS, CPU: e.result.CPU.Microseconds(),
+		Read: e.result.Read, Written: e.result.Written,
 	}
 	if res.State == engine.Succeeded {
 		outputs, err := readOutputs(filepath.Join(at.work, outputFile), at.user)

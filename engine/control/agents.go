@@ -24,8 +24,7 @@ func (s *Service) Agents(ctx context.Context, p engine.Page) (*engine.List[engin
 
 // ControlAgent implements engine.Service.
 func (s *Service) ControlAgent(ctx context.Context, name, verb string) (*engine.AgentView, error) {
-	row, err := s.agent(ctx, name)
-	if err != nil {
+	if _, err := s.agent(ctx, name); err != nil {
 		return nil, err
 	}
 	l, err := s.lead()
@@ -43,7 +42,8 @@ func (s *Service) ControlAgent(ctx context.Context, name, verb string) (*engine.
 	if err != nil {
 		return nil, err
 	}
-	if row, err = s.agent(ctx, name); err != nil {
+	row, err := s.agent(ctx, name)
+	if err != nil {
 		return nil, err
 	}
 	views, err := s.agentViews(ctx, []engine.Agent{*row})

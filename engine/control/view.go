@@ -44,7 +44,7 @@ func attemptView(r *engine.Run, a *engine.Attempt) engine.AttemptView {
 	v := engine.AttemptView{
 		ID: a.ID, TaskRun: r.Name(a.Task), Run: a.Run, No: a.No, Agent: a.Agent, State: a.State, Code: a.Code, Message: a.Message,
 		AssignedAt: a.Assigned.Time(), StartedAt: instant(a.Started), FinishedAt: instant(a.Finished),
-		MaxRSS: a.MaxRSS, CPUS: float64(a.CPU) / 1e6,
+		MaxRSS: a.MaxRSS, CPUS: float64(a.CPU) / 1e6, Read: a.Read, Written: a.Written,
 	}
 	if a.Finished != 0 && a.ExitCode >= 0 {
 		v.ExitCode = &a.ExitCode

@@ -249,7 +249,8 @@ func (m *Machine) finish(t *taskRun, res engine.Result) {
 	m.end(t)
 	t.since = 0
 	a := &t.attempt
-	a.State, a.Code, a.Message, a.ExitCode, a.MaxRSS, a.CPU = res.State, res.Code, res.Message, res.ExitCode, res.MaxRSS, res.CPU
+	a.State, a.Code, a.Message, a.ExitCode = res.State, res.Code, res.Message, res.ExitCode
+	a.MaxRSS, a.CPU, a.Read, a.Written = res.MaxRSS, res.CPU, res.Read, res.Written
 	if res.State == engine.Succeeded {
 		t.row.Code, t.row.Message, t.row.Outputs = "", "", res.Outputs
 		if t.row.Started == 0 {

@@ -56,7 +56,7 @@ func ToReport(w *Report) engine.Report {
 func FromResult(r engine.Result) *Result {
 	return &Result{
 		State: string(r.State), Code: string(r.Code), Message: r.Message, ExitCode: int64(r.ExitCode),
-		Outputs: r.Outputs, MaxRss: r.MaxRSS, Cpu: r.CPU,
+		Outputs: r.Outputs, MaxRss: r.MaxRSS, Cpu: r.CPU, Read: r.Read, Written: r.Written,
 	}
 }
 
@@ -65,6 +65,7 @@ func ToResult(w *Result) engine.Result {
 	return engine.Result{
 		State: engine.State(w.GetState()), Code: engine.ErrorCode(w.GetCode()), Message: w.GetMessage(),
 		ExitCode: int(w.GetExitCode()), Outputs: w.GetOutputs(), MaxRSS: w.GetMaxRss(), CPU: w.GetCpu(),
+		Read: w.GetRead(), Written: w.GetWritten(),
 	}
 }
 

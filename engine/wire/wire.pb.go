@@ -1038,6 +1038,8 @@ type Result struct {
 	Outputs       map[string]string      `protobuf:"bytes,5,rep,name=outputs,proto3" json:"outputs,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	MaxRss        int64                  `protobuf:"varint,6,opt,name=max_rss,json=maxRss,proto3" json:"max_rss,omitempty"` // bytes
 	Cpu           int64                  `protobuf:"varint,7,opt,name=cpu,proto3" json:"cpu,omitempty"`                     // microseconds
+	Read          int64                  `protobuf:"varint,20,opt,name=read,proto3" json:"read,omitempty"`                  // bytes
+	Written       int64                  `protobuf:"varint,21,opt,name=written,proto3" json:"written,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1117,6 +1119,20 @@ func (x *Result) GetMaxRss() int64 {
 func (x *Result) GetCpu() int64 {
 	if x != nil {
 		return x.Cpu
+	}
+	return 0
+}
+
+func (x *Result) GetRead() int64 {
+	if x != nil {
+		return x.Read
+	}
+	return 0
+}
+
+func (x *Result) GetWritten() int64 {
+	if x != nil {
+		return x.Written
 	}
 	return 0
 }
@@ -1729,7 +1745,7 @@ const file_engine_wire_wire_proto_rawDesc = "" +
 	"\x06result\x18\x03 \x01(\v2\x17.flowctl.wire.v1.ResultR\x06result\x12\x18\n" +
 	"\amissing\x18\x04 \x03(\tR\amissing\x12\x18\n" +
 	"\amessage\x18\x05 \x01(\tR\amessage\x12\x12\n" +
-	"\x04full\x18\x14 \x01(\bR\x04full\"\x90\x02\n" +
+	"\x04full\x18\x14 \x01(\bR\x04full\"\xbe\x02\n" +
 	"\x06Result\x12\x14\n" +
 	"\x05state\x18\x01 \x01(\tR\x05state\x12\x12\n" +
 	"\x04code\x18\x02 \x01(\tR\x04code\x12\x18\n" +
@@ -1737,7 +1753,9 @@ const file_engine_wire_wire_proto_rawDesc = "" +
 	"\texit_code\x18\x04 \x01(\x03R\bexitCode\x12>\n" +
 	"\aoutputs\x18\x05 \x03(\v2$.flowctl.wire.v1.Result.OutputsEntryR\aoutputs\x12\x17\n" +
 	"\amax_rss\x18\x06 \x01(\x03R\x06maxRss\x12\x10\n" +
-	"\x03cpu\x18\a \x01(\x03R\x03cpu\x1a:\n" +
+	"\x03cpu\x18\a \x01(\x03R\x03cpu\x12\x12\n" +
+	"\x04read\x18\x14 \x01(\x03R\x04read\x12\x18\n" +
+	"\awritten\x18\x15 \x01(\x03R\awritten\x1a:\n" +
 	"\fOutputsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xc5\x04\n" +

@@ -202,6 +202,9 @@ func attemptView(v *view, a engine.AttemptView) {
 	if a.MaxRSS > 0 {
 		v.field("Memory", bytesText(a.MaxRSS))
 	}
+	if a.Read+a.Written > 0 {
+		v.field("Disk", bytesText(a.Read)+" read, "+bytesText(a.Written)+" written")
+	}
 }
 
 func describeBackfill(ctx context.Context, g *globals, svc engine.Service, arg string) error {

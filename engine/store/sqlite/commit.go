@@ -136,16 +136,18 @@ func (w *writer) putTaskRuns(c *engine.Changes) error {
 	return nil
 }
 
-const putAttempt = `INSERT INTO attempts (id, run, task, no, agent, boot, state, code, message, exit_code, assigned, started, finished, max_rss, cpu)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
+const putAttempt = `INSERT INTO attempts (id, run, task, no, agent, boot, state, code, message, exit_code, assigned, started, finished, max_rss, cpu,
+read_bytes, written_bytes)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
 ON CONFLICT (id) DO UPDATE SET agent = ?5, boot = ?6, state = ?7, code = ?8, message = ?9, exit_code = ?10, assigned = ?11, started = ?12,
-	finished = ?13, max_rss = ?14, cpu = ?15`
+	finished = ?13, max_rss = ?14, cpu = ?15, read_bytes = ?16, written_bytes = ?17`
 
 func (w *writer) putAttempts(c *engine.Changes) error {
 	for i := range c.Attempts {
 		a := &c.Attempts[i]
 		_, err := w.exec(putAttempt, int64(a.ID), int64(a.Run), a.Task, int64(a.No), a.Agent, a.Boot, string(a.State), string(a.Code), a.Message,
-			int64(a.ExitCode), int64(a.Assigned), int64(a.Started), int64(a.Finished), a.MaxRSS, a.CPU)
+			int64(a.ExitCode), int64(a.Assigned), int64(a.Started), int64(a.Finished), a.MaxRSS, a.CPU,
+			a.Read, a.Written)
 		if err != nil {
 			return fmt.Errorf("attempt %d of %d/%s: %w", a.ID, a.Run, a.Task, err)
 		}

@@ -36,7 +36,7 @@ func (w *world) everything() engine.Changes {
 		}},
 		Attempts: []engine.Attempt{{
 			ID: 11, Run: 7, Task: "load", No: 2, Agent: "host", Boot: "b1", State: engine.Killing, Code: engine.CodeTimeout, Message: "too long",
-			ExitCode: 137, Assigned: at(27), Started: at(28), Finished: at(29), MaxRSS: 1 << 33, CPU: 123456,
+			ExitCode: 137, Assigned: at(27), Started: at(28), Finished: at(29), MaxRSS: 1 << 33, CPU: 123456, Read: 1 << 34, Written: 7,
 		}},
 		Waits:      []engine.Wait{{Run: 7, Flow: "u", Task: "t", Start: at(-24)}},
 		Outcomes:   []engine.Outcome{{Flow: "f", Task: "load", Start: at(0), End: at(24), Version: 2, Run: 99, State: engine.UpstreamFailed}},
@@ -112,7 +112,7 @@ func testReplace(w *world) {
 	r.Created, r.Due, r.Started, r.Finished = 0, 0, 0, 0
 	*t = engine.TaskRun{Run: 7, Task: "load", State: engine.Ready}
 	a.Agent, a.Boot, a.State, a.Code, a.Message, a.ExitCode = "other", "b2", engine.Running, "", "", 0
-	a.Assigned, a.Started, a.Finished, a.MaxRSS, a.CPU = 1, 0, 0, 0, 0
+	a.Assigned, a.Started, a.Finished, a.MaxRSS, a.CPU, a.Read, a.Written = 1, 0, 0, 0, 0, 0, 0
 	b.Flows, b.State, b.Total, b.Created, b.Skipped, b.Succeeded, b.Failed, b.Cursor = nil, engine.BackfillRunning, 0, 1, 2, 3, 4, ""
 	*f = engine.FlowState{Flow: "f", Cursor: at(100)}
 	c.Outcomes[0].State, c.Outcomes[0].Run = engine.Succeeded, 98

@@ -16,3 +16,7 @@ ALTER TABLE agents ADD COLUMN revoked INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE tokens ADD COLUMN made INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE tokens ADD COLUMN by_whom TEXT NOT NULL DEFAULT '';
 ALTER TABLE tokens ADD COLUMN grants TEXT;
+
+-- What the processes of an attempt read from disks and wrote to them, in bytes; 0 = unknown.
+ALTER TABLE attempts ADD COLUMN read_bytes INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE attempts ADD COLUMN written_bytes INTEGER NOT NULL DEFAULT 0;
