@@ -14,7 +14,6 @@ import (
 // aheadTask are fields of tasks, and the same of defaults and templates.
 var aheadTask = []string{
 	"alerts",
-	"gate",
 	"lost_after",
 	"on_agent_lost",
 }
@@ -39,11 +38,6 @@ var ahead = map[*shape][]string{
 // aheadRunners are runners that this build does not have.
 var aheadRunners = []string{
 	"hive",
-}
-
-// aheadFunctions are functions of expressions.
-var aheadFunctions = []string{
-	"secret",
 }
 
 func isAhead(list []string, name string) bool { return len(list) > 0 && slices.Contains(list, name) }

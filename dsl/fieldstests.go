@@ -27,6 +27,7 @@ func testMappings() []mapping {
 			{"past", enumTakes("succeeded", "missing"), "what became of earlier periods", "`succeeded`"},
 			{"tasks", listTakes(refTakes("outcome")), "how attempts of some tasks end; later ones override earlier ones, field by field", "none"},
 			{"paths", mapTakes("a mapping of paths, in which `*` stands for any characters but `/`, to a time or `never`", textTakes("text")), "when inputs appear", "all exist"},
+			{"gates", mapTakes("a mapping of tasks, `flow/task` in which `*` stands for any characters but `/`, to a time, `never` or `refuse`", textTakes("text")), "when gates release their tasks", "all do so at once"},
 			{"agents", mapTakes("a mapping of names, see [simulated agent](#simulated-agent)", refTakes("simulated agent")), "the agents", "one that can do everything"},
 			{"runs", listTakes(refTakes("requested run")), "what somebody asks for", "none"},
 		}},

@@ -83,7 +83,7 @@ func (s *secretSearch) value(n *node, key string) {
 	}
 }
 
-const plainSecretHint = "replace it wherever it is used, since it is in the history, and let the task read it from the host"
+const plainSecretHint = "replace it wherever it is used, since it is in the history, and name it: ${{ secret('name') }}"
 
 // isSecret tells whether a text may be the value of a secret: not nothing, not an expression or a variable, not the path of a file that holds it.
 func isSecret(text string) bool {

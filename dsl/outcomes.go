@@ -53,6 +53,10 @@ func (d *decoder) outcomes(n *node, s *scene) *flow.Outcomes {
 			d.pairs(v, "a mapping of paths to the times at which they appear", func(name string, k, v *node) {
 				out.Paths = append(out.Paths, d.arrival(name, k, v, s))
 			})
+		case "gates":
+			d.pairs(v, "a mapping of tasks to the times at which their gates release them", func(name string, k, v *node) {
+				out.Gates = append(out.Gates, d.gateOutcome(name, k, v, s))
+			})
 		case "agents":
 			d.pairs(v, "a mapping of names to agents", func(name string, k, v *node) { out.Agents = append(out.Agents, d.host(name, k, v, s)) })
 		case "runs":
@@ -194,6 +198,21 @@ func (d *decoder) arrival(name string, k, n *node, s *scene) flow.Arrival {
 		return flow.Arrival{Path: name, Never: true}
 	}
 	return flow.Arrival{Path: name, At: d.instant(n, s.zone, false)}
+}
+
+func (d *decoder) gateOutcome(name string, k, n *node, s *scene) flow.GateOutcome {
+	d.checkPattern(k, name)
+	d.checkTaskPattern(k, s, name)
+	o := flow.GateOutcome{Task: name}
+	switch {
+	case n.kind == scalarNode && n.text == "never":
+		o.Never = true
+	case n.kind == scalarNode && n.text == "refuse":
+		o.Refuse = true
+	default:
+		o.At = d.instant(n, s.zone, false)
+	}
+	return o
 }
 
 func (d *decoder) host(name string, k, n *node, s *scene) flow.Host {

@@ -41,6 +41,7 @@ tasks:
 paths:
   hdfs://nn/*: 2026-11-19T06:00
   /in: never
+gates: {shop/*: never, shop/load: 2026-11-19T06:00, shop/mart: refuse}
 agents:
   big: {slots: 4, labels: [hadoop, zone=a], away: [{from: 2026-11-19T06:00+08:00, to: 2026-11-19T08:00}, {from: 2026-11-20}]}
 runs:
@@ -64,6 +65,7 @@ runs:
 			{Task: "shop/mart", Duration: &flow.Span{}, Fail: &flow.Failure{Always: true}},
 		},
 		Paths: []flow.Arrival{{Path: "hdfs://nn/*", At: shanghai(6)}, {Path: "/in", Never: true}},
+		Gates: []flow.GateOutcome{{Task: "shop/*", Never: true}, {Task: "shop/load", At: shanghai(6)}, {Task: "shop/mart", Refuse: true}},
 		Agents: []flow.Host{{
 			Name: "big", Slots: 4, Labels: []string{"hadoop", "zone=a"}, Away: []flow.Absence{{From: shanghai(6), To: shanghai(8)}, {From: shanghai(24)}},
 		}},
@@ -75,7 +77,7 @@ runs:
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got\n%+v\nwant\n%+v", got, want)
 	}
-	if at := got.Runs[0].Pos; at.Line != 14 {
+	if at := got.Runs[0].Pos; at.Line != 15 {
 		t.Errorf("the run is at %+v", at)
 	}
 }

@@ -156,7 +156,7 @@ var (
 	}
 	outcomesShape = shape{
 		name: "outcomes", want: "a mapping such as {duration: 5m}",
-		fields: []string{"duration", "past", "tasks", "paths", "agents", "runs"},
+		fields: []string{"duration", "past", "tasks", "paths", "gates", "agents", "runs"},
 	}
 	outcomeShape = shape{
 		name: "an outcome", want: "a mapping such as {task: shop/load, duration: 5m}",

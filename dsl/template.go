@@ -137,9 +137,6 @@ func (b *builder) secrets(t *flow.Template) {
 		if s := b.catalog.secrets[use.Name]; s != nil {
 			b.allow(text{use.Name, use.Pos}, "secret", s.Teams, s.Pos)
 		}
-		if isAhead(aheadFunctions, "secret") {
-			b.findings = append(b.findings, finding{Diagnostic: aheadAt(use.Pos, "secret()")})
-		}
 	}
 }
 

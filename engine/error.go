@@ -18,6 +18,8 @@ const (
 	CodePlugin        ErrorCode = "plugin_failed"   // the runner plugin broke
 	CodeRefused       ErrorCode = "refused"         // the agent gave it back before it started; it is not counted
 	CodeOutput        ErrorCode = "bad_output"      // $FLOWCTL_OUTPUT holds a line that is not key=value
+	CodeGateRefused   ErrorCode = "gate_refused"    // its quality gate, or an operator in place of it, said no
+	CodeGateTimeout   ErrorCode = "gate_timeout"    // its quality gate did not answer in time
 	CodeOutputs       ErrorCode = "outputs_missing" // the exit code was 0, but declared outputs are not there or have not changed
 )
 

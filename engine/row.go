@@ -78,7 +78,9 @@ type TaskRun struct {
 	Finished period.Instant
 	// When it was marked as late: with its dependencies (dependency_timeout) and with its success (output_timeout).
 	DependencyLate, OutputLate period.Instant
-	Alerted                    bool // an event told of trouble with it, or with it in an older version, and none that it is over
+	// When its quality gate was asked, when the gate was known to have taken the question, and when it released the task run.
+	GateAsked, GateTaken, GateReleased period.Instant
+	Alerted                            bool // an event told of trouble with it, or with it in an older version, and none that it is over
 }
 
 // Attempt is one execution of a task run on one agent.

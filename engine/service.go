@@ -31,6 +31,8 @@ type Service interface {
 	Explain(ctx context.Context, target string) (*Explanation, error)
 	// Logs copies the log of an attempt to w, from offset; with follow it goes on until the attempt ends.
 	Logs(ctx context.Context, id AttemptID, offset int64, follow bool, w io.Writer) error
+	// LogTimes says when the log of an attempt arrived.
+	LogTimes(ctx context.Context, id AttemptID) (*LogTimes, error)
 
 	StartRun(ctx context.Context, r StartRun) (*RunView, error)
 	Rerun(ctx context.Context, r RerunRequest) ([]RunView, error)
@@ -76,6 +78,11 @@ type Service interface {
 	Signals(ctx context.Context, name string, p Page) (*List[SignalView], error)
 	// SetSignal announces periods of a third party's data, or takes that back. What is so already stays as it is.
 	SetSignal(ctx context.Context, r SignalRequest) (*SignalView, error)
+
+	// AnswerGate takes the answer of a quality gate, which shows the token that it was given with the question. A token answers once.
+	AnswerGate(ctx context.Context, token string, a GateAnswer) (*TaskRunView, error)
+	// AnswerGates answers in place of the quality gates that the target's task runs wait for, and returns these.
+	AnswerGates(ctx context.Context, r GateRequest) ([]TaskRunView, error)
 }
 
 // Page asks for a part of a list.
@@ -132,6 +139,7 @@ type TaskView struct {
 	Needs    []string `json:"needs" nullable:"false"` // flow/task, with " (previous)" and the like
 	RetryMax int      `json:"retry_limit"`
 	TimeoutS float64  `json:"timeout_s,omitempty"`
+	Gate     string   `json:"gate,omitempty"`   // the quality gate's URL as the flow has it, without user, password and query
 	Paused   bool     `json:"paused,omitempty"` // alone, or with its flow
 	// How long attempts take that succeed, learnt from Samples of them, and how far they are off that.
 	MeanS      float64 `json:"mean_s,omitempty"`
@@ -185,6 +193,9 @@ type TaskRunView struct {
 	// When it was marked as late: with its dependencies, and with its success.
 	DependencyLateAt *time.Time `json:"dependency_late_at,omitempty"`
 	OutputLateAt     *time.Time `json:"output_late_at,omitempty"`
+	// When its quality gate was asked, and when it released the task run.
+	GateAskedAt    *time.Time `json:"gate_asked_at,omitempty"`
+	GateReleasedAt *time.Time `json:"gate_released_at,omitempty"`
 }
 
 // AttemptView is one execution.
@@ -205,6 +216,18 @@ type AttemptView struct {
 	CPUS       float64    `json:"cpu_s,omitempty"`
 	Read       int64      `json:"read_bytes,omitempty"`    // from disks
 	Written    int64      `json:"written_bytes,omitempty"` // to disks
+}
+
+// LogTimes says when the parts of a log arrived at the server, to the second.
+type LogTimes struct {
+	SizeBytes int64     `json:"size_bytes"` // of the log
+	Items     []LogTime `json:"items" nullable:"false"`
+}
+
+// LogTime says when the log arrived from an offset on, up to the next one.
+type LogTime struct {
+	Offset int64     `json:"offset"` // in bytes
+	At     time.Time `json:"at"`
 }
 
 // Explanation says why task runs stand where they stand.
@@ -235,6 +258,7 @@ const (
 	BlockChecking   BlockerKind = "checking"        // the ledger is being asked
 	BlockSignal     BlockerKind = "signal"          // Ref is the signal with the periods that are not set; Hint sets them
 	BlockPath       BlockerKind = "path"            // Ref is the missing input
+	BlockGate       BlockerKind = "gate"            // Ref is the address of the quality gate, Until is when it is too late to answer
 	BlockStartAfter BlockerKind = "start_after"     // Until says when
 	BlockRetry      BlockerKind = "retry"           // Until says when
 	BlockFlowLimit  BlockerKind = "flow_limit"      // Holders are the runs that take the slots

@@ -23,6 +23,8 @@ const (
 	CauseForce        Cause = "an operator forced it"
 	CauseOmit         Cause = "an operator skipped it"
 	CauseBadCondition Cause = "an expression failed"
+	CauseRejected     Cause = "an expression failed, or its gate did not release it"
+	CauseGate         Cause = "its gate refused it"
 )
 
 // Transition is one arrow of the state machine of a task run.
@@ -37,7 +39,7 @@ func Transitions() []Transition {
 	return []Transition{
 		{Waiting, Ready, CauseUnblocked},
 		{Waiting, Skipped, CauseSkip},
-		{Waiting, Failed, CauseBadCondition},
+		{Waiting, Failed, CauseRejected},
 		{Waiting, UpstreamFailed, CauseUpstream},
 		{Waiting, Killed, CauseKill},
 		{Waiting, Expired, CauseExpire},
@@ -74,6 +76,7 @@ func Transitions() []Transition {
 		{Retrying, Skipped, CauseOmit},
 
 		{UpstreamFailed, Waiting, CauseRecovered},
+		{UpstreamFailed, Failed, CauseGate},
 		{UpstreamFailed, Killed, CauseKill},
 		{UpstreamFailed, Expired, CauseExpire},
 		{UpstreamFailed, Succeeded, CauseForce},

@@ -78,7 +78,7 @@ func Rules() []Rule {
 		{NotAllowed, Error, "A flow uses a secret, connection or account that its team may not use.", "Ask those who own it to name the team there, or use another."},
 		{NotSupported, Warning, "The server of this version does not act on a field or value of the language, and refuses a commit that has it.", "Remove it, or wait for the version that acts on it."},
 		{RunnerConfig, Error, "The settings in `with` do not fit the runner.", "Use the settings that the runner has."},
-		{SecretInPlainText, Warning, "A password, token or key stands in the repository, where everybody who can read it can read that.", "Take it out, replace it wherever it is used, and let the task read it from the host's environment or a file there."},
+		{SecretInPlainText, Warning, "A password, token or key stands in the repository, where everybody who can read it can read that.", "Take it out, replace it wherever it is used, and name it: `${{ secret('name') }}`, with the value on the agents."},
 		{Syntax, Error, "A file cannot be read as YAML.", "Correct it at the place shown; the mistake may lie just before."},
 		{Timers, Warning, "A duration has no effect because of another one.", "Change one of the two, or remove the one without effect."},
 		{WrongType, Error, "A value is not what its field takes, or there are more values than fit.", "Write what the message says the field takes."},

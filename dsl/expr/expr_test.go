@@ -416,17 +416,22 @@ func BenchmarkPrograms(b *testing.B) {
 
 func TestSecrets(t *testing.T) {
 	t.Parallel()
-	template := expression("upper(secret('a')) + secret(\"b\")")
+	template := expression("'x' + (ds == hour ? secret('a') : \"\") + secret(\"b\")")
 	ps := new(Programs)
 	if problems := ps.Check(template, Config, nil); len(problems) > 0 {
 		t.Fatal(problems)
 	}
 	uses := ps.Secrets(template, Config)
-	if len(uses) != 2 || uses[0].Name != "a" || uses[1].Name != "b" || uses[0].Pos.Col != 14 {
+	if len(uses) != 2 || uses[0].Name != "a" || uses[1].Name != "b" || uses[0].Pos.Col != 28 {
 		t.Errorf("got %+v", uses)
 	}
-	if _, err := ps.Text(template, Config, &Values{}); err == nil {
-		t.Error("a secret was evaluated here")
+	if got, err := ps.Text(template, Config, &Values{}); got != "x"+flow.SecretMark("b") || err != nil {
+		t.Errorf("%q, %v", got, err)
+	}
+	for _, computed := range []string{"upper(secret('a'))", "secret('a') == 'x' ? 'y' : 'z'", "len(secret('a'))", "quote(secret('a'))", "'x' + trim('y' + secret('a'))"} {
+		if problems := ps.Check(expression(computed), Config, nil); len(problems) != 1 || !strings.Contains(problems[0].Message, "known on the agent alone") {
+			t.Errorf("%s: %v", computed, problems)
+		}
 	}
 }
 

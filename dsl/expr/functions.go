@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"flowctl/dsl/flow"
 )
 
 // maxText bounds every text that an expression makes.
@@ -57,10 +59,8 @@ func (v *Values) quote(x any) (string, error) {
 	return v.Quote(s), nil
 }
 
-// secretOf stands for secret(): its value is known on the agent alone.
-func secretOf(name string) (string, error) {
-	return "", fmt.Errorf("the secret %.40q is known on the agent only", name)
-}
+// secretOf is secret(): its value is known on the agent alone, which puts it in the place of the mark.
+func secretOf(name string) string { return flow.SecretMark(name) }
 
 // textFunc gives outputs as text, where they are compared with text.
 func textFunc(args ...any) (any, error) { return text(args[0]) }

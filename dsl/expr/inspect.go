@@ -29,9 +29,10 @@ type inspector struct {
 	outputs  []Output
 	findings []finding
 
-	params []*ast.IdentifierNode // each use of params
-	quoted map[*ast.IdentifierNode]bool
-	direct map[*ast.IdentifierNode]bool // contexts followed by a constant name
+	secrets []*ast.CallNode       // each use of a secret; those that are only joined are taken out
+	params  []*ast.IdentifierNode // each use of params
+	quoted  map[*ast.IdentifierNode]bool
+	direct  map[*ast.IdentifierNode]bool // contexts followed by a constant name
 }
 
 func (in *inspector) report(n ast.Node, rule, message, hint string) {
@@ -135,8 +136,9 @@ func (in *inspector) call(node *ast.Node, n *ast.CallNode) {
 	}
 }
 
-// secret wants the name of the secret to be known now.
+// secret wants the name of the secret to be known now, and its value to be needed by nobody but the agent.
 func (in *inspector) secret(n *ast.CallNode) {
+	in.secrets = append(in.secrets, n)
 	if len(n.Arguments) != 1 {
 		return // the type checker says it
 	}
@@ -145,6 +147,24 @@ func (in *inspector) secret(n *ast.CallNode) {
 		return
 	}
 	in.report(n.Arguments[0], BadExpression, "the name of a secret must be known when the repository is compiled", "write secret('name')")
+}
+
+// joined marks the secrets whose values are only joined to other text, or chosen, below a node.
+func (in *inspector) joined(n ast.Node) {
+	switch n := n.(type) {
+	case *ast.CallNode:
+		if callee, ok := n.Callee.(*ast.IdentifierNode); ok && callee.Value == "secret" {
+			in.secrets = slices.DeleteFunc(in.secrets, func(s *ast.CallNode) bool { return s == n })
+		}
+	case *ast.BinaryNode:
+		if n.Operator == "+" {
+			in.joined(n.Left)
+			in.joined(n.Right)
+		}
+	case *ast.ConditionalNode:
+		in.joined(n.Exp1)
+		in.joined(n.Exp2)
+	}
 }
 
 // constant checks a second argument that is known now.

@@ -159,6 +159,12 @@ func compile(scope Scope, source string) *program {
 		options = append(options, expr.AsBool())
 	}
 	code, err := compileSafely(source, options)
+	if code != nil {
+		in.joined(code.Node())
+		for _, n := range in.secrets {
+			in.report(n, BadExpression, "the value of a secret is known on the agent alone, so it can be joined to other text by +, not computed with", "compute it in the task")
+		}
+	}
 	in.finish()
 	p := &program{code: code, names: in.names, refs: in.refs, outputs: in.outputs, findings: in.findings}
 	if len(p.findings) > 0 {

@@ -16,6 +16,7 @@ const (
 	Deviating        Event = "deviating"
 	Zombie           Event = "zombie"
 	Redispatched     Event = "redispatched"
+	GateFailed       Event = "gate_failed"
 	MissingRun       Event = "missing_run"
 	GenerationFailed Event = "generation_failed"
 	BackfillFinished Event = "backfill_finished"
@@ -62,6 +63,7 @@ func Events() []EventKind {
 		{Deviating, OfTask, "its duration deviates much from what it was"},
 		{Zombie, OfTask, "it was recorded as running, but its process was gone"},
 		{Redispatched, OfTask, "its agent did not start it in time, and another one got it"},
+		{GateFailed, OfTask, "its gate could not be asked"},
 		{MissingRun, OfFlow, "a period that should have a run has none"},
 		{GenerationFailed, OfFlow, "a run could not be made"},
 		{BackfillFinished, OfFlow, "a backfill ended"},

@@ -10,11 +10,12 @@ import (
 // Outcomes says how the world behaves in a simulation. The zero value is a world in which every task takes DefaultDuration, or its timeout
 // when that is shorter, and succeeds; every path exists, all that came before went well, and one agent can do everything.
 type Outcomes struct {
-	Duration    *Span     // of tasks of which nothing else is known; nil = DefaultDuration
-	MissingPast bool      // periods before the simulation have no runs; otherwise all of them succeeded
-	Tasks       []Outcome // later ones override earlier ones, field by field
-	Paths       []Arrival // the last one that matches counts; paths that none matches exist
-	Agents      []Host    // none: one agent with every label
+	Duration    *Span         // of tasks of which nothing else is known; nil = DefaultDuration
+	MissingPast bool          // periods before the simulation have no runs; otherwise all of them succeeded
+	Tasks       []Outcome     // later ones override earlier ones, field by field
+	Paths       []Arrival     // the last one that matches counts; paths that none matches exist
+	Gates       []GateOutcome // the last one that matches counts; gates that none matches release at once
+	Agents      []Host        // none: one agent with every label
 	Runs        []Request
 }
 
@@ -60,6 +61,17 @@ type Arrival struct {
 
 // Matches tells whether the arrival is about a path.
 func (a *Arrival) Matches(name string) bool { return matches(a.Path, name) }
+
+// GateOutcome says what the gates of some tasks answer.
+type GateOutcome struct {
+	Task   string         // flow/task, where * stands for any characters but /
+	Never  bool           // nothing
+	Refuse bool           // no, at once
+	At     period.Instant // yes, at this instant or, when they are asked later, at once
+}
+
+// Matches tells whether the outcome is about the gate of a task, named flow/task.
+func (o *GateOutcome) Matches(task string) bool { return matches(o.Task, task) }
 
 // Host is a simulated agent.
 type Host struct {

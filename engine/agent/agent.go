@@ -45,7 +45,8 @@ type Options struct {
 	Server    string // host:port of the server's port for agents
 	Token     string // for joining; may be empty when the agent has joined before
 	Labels    []string
-	Slots     int // how many attempts it offers to execute at once
+	Slots     int   // how many attempts it offers to execute at once
+	MaxLog    int64 // of an attempt, in bytes: of a longer one the middle is left out; 0 = any length
 	Admission Admission
 	Users     []string // of the operating system, as whom it lets tasks run
 	// CPU (cores) and Memory (bytes) are what tasks that say what they need may take altogether; 0 = all of the machine.
@@ -71,6 +72,7 @@ type Agent struct {
 	opts      Options
 	bootID    string
 	env       []string // what every attempt sees
+	secrets   *secrets
 	machine   *machine
 	admission *admission
 	host      engine.Host
@@ -111,6 +113,7 @@ func New(o Options) (*Agent, error) {
 		admission: &admission{Admission: o.Admission, now: o.Now},
 		host:      m.host(&o),
 		bootID:    boot,
+		secrets:   newSecrets(filepath.Join(dir, "secrets"), os.Environ()),
 		env:       baseEnv(os.Environ(), filepath.Join(o.Dir, "workspace")),
 		attempts:  map[engine.AttemptID]*attempt{},
 		connected: make(chan struct{}),

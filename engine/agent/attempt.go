@@ -204,7 +204,6 @@ const startTries = 3
 
 // start puts the attempt into the runner's hands; before are the versions of its outputs. When ok is false it never ran, and the result says why.
 func (a *Agent) start(s *session, at *attempt, tree string, before map[string]string) (res engine.Result, ok bool) {
-	spec := at.spec(tree, attemptEnv(a.hostEnv(at), at.wire, at.work, s.url))
 	var err error
 	for range startTries {
 		if err = a.makeFolder(at); err != nil {
@@ -213,11 +212,16 @@ func (a *Agent) start(s *session, at *attempt, tree string, before map[string]st
 		if err = writeMarkers(at.folder, before); err != nil {
 			return notStarted(engine.CodeStart, "note what its outputs are", err), false
 		}
+		var env []string
+		var with string
+		if env, with, err = a.secrets.reveal(at.wire); err != nil {
+			return notStarted(engine.CodeStart, "fill in secrets", err), false
+		}
 		var runner Runner
 		if runner, err = a.opts.Plugins.Runner(a.ctx, at.runner, at.as()); err != nil {
 			return notStarted(engine.CodePlugin, "launch runner "+at.runner, err), false
 		}
-		if err = runner.Start(a.ctx, spec); err == nil {
+		if err = runner.Start(a.ctx, at.spec(tree, with, attemptEnv(a.hostEnv(at), env, at.wire, at.work, s.url))); err == nil {
 			return engine.Result{}, true
 		}
 		if errors.Is(err, sdk.ErrInvalid) {
@@ -238,11 +242,11 @@ func notStarted(code engine.ErrorCode, doing string, err error) engine.Result {
 }
 
 // spec is what the runner executes.
-func (at *attempt) spec(tree string, env []string) sdk.Spec {
+func (at *attempt) spec(tree, with string, env []string) sdk.Spec {
 	w := at.wire
 	spec := sdk.Spec{
 		Attempt: strconv.FormatInt(w.Attempt, 10), Work: at.work, Dir: filepath.Join(tree, filepath.FromSlash(w.Folder)),
-		Text: w.Text, With: json.RawMessage(w.With), Env: env, Timeout: time.Duration(w.Timeout) * time.Microsecond,
+		Text: w.Text, With: json.RawMessage(with), Env: env, Timeout: time.Duration(w.Timeout) * time.Microsecond,
 	}
 	if w.File != "" {
 		spec.File = filepath.Join(tree, filepath.FromSlash(w.File))

@@ -79,7 +79,7 @@ func (a *Agent) wait(at *attempt) (ended, error) {
 	if err != nil {
 		return ended{}, fmt.Errorf("launch runner %s: %w", at.runner, err)
 	}
-	res, err := runner.Wait(ctx, at.work, offset, func(offset int64, data []byte) error {
+	ship, start := newShipment(offset, a.opts.MaxLog, a.secrets.masked(), func(offset int64, data []byte) error {
 		if err := s.out.log(at.id, offset, data); err != nil {
 			return err
 		}
@@ -91,6 +91,10 @@ func (a *Agent) wait(at *attempt) (ended, error) {
 		at.sent = offset + int64(len(data))
 		return nil
 	})
+	res, err := runner.Wait(ctx, at.work, start, ship.take)
+	if err == nil {
+		err = ship.end()
+	}
 	return ended{res, no}, err
 }
 
@@ -116,7 +120,7 @@ func (a *Agent) beginWait(at *attempt, cancel context.CancelFunc) (s *session, o
 // finish concludes an attempt with the runner's result. It is false when the server wants some of the log again first.
 func (a *Agent) finish(at *attempt, e ended) bool {
 	res := engine.Result{
-		State: engine.State(e.result.State), Code: engine.ErrorCode(e.result.Code), Message: e.result.Message,
+		State: engine.State(e.result.State), Code: engine.ErrorCode(e.result.Code), Message: a.secrets.text(e.result.Message),
 		ExitCode: e.result.ExitCode, MaxRSS: e.result.MaxRSS, CPU: e.result.CPU.Microseconds(),
 		Read: e.result.Read, Written: e.result.Written,
 	}
@@ -124,6 +128,9 @@ func (a *Agent) finish(at *attempt, e ended) bool {
 		outputs, err := readOutputs(filepath.Join(at.work, outputFile), at.user)
 		if err != nil {
 			res.State, res.Code, res.Message = engine.Failed, engine.CodeOutput, err.Error()
+		}
+		for k, v := range outputs {
+			outputs[k] = a.secrets.text(v)
 		}
 		res.Outputs = outputs
 	}
@@ -144,6 +151,7 @@ func (a *Agent) finish(at *attempt, e ended) bool {
 
 // conclude ends an attempt with a result that the runner does not have, and so must be on disk.
 func (a *Agent) conclude(at *attempt, res engine.Result) {
+	res.Message = a.secrets.text(res.Message)
 	if err := writeMessage(filepath.Join(at.folder, resultFile), wire.FromResult(res)); err != nil {
 		a.opts.Log.Warn("the result of an attempt was not stored", "attempt", at.id, "error", err)
 	}

@@ -31,14 +31,14 @@ func baseEnv(environ []string, workspace string) []string {
 
 // attemptEnv is the whole environment of an attempt: the agent's, then the task's, then the facts of the attempt, of
 // which the later wins.
-func attemptEnv(base []string, w *wire.Assignment, folder, serverURL string) []string {
-	env := make([]string, 0, len(base)+len(w.Env)+14)
+func attemptEnv(base, own []string, w *wire.Assignment, folder, serverURL string) []string {
+	env := make([]string, 0, len(base)+len(own)+14)
 	for _, v := range base {
-		if !overridden(v, w.Env) {
+		if !overridden(v, own) {
 			env = append(env, v)
 		}
 	}
-	for _, v := range w.Env {
+	for _, v := range own {
 		if !strings.HasPrefix(v, "FLOWCTL_") {
 			env = append(env, v)
 		}

@@ -198,7 +198,7 @@ func newRigFor(t testing.TB, sink engine.FleetEvents) *rig {
 
 func (r *rig) openLogs() {
 	r.t.Helper()
-	l, err := logs.Open(filepath.Join(r.dir, "logs"))
+	l, err := logs.Open(filepath.Join(r.dir, "logs"), time.Now)
 	if err != nil {
 		r.t.Fatal(err)
 	}

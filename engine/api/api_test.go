@@ -55,6 +55,7 @@ var calls = map[string]func(context.Context, engine.Service) (any, error){
 	"Run":       func(ctx context.Context, s engine.Service) (any, error) { return s.Run(ctx, 7) },
 	"Attempts":  func(ctx context.Context, s engine.Service) (any, error) { return s.Attempts(ctx, attemptsQuery) },
 	"Explain":   func(ctx context.Context, s engine.Service) (any, error) { return s.Explain(ctx, someTarget) },
+	"LogTimes":  func(ctx context.Context, s engine.Service) (any, error) { return s.LogTimes(ctx, 7) },
 	"StartRun":  func(ctx context.Context, s engine.Service) (any, error) { return s.StartRun(ctx, startRun) },
 	"Rerun": func(ctx context.Context, s engine.Service) (any, error) {
 		r := filled[engine.RerunRequest]()
@@ -100,6 +101,12 @@ var calls = map[string]func(context.Context, engine.Service) (any, error){
 	"Signals": func(ctx context.Context, s engine.Service) (any, error) { return s.Signals(ctx, "crm.export", page) },
 	"SetSignal": func(ctx context.Context, s engine.Service) (any, error) {
 		return s.SetSignal(ctx, engine.SignalRequest{Signal: "crm.export", Period: "2026-11-19", Unset: true})
+	},
+	"AnswerGate": func(ctx context.Context, s engine.Service) (any, error) {
+		return s.AnswerGate(ctx, "t0-k_en", filled[engine.GateAnswer]())
+	},
+	"AnswerGates": func(ctx context.Context, s engine.Service) (any, error) {
+		return s.AnswerGates(ctx, filled[engine.GateRequest]())
 	},
 	"StartBackfill": func(ctx context.Context, s engine.Service) (any, error) {
 		return s.StartBackfill(ctx, backfill)
@@ -250,6 +257,51 @@ func TestInvalidRequestsNameThePlace(t *testing.T) {
 		if resp.StatusCode != want.status || got != want.location {
 			t.Errorf("%s %s: %d at %q, want %d at %q: %s", method, path, resp.StatusCode, got, want.status, want.location, b)
 		}
+	}
+}
+
+// TestGatesAnswerWithoutTheAdminToken: their own token, in the path, is all they show. It is in no log.
+func TestGatesAnswerWithoutTheAdminToken(t *testing.T) {
+	t.Parallel()
+	svc := &fake{}
+	var log bytes.Buffer
+	client, srv := dial(t, svc, api.Options{Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
+	stranger := connect(t, api.ClientOptions{BaseURL: srv.URL})
+	if _, err := stranger.AnswerGate(t.Context(), "gate-token", engine.GateAnswer{Release: true, Message: "fine"}); err != nil {
+		t.Error(err)
+	}
+	if got := svc.last(); got.method != "AnswerGate" || !reflect.DeepEqual(got.args, []any{"gate-token", engine.GateAnswer{Release: true, Message: "fine"}}) {
+		t.Errorf("call %+v", got)
+	}
+	if strings.Contains(log.String(), "gate-token") || !strings.Contains(log.String(), "/api/v1/gates/") {
+		t.Errorf("log %s", log.String())
+	}
+	_, err := stranger.AnswerGates(t.Context(), engine.GateRequest{Target: "f"})
+	var e *engine.Error
+	if !errors.As(err, &e) || e.Code != engine.Unauthorized {
+		t.Errorf("an operator's answer without token: %v", err)
+	}
+	_, err = client.AnswerGate(t.Context(), "gate-token", engine.GateAnswer{Message: strings.Repeat("x", 1001)})
+	if !errors.As(err, &e) || e.Code != engine.Invalid {
+		t.Errorf("a long message: %v", err)
+	}
+	for body, want := range map[string]int{`{"release": true}`: 200, `{}`: 422, `{"release": "yes"}`: 422, "": 400, `{"release": true, "message": "` + strings.Repeat(" ", 70<<10) + `"}`: 413} {
+		resp, err := http.Post(srv.URL+"/api/v1/gates/gate-token", "application/json", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		if resp.StatusCode != want {
+			t.Errorf("%.20s: %d, want %d", body, resp.StatusCode, want)
+		}
+	}
+	resp, err := http.Get(srv.URL + "/api/v1/gates/gate-token")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	if resp.StatusCode != http.StatusUnauthorized {
+		t.Errorf("GET: %d", resp.StatusCode)
 	}
 }
 

@@ -153,6 +153,14 @@ func (c *client) SetSignal(ctx context.Context, r engine.SignalRequest) (*engine
 	return submit[engine.SignalView](ctx, c, "/signals", r)
 }
 
+func (c *client) AnswerGate(ctx context.Context, token string, a engine.GateAnswer) (*engine.TaskRunView, error) {
+	return submit[engine.TaskRunView](ctx, c, "/gates/"+url.PathEscape(token), a)
+}
+
+func (c *client) AnswerGates(ctx context.Context, r engine.GateRequest) ([]engine.TaskRunView, error) {
+	return itemsOf(submit[engine.List[engine.TaskRunView]](ctx, c, "/gates", r))
+}
+
 func number[ID ~int64](id ID) string { return strconv.FormatInt(int64(id), 10) }
 
 func itemsOf[T any](l *engine.List[T], err error) ([]T, error) {

@@ -105,6 +105,10 @@ func (f *fake) Logs(ctx context.Context, id engine.AttemptID, offset int64, foll
 	return f.logs(ctx, offset, follow, w)
 }
 
+func (f *fake) LogTimes(ctx context.Context, id engine.AttemptID) (*engine.LogTimes, error) {
+	return answer[engine.LogTimes](f.record(ctx, "LogTimes", id))
+}
+
 func (f *fake) StartRun(ctx context.Context, r engine.StartRun) (*engine.RunView, error) {
 	return answer[engine.RunView](f.record(ctx, "StartRun", r))
 }
@@ -201,6 +205,15 @@ func (f *fake) Events(ctx context.Context, q engine.EventsQuery) (*engine.List[e
 
 func (f *fake) Signals(ctx context.Context, name string, p engine.Page) (*engine.List[engine.SignalView], error) {
 	return answer[engine.List[engine.SignalView]](f.record(ctx, "Signals", name, p))
+}
+
+// AnswerGate is the call of a stranger: nobody says who asks.
+func (f *fake) AnswerGate(_ context.Context, token string, a engine.GateAnswer) (*engine.TaskRunView, error) {
+	return answer[engine.TaskRunView](f.record(context.Background(), "AnswerGate", token, a))
+}
+
+func (f *fake) AnswerGates(ctx context.Context, r engine.GateRequest) ([]engine.TaskRunView, error) {
+	return answers[engine.TaskRunView](f.record(ctx, "AnswerGates", r))
 }
 
 func (f *fake) SetSignal(ctx context.Context, r engine.SignalRequest) (*engine.SignalView, error) {

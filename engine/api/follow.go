@@ -67,6 +67,10 @@ func (c *client) Logs(ctx context.Context, id engine.AttemptID, offset int64, fo
 	return c.persist(ctx, read)
 }
 
+func (c *client) LogTimes(ctx context.Context, id engine.AttemptID) (*engine.LogTimes, error) {
+	return fetch[engine.LogTimes](ctx, c, "/attempts/"+number(id)+"/log/times", nil)
+}
+
 // copyLog moves offset on with what w has taken, so that a broken answer is read on without loss or repetition.
 func copyLog(w io.Writer, r io.Reader, offset *int64, alive func()) error {
 	buf := make([]byte, 32<<10)

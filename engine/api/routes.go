@@ -71,6 +71,10 @@ type (
 		PageParams
 		Name string `query:"name" doc:"this signal only"`
 	}
+	gateToken struct {
+		Token string `path:"token" maxLength:"1000" doc:"the last part of callback_url"`
+		Body  engine.GateAnswer
+	}
 	backfillVerb struct {
 		ID   int64  `path:"id" minimum:"1"`
 		Verb string `path:"verb" enum:"pause,resume,cancel"`
@@ -94,6 +98,7 @@ func (s *server) routes(mux *http.ServeMux) *huma.OpenAPI {
 	s.runRoutes(api, svc)
 	s.backfillRoutes(api, svc)
 	s.signalRoutes(api, svc)
+	s.gateRoutes(api, svc)
 	s.streamRoutes(api, svc)
 	return api.OpenAPI()
 }
@@ -164,6 +169,26 @@ func (s *server) signalRoutes(api huma.API, svc engine.Service) {
 		})
 }
 
+// gatePath is where quality gates answer. The token in it is all that they have to show.
+const gatePath = "/api/v1/gates/"
+
+// maxAnswer bounds what a quality gate sends, in bytes.
+const maxAnswer = 64 << 10
+
+func (s *server) gateRoutes(api huma.API, svc engine.Service) {
+	op := operation(http.MethodPost, "/gates/{token}", "answer-gate", "Answer the question that a quality gate was asked; a token answers once, then 409", http.StatusOK)
+	op.Security = []map[string][]string{{}}
+	op.Errors = []int{http.StatusNotFound, http.StatusConflict, http.StatusServiceUnavailable}
+	op.MaxBodyBytes = maxAnswer
+	register(s, api, op, "body", func(ctx context.Context, in *gateToken) (*engine.TaskRunView, error) {
+		return svc.AnswerGate(ctx, in.Token, in.Body)
+	})
+	post(s, api, "/gates", "answer-gates", http.StatusOK, "Answer in place of the quality gates that the target's task runs wait for",
+		func(ctx context.Context, in *request[engine.GateRequest]) (*engine.List[engine.TaskRunView], error) {
+			return items(svc.AnswerGates(ctx, in.Body))
+		})
+}
+
 func (s *server) runRoutes(api huma.API, svc engine.Service) {
 	get(s, api, "/runs", "list-runs", "List runs, newest first",
 		func(ctx context.Context, in *runParams) (*engine.List[engine.RunView], error) {
@@ -221,6 +246,12 @@ func (s *server) runRoutes(api huma.API, svc engine.Service) {
 			return list(svc.Attempts(ctx, engine.AttemptsQuery{
 				Page: in.page(), Target: in.Target, State: engine.State(in.State), Agent: in.Agent,
 			}))
+		})
+	get(s, api, "/attempts/{id}/log/times", "get-log-times", "Say when the parts of a log arrived",
+		func(ctx context.Context, in *struct {
+			ID int64 `path:"id" minimum:"1"`
+		}) (*engine.LogTimes, error) {
+			return svc.LogTimes(ctx, engine.AttemptID(in.ID))
 		})
 	get(s, api, "/explanations", "explain", "Say why each task run of the target stands where it stands",
 		func(ctx context.Context, in *target) (*engine.Explanation, error) { return svc.Explain(ctx, in.Target) })

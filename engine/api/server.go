@@ -54,6 +54,7 @@ func NewServer(o Options) http.Handler {
 	doc := s.routes(calls)
 	mux := http.NewServeMux()
 	mux.Handle("/api/", authorize(o.Token, problems(calls)))
+	mux.Handle("POST "+gatePath+"{token}", problems(calls))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "ok\n") })
 	mux.HandleFunc("GET /readyz", s.ready)
 	mux.HandleFunc("GET /openapi.json", serveBytes("application/openapi+json", doc.MarshalJSON))
@@ -154,7 +155,7 @@ func (s *server) observe(next http.Handler) http.Handler {
 			if !s.log.Enabled(r.Context(), slog.LevelDebug) {
 				return
 			}
-			attrs := []slog.Attr{slog.String("request", id), slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.Int("status", rec.status)}
+			attrs := []slog.Attr{slog.String("request", id), slog.String("method", r.Method), slog.String("path", shownPath(r)), slog.Int("status", rec.status)}
 			if s.Now != nil {
 				attrs = append(attrs, slog.Duration("took", s.Now().Sub(start)))
 			}
@@ -173,12 +174,20 @@ func (s *server) recovered(w *recorder, r *http.Request, panicked any) {
 		panic(http.ErrAbortHandler)
 	}
 	id := requestID(r.Context())
-	s.log.LogAttrs(r.Context(), slog.LevelError, "request panicked", slog.String("request", id), slog.String("path", r.URL.Path),
+	s.log.LogAttrs(r.Context(), slog.LevelError, "request panicked", slog.String("request", id), slog.String("path", shownPath(r)),
 		slog.Any("panic", panicked), slog.String("stack", string(debug.Stack())))
 	if w.status != 0 {
 		panic(http.ErrAbortHandler)
 	}
 	writeProblem(w, http.StatusInternalServerError, "internal error; the server's log tells more of request "+id)
+}
+
+// shownPath is the path of a request for the log, which must not hold the token of a quality gate.
+func shownPath(r *http.Request) string {
+	if strings.HasPrefix(r.URL.Path, gatePath) {
+		return gatePath + "…"
+	}
+	return r.URL.Path
 }
 
 func plainID(id string) bool {

@@ -26,6 +26,7 @@ type fixture struct {
 	store   *storetest.Faulty
 	service *Service
 	fleet   *fleet
+	gates   func([]engine.GateQuestion)
 	loop    *Loop
 	stop    context.CancelFunc
 	ended   chan error // of the loop
@@ -52,8 +53,9 @@ func newFixture(t *testing.T) *fixture {
 	f.store = &storetest.Faulty{Store: store}
 	source, err := gitsync.Open(t.Context(), gitsync.Options{Repo: filepath.Join(f.dir, "flows"), Worktree: true})
 	f.must(err)
-	output, err := logs.Open(filepath.Join(f.dir, "logs"))
+	output, err := logs.Open(filepath.Join(f.dir, "logs"), time.Now)
 	f.must(err)
+	t.Cleanup(func() { f.must(output.Close()) })
 	f.service = &Service{
 		Store: f.store, Output: output, Now: f.clock, Caller: func(context.Context) string { return "ann" },
 		Follower: &Follower{Source: source, Store: f.store, Now: f.clock, Log: slog.New(slog.DiscardHandler)},
@@ -104,7 +106,7 @@ func (f *fixture) pass(d time.Duration) {
 
 func (f *fixture) options() Options {
 	return Options{
-		Store: f.store, Fleet: f.fleet, Revision: f.service.Follower.Revision, Now: f.clock, Log: slog.New(slog.DiscardHandler),
+		Store: f.store, Fleet: f.fleet, Revision: f.service.Follower.Revision, Gates: f.gates, Now: f.clock, Log: slog.New(slog.DiscardHandler),
 	}
 }
 

@@ -26,6 +26,8 @@ type Options struct {
 	Fleet engine.Fleet
 	// Revision compiles a stored revision, for runs that still follow it.
 	Revision func(ctx context.Context, id engine.RevisionID) (*core.Revision, error)
+	// Gates is given the questions to quality gates; what becomes of them comes back through Gate. nil = none can be asked.
+	Gates func(qs []engine.GateQuestion)
 	// Ended is told the attempts whose end is stored; nil = nobody wants to know.
 	Ended func(ids ...engine.AttemptID)
 	Now   func() time.Time
@@ -239,6 +241,9 @@ func (l *Loop) perform(ctx context.Context, out *core.Output) ([]core.Event, err
 			l.Fleet.Probe(agent, call)
 		}
 	}
+	if l.Gates != nil && len(out.Questions) > 0 {
+		l.Gates(out.Questions)
+	}
 	var events []core.Event
 	for _, q := range out.Existing {
 		found, err := l.Store.Existing(ctx, q.Keys)
@@ -404,6 +409,11 @@ func (l *Loop) Probed(ctx context.Context, agent string, ps []engine.PathState) 
 // Beaten implements engine.FleetEvents.
 func (l *Loop) Beaten(ctx context.Context, agent string, b engine.Beat) error {
 	return l.Post(ctx, core.AgentBeat{Agent: agent, Beat: b})
+}
+
+// Gate notes what became of a question to a quality gate.
+func (l *Loop) Gate(ctx context.Context, r engine.GateReport) error {
+	return l.Post(ctx, core.GateReported{GateReport: r})
 }
 
 // Lost implements engine.FleetEvents.

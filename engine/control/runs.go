@@ -123,8 +123,17 @@ func (s *Service) Attempts(ctx context.Context, q engine.AttemptsQuery) (*engine
 
 // Logs implements engine.Service.
 func (s *Service) Logs(ctx context.Context, id engine.AttemptID, offset int64, follow bool, w io.Writer) error {
-	if _, err := s.Store.Attempt(ctx, id); err != nil {
+	a, err := s.Store.Attempt(ctx, id)
+	if err != nil {
 		return err
+	}
+	if s.KeepLogs > 0 && a.Finished != 0 && a.Finished.Add(s.KeepLogs) < period.At(s.Now()) {
+		switch size, err := s.Output.Size(id); {
+		case err != nil:
+			return err
+		case size == 0:
+			return engine.Errorf(engine.NotFound, "its log was removed, if it wrote one: logs are kept for %d days", int(s.KeepLogs.Hours()/24))
+		}
 	}
 	if !follow {
 		_, err := s.Output.Copy(id, offset, w)
@@ -135,6 +144,22 @@ func (s *Service) Logs(ctx context.Context, id engine.AttemptID, offset int64, f
 		return err == nil && a.Finished != 0, err
 	}
 	return s.Output.Follow(ctx, id, offset, ended, w)
+}
+
+// LogTimes implements engine.Service.
+func (s *Service) LogTimes(ctx context.Context, id engine.AttemptID) (*engine.LogTimes, error) {
+	if _, err := s.Store.Attempt(ctx, id); err != nil {
+		return nil, err
+	}
+	size, err := s.Output.Size(id) // before the times: what arrives in between has one later
+	if err != nil {
+		return nil, err
+	}
+	times, err := s.Output.Times(id)
+	if err != nil {
+		return nil, err
+	}
+	return &engine.LogTimes{SizeBytes: size, Items: times}, nil
 }
 
 // WatchRun implements engine.Service.

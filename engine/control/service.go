@@ -11,6 +11,7 @@ import (
 	"flowctl/dsl/period"
 	"flowctl/engine"
 	"flowctl/engine/core"
+	"flowctl/engine/gate"
 	"flowctl/engine/logs"
 )
 
@@ -25,8 +26,10 @@ type Service struct {
 	Store    engine.Store
 	Follower *Follower
 	Output   *logs.Logs
+	KeepLogs time.Duration // how long a log stays after its attempt ended; 0 = for ever
 	Trust    Trust
 	Local    string                       // the agent within this server, which cannot be revoked
+	Gates    gate.Secret                  // of the tokens of quality gates
 	Caller   func(context.Context) string // who asks
 	Now      func() time.Time
 

@@ -3,6 +3,7 @@ package control
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"time"
 
 	"flowctl/dsl/diag"
@@ -37,6 +38,7 @@ func taskRunView(r *engine.Run, t *engine.TaskRun, from string) engine.TaskRunVi
 		Reference: from, Code: t.Code, Message: t.Message, Outputs: t.Outputs,
 		StartedAt: instant(t.Started), FinishedAt: instant(t.Finished),
 		DependencyLateAt: instant(t.DependencyLate), OutputLateAt: instant(t.OutputLate),
+		GateAskedAt: instant(t.GateAsked), GateReleasedAt: instant(t.GateReleased),
 	}
 }
 
@@ -92,10 +94,32 @@ func taskView(f *flow.Flow, t *flow.Task, paused []engine.Pause) engine.TaskView
 		ID: f.ID(t), Flow: f.Name, Name: t.Name, Runner: t.Runner, Needs: []string{}, RetryMax: t.Retry.Limit,
 		TimeoutS: t.Timeout.Seconds(), Paused: pausedTask(paused, f, t.Name),
 	}
+	if t.Gate != nil {
+		v.Gate = gateText(t.Gate)
+	}
 	for _, n := range t.Needs {
 		v.Needs = append(v.Needs, n.Flow+"/"+n.Task+ruleText(n.Rule))
 	}
 	return v
+}
+
+// gateText is the URL of a quality gate as its flow has it, up to the query.
+func gateText(g *flow.Gate) string {
+	var b strings.Builder
+	for _, p := range g.URL.Parts {
+		if p.Expr != "" {
+			b.WriteString("${{ " + p.Expr + " }}")
+			continue
+		}
+		text, _, cut := strings.Cut(p.Lit, "?")
+		b.WriteString(text)
+		if cut {
+			break
+		}
+	}
+	scheme, rest, _ := strings.Cut(b.String(), "://")
+	host, path, _ := strings.Cut(rest, "/")
+	return scheme + "://" + host[strings.LastIndex(host, "@")+1:] + "/" + path
 }
 
 func ruleText(r period.Rule) string {

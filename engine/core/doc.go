@@ -18,7 +18,7 @@
 //
 // The table engine.Transitions lists all moves; move refuses any other. A task run counts its needs by class (unmet,
 // good, bad), so an upstream that changes costs one step for each dependent and never a scan. When the needs allow
-// it, the gates follow in order: the condition (when), the earliest start, the input paths, the limits; then it stands in the
+// it, the rest follows in order: the condition (when), the earliest start, the input paths, the quality gate, the limits; then it stands in the
 // queue of its agent selector, ordered by backfills last, priority and age, due instant and number.
 //
 // Input paths that are not there are watches, one for each path and selector. Those that are due stand in the outlook of their selector and go

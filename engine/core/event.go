@@ -191,6 +191,19 @@ type SetSignal struct {
 	Unset   bool
 }
 
+// GateReported says what became of asking a quality gate.
+type GateReported struct{ engine.GateReport }
+
+// AnswerGate is the answer of a quality gate, or an operator's in place of the gates of one run, or of one task run.
+type AnswerGate struct {
+	By     string
+	Run    engine.RunID
+	Task   string         // empty = all that wait for their gates
+	Asked  period.Instant // of the question that is answered; 0 = whichever is open
+	Answer engine.GateAnswer
+	Rows   *engine.Snapshot
+}
+
 func (Tick) event()             {}
 func (Boot) event()             {}
 func (Activated) event()        {}
@@ -216,6 +229,8 @@ func (Noted) event()            {}
 func (StartBackfill) event()    {}
 func (ControlBackfill) event()  {}
 func (SetSignal) event()        {}
+func (GateReported) event()     {}
+func (AnswerGate) event()       {}
 
 // Output is what a round of events asks for. The rows go to the store first; the effects follow once they are durable.
 type Output struct {
@@ -225,6 +240,8 @@ type Output struct {
 	Kill   map[string][]engine.AttemptID   // by agent
 	Ack    map[string][]engine.AttemptID   // by agent: ends that are stored
 	Probe  map[string][]string             // by agent: input paths to look at
+	// Questions are for quality gates. What becomes of each is told by GateReported.
+	Questions []engine.GateQuestion
 	// Lookups are questions to the ledger, answered by LedgerAnswered.
 	Lookups []engine.LedgerKey
 	// Existing are questions about runs that may be there already, answered by ExistingAnswered.
@@ -242,7 +259,7 @@ type ExistingQuestion struct {
 
 // Effects tells whether there is anything to do after the commit.
 func (o *Output) Effects() bool {
-	return len(o.Assign)+len(o.Kill)+len(o.Ack)+len(o.Probe)+len(o.Lookups)+len(o.Existing)+len(o.Wake) > 0
+	return len(o.Assign)+len(o.Kill)+len(o.Ack)+len(o.Probe)+len(o.Questions)+len(o.Lookups)+len(o.Existing)+len(o.Wake) > 0
 }
 
 func (o *Output) reset() {
@@ -251,6 +268,7 @@ func (o *Output) reset() {
 	clear(o.Kill)
 	clear(o.Ack)
 	clear(o.Probe)
+	o.Questions = o.Questions[:0]
 	o.Lookups = o.Lookups[:0]
 	o.Existing = o.Existing[:0]
 	o.Wake = o.Wake[:0]

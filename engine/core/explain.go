@@ -40,7 +40,7 @@ func (m *Machine) blockers(t *taskRun) []engine.Blocker {
 		if t.judge() != pass {
 			return append(append(bs, m.localNeeds(t)...), m.outerNeeds(t)...)
 		}
-		return append(bs, m.gates(t)...)
+		return append(bs, m.beyondNeeds(t)...)
 	case engine.Ready:
 		if t.parked != nil {
 			return m.limitBlocker(t)
@@ -161,8 +161,8 @@ func labelOf(s *period.Schedule, start period.Instant) string {
 	return start.Time().Format(time.RFC3339)
 }
 
-// gates explains what holds a task run whose needs are met.
-func (m *Machine) gates(t *taskRun) []engine.Blocker {
+// beyondNeeds explains what holds a task run whose needs are met.
+func (m *Machine) beyondNeeds(t *taskRun) []engine.Blocker {
 	r := t.run
 	switch {
 	case !r.admitted:
@@ -187,7 +187,10 @@ func (m *Machine) gates(t *taskRun) []engine.Blocker {
 	case t.earliest() > m.now:
 		return []engine.Blocker{until(engine.BlockStartAfter, t.earliest(), "may start")}
 	}
-	return m.missingInputs(t)
+	if bs := m.missingInputs(t); len(bs) > 0 {
+		return bs
+	}
+	return m.gateBlocker(t)
 }
 
 func (m *Machine) missingInputs(t *taskRun) []engine.Blocker {

@@ -156,6 +156,10 @@ func (m *Machine) Handle(now period.Instant, ev Event) (reply any, err error) {
 		reply, err = m.controlBackfill(ev)
 	case SetSignal:
 		reply, err = m.setSignal(ev)
+	case GateReported:
+		m.gateReported(ev.GateReport)
+	case AnswerGate:
+		reply, err = m.answerGate(ev)
 	default:
 		panic(fmt.Sprintf("core: unknown event %T", ev))
 	}

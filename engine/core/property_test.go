@@ -1,6 +1,8 @@
 package core
 
 import (
+	"cmp"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -54,6 +56,7 @@ func (s *sim) actions() map[string]func(*rapid.T) {
 		},
 		"path":      func() { s.paths[s.pick("path", "/p/a", "/p/b")] = true },
 		"signal":    s.signalSome,
+		"gate":      s.gateSome,
 		"operate":   s.operate,
 		"dead":      func() { s.do(DeclareDead{By: "ann", Agent: s.pick("agent", "one", "two")}) },
 		"drain":     func() { s.do(Drain{By: "ann", Agent: s.pick("agent", "one", "two"), Lift: s.chance("lift", 60)}) },
@@ -116,6 +119,25 @@ func (s *sim) endSome() {
 	}
 }
 
+// gateSome lets the machine hear what became of a question, or lets a gate call back, now and then more than once.
+func (s *sim) gateSome() {
+	if len(s.reports) > 0 && s.chance("report", 60) {
+		s.hearGate(rapid.IntRange(0, len(s.reports)-1).Draw(s.T, "report"))
+		return
+	}
+	if len(s.questions) == 0 {
+		s.Skip("no gate was asked")
+	}
+	s.answerGate(rapid.SampledFrom(s.asked()).Draw(s.T, "question"), s.chance("release", 80))
+}
+
+// asked lists the questions that gates have.
+func (s *sim) asked() []engine.GateKey {
+	return slices.SortedFunc(maps.Keys(s.questions), func(a, b engine.GateKey) int {
+		return cmp.Or(cmp.Compare(a.Run, b.Run), cmp.Compare(a.Task, b.Task), cmp.Compare(a.Asked, b.Asked))
+	})
+}
+
 // hearSome delivers a report, now and then one that was delivered before.
 func (s *sim) hearSome() {
 	if len(s.heard) > 0 && s.chance("again", 20) {
@@ -156,7 +178,14 @@ func (s *sim) drawOperation() Event {
 	if s.chance("one task", 60) {
 		task = s.drawTaskOf(&r)
 	}
-	switch s.pick("operation", "rerun", "rerun", "reruns", "kill", "succeed", "skip", "delete") {
+	switch s.pick("operation", "rerun", "rerun", "reruns", "kill", "succeed", "skip", "delete", "gate") {
+	case "gate":
+		for _, k := range s.asked() {
+			if k.Run == r.ID {
+				s.released[k] = true
+			}
+		}
+		return AnswerGate{By: "ann", Run: r.ID, Task: task, Answer: engine.GateAnswer{Release: true}, Rows: rows}
 	case "kill":
 		return Kill{By: "ann", Run: r.ID, Task: task, Rows: rows}
 	case "reruns":
@@ -355,6 +384,7 @@ func (s *sim) revise() {
 		}
 	}
 	if len(repo) > 0 {
+		s.now = s.now.Add(time.Millisecond) // so that no gate is asked anew at the instant of the question before
 		s.activate(repo)
 	}
 }
@@ -434,6 +464,12 @@ func (s *sim) finishAll() {
 			s.hear(0)
 		}
 		idle := true
+		for _, k := range s.asked() {
+			if t := s.m.asked(k); t != nil {
+				idle = false
+				s.answerGate(k, true)
+			}
+		}
 		for _, name := range sortedKeys(s.hosts) {
 			for _, id := range sortedKeys(s.hosts[name].held) {
 				if s.hosts[name].held[id].result == nil {

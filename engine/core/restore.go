@@ -87,10 +87,10 @@ func (m *Machine) loaded(rows *engine.Snapshot) {
 
 // goOn gives a run that was away what it missed: the tasks that a partial one lacks, and the active revision.
 func (m *Machine) goOn(r *run) {
-	if r.gone || !r.stands {
+	if r.gone || !r.stands && !r.row.Extra {
 		return
 	}
-	if r.row.Period.End <= r.state.row.Cursor {
+	if r.stands && r.row.Period.End <= r.state.row.Cursor {
 		m.complete(r)
 	}
 	m.keepUp(r)

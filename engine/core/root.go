@@ -178,7 +178,7 @@ func (w *walk) start(t *taskRun) period.Instant {
 func (m *Machine) barred(t *taskRun) bool {
 	r := t.run
 	return !r.admitted || t.behind || m.paused(t) != nil || r.bf != nil && r.bf.row.State == engine.BackfillPaused ||
-		len(m.missingInputs(t)) > 0
+		len(m.missingInputs(t)) > 0 || t.awaitsGate()
 }
 
 // afterNeeds returns when the needs of a waiting task run could be met at the earliest, or when it may start if that is later.

@@ -44,6 +44,8 @@ type taskRun struct {
 	unset            int    // signals of which a period is not set
 	needs            []need // those on other runs, and on signals
 	asked            bool   // the condition was evaluated, and true
+	gateAsked        bool   // this machine had its quality gate asked
+	gateFault        string // why that failed
 	paths            []string
 	missing          int            // paths not there, or not looked at yet
 	rank             int            // position in its queue plus one; 0 = not in one
@@ -214,6 +216,7 @@ func (m *Machine) enter(r *run) {
 		if t := &r.tasks[i]; t.member && !t.row.State.Final() {
 			m.link(t)
 			m.timeLateness(t)
+			m.timeGate(t)
 		}
 	}
 	if at, ok := r.expiry(); ok {
@@ -476,7 +479,7 @@ func (m *Machine) drop(r *run, before *flow.Flow) {
 // follow moves a run that has not started to another revision of its flow.
 func (m *Machine) follow(r *run, rev *Revision, f *flow.Flow) {
 	m.revive(r)
-	former := map[string]engine.TaskRun{}
+	former := map[string]*taskRun{}
 	for i := range r.tasks {
 		t := &r.tasks[i]
 		m.unsubscribe(t)
@@ -486,7 +489,7 @@ func (m *Machine) follow(r *run, rev *Revision, f *flow.Flow) {
 		if !t.member {
 			continue
 		}
-		former[t.def.Name] = t.row
+		former[t.def.Name] = t
 		if f.Task(t.def.Name) == nil {
 			m.out.Changes.NoTaskRuns = append(m.out.Changes.NoTaskRuns, engine.TaskRunKey{Run: r.row.ID, Task: t.def.Name})
 		}
@@ -502,10 +505,15 @@ func (m *Machine) follow(r *run, rev *Revision, f *flow.Flow) {
 	r.tasks = make([]taskRun, len(f.Tasks))
 	for i := range r.tasks {
 		t := m.initTask(r, i)
-		was, is := former[t.def.Name]
+		old, is := former[t.def.Name]
 		if !r.row.Partial || is {
 			m.include(t)
 		}
+		if !is {
+			continue
+		}
+		t.keepGate(old)
+		was := old.row
 		t.row.DependencyLate, t.row.OutputLate, t.row.Alerted = was.DependencyLate, was.OutputLate, was.Alerted
 		if was.State.Final() { // forced, killed, skipped, or taken from an older version: it stays what it is
 			t.row, t.soured = was, true

@@ -33,6 +33,16 @@ type sim struct {
 	newest  engine.AttemptID
 	log     []entry
 	revived map[engine.RunID]bool // they had settled once, and went on
+
+	questions map[engine.GateKey]put
+	reports   []engine.GateReport     // of what became of questions, not yet heard
+	released  map[engine.GateKey]bool // by a gate or an operator
+}
+
+// put is how a question was put to a gate.
+type put struct {
+	since    bool // the last crash
+	revision engine.RevisionID
 }
 
 // entry is one step that a replay must repeat: a machine rebuilt, an event handled, or an output taken.
@@ -153,6 +163,7 @@ func (s *sim) drawTask(f *simFlow, k int, before []simFlow) simTask {
 	add(15, "signals: [daily]", "signals: [hourly]", "signals: [daily, hourly]")
 	add(15, "start_after: 30m", "start_after: 5h")
 	add(20, "pool: p", "pool: {name: p, slots: 2}")
+	add(20, "gate: {url: 'http://dq/check'}", "gate: {url: 'http://dq/check', timeout: 2h}", "gate: {url: 'http://dq/other', timeout: 20m}")
 	add(15, "dependency_timeout: 1h", "output_timeout: 2h")
 	if len(t.needs) > 0 {
 		add(30, "trigger_rule: all_done", "trigger_rule: one_success", "trigger_rule: one_failed")
@@ -165,7 +176,7 @@ func newSim(t *rapid.T) *sim {
 	s := &sim{
 		T: t, m: New(), now: period.At(time.Date(2026, 11, 19, 21, 30, 0, 0, time.UTC)), rows: newRows(t),
 		revs: map[engine.RevisionID]*Revision{}, hosts: map[string]*host{}, paths: map[string]bool{},
-		revived: map[engine.RunID]bool{},
+		revived: map[engine.RunID]bool{}, questions: map[engine.GateKey]put{}, released: map[engine.GateKey]bool{},
 	}
 	s.log = append(s.log, entry{})
 	for i := range rapid.IntRange(2, 5).Draw(t, "flows") {
@@ -296,7 +307,7 @@ func transcript(out *Output) string {
 			fmt.Fprintf(&b, "assign %s %+v\n", name, *as)
 		}
 	}
-	fmt.Fprintf(&b, "%v %v %v %v %v %v", out.Kill, out.Ack, out.Probe, out.Lookups, out.Existing, out.Wake)
+	fmt.Fprintf(&b, "%v %v %v %v %v %v %v", out.Kill, out.Ack, out.Probe, out.Questions, out.Lookups, out.Existing, out.Wake)
 	return b.String()
 }
 
@@ -323,6 +334,9 @@ func (s *sim) perform(out *Output) []Event {
 			s.kill(name, id)
 		}
 	}
+	for i := range out.Questions {
+		s.askGate(&out.Questions[i])
+	}
 	var questions []Event
 	for _, q := range out.Existing {
 		questions = append(questions, ExistingAnswered{Backfill: q.Backfill, Keys: q.Keys, Found: s.rows.Existing(q.Keys)})
@@ -342,6 +356,59 @@ func (s *sim) perform(out *Output) []Event {
 		questions = append(questions, Probed{Agent: name, Paths: ps})
 	}
 	return questions
+}
+
+// askGate puts a question to a gate: once, and again only after a crash when the gate was not known to have it. It may be out of reach.
+func (s *sim) askGate(q *engine.GateQuestion) {
+	row := s.rows.TaskRuns[engine.TaskRunKey{Run: q.Run, Task: q.Task}]
+	if row.GateAsked != q.Asked || row.GateTaken != 0 || row.GateReleased != 0 {
+		s.Fatalf("%s: the question of %d is put, and stored is %+v", q.TaskRun, q.Asked, row)
+	}
+	if s.questions[q.GateKey].since {
+		s.Fatalf("%s: the question of %d is put twice", q.TaskRun, q.Asked)
+	}
+	follows := s.rows.Runs[q.Run].Revision
+	for other, p := range s.questions {
+		if other.Run == q.Run && other.Task == q.Task && other.Asked != q.Asked && p.revision == follows {
+			s.Fatalf("%s was asked about at %d and again at %d", q.TaskRun, other.Asked, q.Asked)
+		}
+	}
+	s.questions[q.GateKey] = put{since: true, revision: follows}
+	report := engine.GateReport{GateKey: q.GateKey}
+	switch rapid.IntRange(0, 5).Draw(s.T, "gate") {
+	case 0:
+		report.Error = "connection refused"
+	case 1:
+		report.Answer = &engine.GateAnswer{Release: true}
+	case 2:
+		report.Answer = &engine.GateAnswer{Message: "rows are missing"}
+	}
+	s.reports = append(s.reports, report)
+}
+
+// hearGate lets the machine hear of a question what became of it.
+func (s *sim) hearGate(i int) {
+	r := s.reports[i]
+	s.reports = slices.Delete(s.reports, i, i+1)
+	if r.Answer != nil && r.Answer.Release {
+		s.released[r.GateKey] = true
+	}
+	s.do(GateReported{r})
+}
+
+// answerGate lets a gate call back. As with operators, only the newest run of a period is acted on.
+func (s *sim) answerGate(k engine.GateKey, release bool) {
+	r := s.rows.Runs[k.Run]
+	if _, standing := s.rows.Highest(r.Flow, r.Period.Start); r.ID == 0 || !r.Extra && standing.ID != r.ID {
+		return
+	}
+	if release {
+		s.released[k] = true
+	}
+	s.do(AnswerGate{
+		By: GateCaller, Run: k.Run, Task: k.Task, Asked: k.Asked, Answer: engine.GateAnswer{Release: release},
+		Rows: s.load(s.m, []engine.RunID{k.Run}),
+	})
 }
 
 func (s *sim) load(m *Machine, ids []engine.RunID) *engine.Snapshot {
@@ -441,7 +508,10 @@ func (s *sim) restore() {
 	for _, name := range sortedKeys(s.hosts) {
 		s.hosts[name].connected = false
 	}
-	s.pending, s.heard = nil, nil
+	s.pending, s.heard, s.reports = nil, nil, nil
+	for k, p := range s.questions {
+		s.questions[k] = put{revision: p.revision}
+	}
 	s.now = s.now.Add(time.Millisecond) // so that no request comes at the instant of one before
 	snapshot := s.rows.Snapshot()
 	s.log = append(s.log, entry{at: s.now, snapshot: snapshot})
@@ -549,6 +619,10 @@ func (s *sim) mayStart(a *engine.Attempt) {
 	}
 	s.needsHold(name, &r, f, t)
 	s.signalsSet(name, &r, f, t)
+	row := s.rows.TaskRuns[engine.TaskRunKey{Run: r.ID, Task: a.Task}]
+	if t.Gate != nil && (row.GateReleased == 0 || !s.released[engine.GateKey{Run: r.ID, Task: a.Task, Asked: row.GateAsked}]) {
+		s.Fatalf("%s started without its gate: %+v", name, row)
+	}
 }
 
 // signalsSet looks for the periods of a task's signals that are not set.
@@ -759,6 +833,9 @@ func (m *Machine) snapshot() map[string]string {
 			row := t.row
 			if row.State == engine.Ready {
 				row.State = engine.Waiting
+			}
+			if row.GateTaken == 0 && row.GateReleased == 0 { // it is asked when nothing else holds it, as when it is ready
+				row.GateAsked = 0
 			}
 			text := fmt.Sprintf("%+v", row)
 			if !row.State.Final() {

@@ -15,6 +15,7 @@ type timer struct {
 	patrol bool         // look for attempts that take too long
 	run    engine.RunID // wake a task run, or expire a run
 	task   int          // index within run; -1 = the run expires
+	gate   bool         // fail the task run unless its quality gate has answered
 	late   lateness     // what the task run is late with by then; 0 = wake it
 }
 
@@ -102,6 +103,10 @@ func (m *Machine) ring(t dueTimer) {
 	}
 	if t.late != 0 {
 		m.late(&r.tasks[t.task], t.late)
+		return
+	}
+	if t.gate {
+		m.stir(&r.tasks[t.task])
 		return
 	}
 	if r.tasks[t.task].wake != t.at {

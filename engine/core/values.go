@@ -2,7 +2,9 @@ package core
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
 
 	"flowctl/dsl/expr"
 	"flowctl/dsl/flow"
@@ -72,7 +74,7 @@ func (m *Machine) render(as *engine.Assignment, t *taskRun) error {
 	}
 	env := map[string]string{}
 	for _, e := range d.Env {
-		env[e.Name] = r.text(e.Value, expr.Dispatch)
+		env[e.Name] = r.text(e.Value, expr.Config)
 		as.Env = append(as.Env, e.Name+"="+env[e.Name])
 		if r.v != nil {
 			r.v.Env = env
@@ -102,24 +104,40 @@ type renderer struct {
 }
 
 func (r *renderer) text(t *flow.Template, scope expr.Scope) string {
-	if s, ok := t.Const(); ok {
-		return s
+	s, ok := t.Const()
+	var err error
+	if !ok {
+		if r.v == nil {
+			r.v = r.values()
+		}
+		s, err = r.programs.Text(t, scope, r.v)
 	}
-	if r.v == nil {
-		r.v = r.values()
+	if err == nil {
+		err = r.secrets(t, scope, s)
 	}
-	s, err := r.programs.Text(t, scope, r.v)
 	if err != nil && r.err == nil {
 		r.err = err
 	}
 	return s
 }
 
+// secrets refuses what would have the agent fill in a secret that the template does not name: the compiler has checked those alone.
+// Others come from a variable that holds one, or were smuggled in through a parameter or an output.
+func (r *renderer) secrets(t *flow.Template, scope expr.Scope, s string) error {
+	for _, name := range flow.SecretsIn(s) {
+		named := func(u expr.Use) bool { return u.Name == name }
+		if scope != expr.Config || !slices.ContainsFunc(r.programs.Secrets(t, scope), named) {
+			return errors.New("the value of a secret may only stand where secret() does, in env and with: let the task read the variable that holds it")
+		}
+	}
+	return nil
+}
+
 // value renders a JSON value of `with`.
 func (r *renderer) value(v any) any {
 	switch v := v.(type) {
 	case *flow.Template:
-		return r.text(v, expr.Dispatch)
+		return r.text(v, expr.Config)
 	case map[string]any:
 		out := make(map[string]any, len(v))
 		for k, x := range v {

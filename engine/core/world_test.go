@@ -34,8 +34,10 @@ type world struct {
 	// assigned lists all assignments in the order they were made, as "flow/task@label".
 	assigned []string
 	probes   int
-	broken   map[string]string // paths whose check fails
-	deaf     bool              // nothing reaches the agents
+	// questions lists what gates were asked.
+	questions []engine.GateQuestion
+	broken    map[string]string // paths whose check fails
+	deaf      bool              // nothing reaches the agents
 }
 
 func newWorld(t fataler, start string) *world {
@@ -126,6 +128,7 @@ func (w *world) perform() {
 			}
 			next = append(next, Probed{Agent: name, Paths: ps})
 		}
+		w.questions = append(w.questions, out.Questions...)
 		for _, q := range out.Existing {
 			next = append(next, ExistingAnswered{Backfill: q.Backfill, Keys: q.Keys, Found: w.rows.Existing(q.Keys)})
 		}
@@ -348,7 +351,7 @@ func (s *rows) apply(c *engine.Changes) {
 	}
 	for i, e := range c.Events {
 		old, twice := s.Events[e.Key]
-		if twice = twice || slices.ContainsFunc(c.Events[:i], func(o engine.Event) bool { return o.Key == e.Key }); twice && e.Kind != flow.LongRunning && e.Kind != flow.Deviating { // these are told again after a restart, and a store keeps one
+		if twice = twice || slices.ContainsFunc(c.Events[:i], func(o engine.Event) bool { return o.Key == e.Key }); twice && e.Kind != flow.LongRunning && e.Kind != flow.Deviating && e.Kind != flow.GateFailed { // these are told again after a restart, and a store keeps one
 			s.t.Fatalf("event %+v was told before: %+v", e, old)
 		}
 	}

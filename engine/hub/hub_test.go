@@ -137,7 +137,7 @@ func newRig(t *testing.T) *rig {
 		fleet: &fleet{calls: make(chan string, 100), hellos: make(chan engine.Hello, 100)},
 	}
 	var err error
-	if r.logs, err = logs.Open(filepath.Join(r.dir, "logs")); err != nil {
+	if r.logs, err = logs.Open(filepath.Join(r.dir, "logs"), time.Now); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = r.logs.Close() })

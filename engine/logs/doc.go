@@ -8,6 +8,9 @@
 // Logs does not know which attempts are over, since that is the store's to know: a follower brings a function that
 // asks, and whoever has stored the end of an attempt calls End after it.
 //
-// Files are DIR/<attempt/1000>/<attempt>.log. The number of open files is bounded; the least recently used is closed.
+// Files are DIR/<attempt/1000>/<attempt>.log, and beside it <attempt>.times with when what was printed arrived, to the second, unless all of it arrived
+// within one. Some time after its end a log that is worth it becomes <attempt>.log.zst, with both in it; an append that brings
+// something new, as after an end that was declared, makes the files again. Sweep removes what is old. The number of open files is bounded; the least
+// recently used is closed.
 // Nothing is synced: after a power loss a log may be short, and is sent again when the agent still has it.
 package logs

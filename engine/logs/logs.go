@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"time"
 
 	"flowctl/engine"
 )
@@ -27,12 +28,17 @@ const copySize = 64 << 10
 // Logs holds the logs of all attempts. It is safe for concurrent use.
 type Logs struct {
 	dir string
+	now func() time.Time
 
 	mu        sync.Mutex
 	open      map[engine.AttemptID]*file
 	newest    *file // the list of open files by use, newest first
 	oldest    *file
 	followers map[engine.AttemptID]map[*follower]struct{}
+
+	finished chan engine.AttemptID // to be compressed
+	stop     func()                // ends the packer
+	packer   sync.WaitGroup
 }
 
 // file is an open log. Appends to it are serialised by mu; inUse counts those that hold or await it.
@@ -42,9 +48,11 @@ type file struct {
 	newer *file
 	older *file
 
-	mu   sync.Mutex
-	f    *os.File // nil until the first append
-	size int64
+	mu     sync.Mutex
+	f      *os.File // nil until the first append
+	size   int64
+	last   mark // of the first append, then the last that was noted
+	marked bool // the times have a file
 }
 
 // follower is a reader that waits for more. wake holds at most one message.
@@ -53,20 +61,27 @@ type follower struct {
 	ended bool // guarded by Logs.mu
 }
 
-// Open returns the logs below dir, which is made when it does not exist.
-func Open(dir string) (*Logs, error) {
+// Open returns the logs below dir, which is made when it does not exist. now tells when something arrives.
+func Open(dir string, now func() time.Time) (*Logs, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the folder of logs: %w", err)
 	}
-	return &Logs{
-		dir:       dir,
+	l := &Logs{
+		dir: dir, now: now,
 		open:      map[engine.AttemptID]*file{},
 		followers: map[engine.AttemptID]map[*follower]struct{}{},
-	}, nil
+		finished:  make(chan engine.AttemptID, maxFinished),
+	}
+	stopped := make(chan struct{})
+	l.stop = sync.OnceFunc(func() { close(stopped) })
+	l.packer.Go(func() { l.packFinished(stopped) })
+	return l, nil
 }
 
 // Close closes all files. Nothing may be appended after it.
 func (l *Logs) Close() error {
+	l.stop()
+	l.packer.Wait()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var errs []error
@@ -88,7 +103,7 @@ func (l *Logs) path(id engine.AttemptID) string {
 // is refused with ErrGap.
 func (l *Logs) Append(id engine.AttemptID, offset int64, data []byte) error {
 	f := l.acquire(id)
-	grown, err := f.append(l.path(id), offset, data)
+	grown, err := f.append(l.path(id), offset, data, l.now())
 	l.release(f)
 	if grown {
 		l.wake(id, false)
@@ -100,11 +115,11 @@ func (l *Logs) Append(id engine.AttemptID, offset int64, data []byte) error {
 }
 
 // append reports whether the log grew, which it can even when err is not nil.
-func (f *file) append(path string, offset int64, data []byte) (grown bool, err error) {
+func (f *file) append(path string, offset int64, data []byte, now time.Time) (grown bool, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.f == nil {
-		if f.f, f.size, err = openLog(path); err != nil {
+		if err := f.openLog(path, offset+int64(len(data))); err != nil {
 			return false, err
 		}
 	}
@@ -115,27 +130,44 @@ func (f *file) append(path string, offset int64, data []byte) (grown bool, err e
 	if have >= int64(len(data)) {
 		return false, nil
 	}
+	if err := f.mark(path, now); err != nil {
+		return false, err
+	}
 	n, err := f.f.WriteAt(data[have:], f.size)
 	f.size += int64(n)
 	return n > 0, err
 }
 
-func openLog(path string) (*os.File, int64, error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o600)
-	if errors.Is(err, fs.ErrNotExist) {
-		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-			return nil, 0, err
+// openLog opens the log for appending; of a packed one that need not grow beyond end, only the size is taken.
+func (f *file) openLog(path string, end int64) error {
+	size, err := packedSize(path)
+	if err != nil {
+		return err
+	}
+	if size >= 0 {
+		if f.size = size; end <= size {
+			return nil
 		}
-		f, err = os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o600)
+		if err := unpack(path); err != nil {
+			return err
+		}
 	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	if f.f, err = os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o600); err != nil {
+		return err
+	}
+	info, err := f.f.Stat()
 	if err != nil {
-		return nil, 0, err
+		return err
 	}
-	info, err := f.Stat()
-	if err != nil {
-		return nil, 0, errors.Join(err, f.Close())
+	f.size = info.Size()
+	f.last, f.marked, err = lastMark(path)
+	if !f.marked && f.size > 0 {
+		f.last = mark{0, info.ModTime()}
 	}
-	return f, info.Size(), nil
+	return err
 }
 
 // acquire returns the file of an attempt as the newest of the list. It must be released.
@@ -199,34 +231,49 @@ func (l *Logs) unlink(f *file) {
 // Size returns how much of an attempt's log is there; 0 when nothing was ever printed.
 func (l *Logs) Size(id engine.AttemptID) (int64, error) {
 	info, err := os.Stat(l.path(id))
+	if err == nil {
+		return info.Size(), nil
+	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return 0, nil
+		var size int64
+		if size, err = packedSize(l.path(id)); err == nil {
+			return max(size, 0), nil
+		}
 	}
-	if err != nil {
-		return 0, fmt.Errorf("size of the log of attempt %d: %w", id, err)
-	}
-	return info.Size(), nil
+	return 0, fmt.Errorf("size of the log of attempt %d: %w", id, err)
 }
 
 // Copy writes an attempt's log from offset to w and returns how many bytes it wrote. The log of an attempt that printed
 // nothing is empty.
 func (l *Logs) Copy(id engine.AttemptID, offset int64, w io.Writer) (int64, error) {
-	f, err := os.Open(l.path(id))
-	if errors.Is(err, fs.ErrNotExist) {
-		return 0, nil
+	for _, open := range []func(string) (io.ReadCloser, error){openPlain, openPacked, openPlain} { // it may be unpacked between the first two
+		r, err := open(l.path(id))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return 0, fmt.Errorf("read the log of attempt %d: %w", id, err)
+		}
+		defer r.Close() //nolint:errcheck // opened for reading
+		return copyFrom(r, offset, w)
 	}
-	if err != nil {
-		return 0, fmt.Errorf("read the log of attempt %d: %w", id, err)
-	}
-	defer f.Close() //nolint:errcheck // opened for reading
-	return copyFrom(f, offset, w)
+	return 0, nil
 }
 
-func copyFrom(f *os.File, offset int64, w io.Writer) (int64, error) {
-	if _, err := f.Seek(offset, io.SeekStart); err != nil {
+func openPlain(path string) (io.ReadCloser, error) { return os.Open(path) }
+
+func copyFrom(r io.Reader, offset int64, w io.Writer) (int64, error) {
+	if seeker, ok := r.(io.Seeker); ok {
+		if _, err := seeker.Seek(offset, io.SeekStart); err != nil {
+			return 0, err
+		}
+	} else if _, err := io.CopyN(io.Discard, r, offset); err != nil {
+		if errors.Is(err, io.EOF) { // it is shorter
+			err = nil
+		}
 		return 0, err
 	}
-	return io.CopyBuffer(struct{ io.Writer }{w}, struct{ io.Reader }{f}, make([]byte, copySize))
+	return io.CopyBuffer(struct{ io.Writer }{w}, struct{ io.Reader }{r}, make([]byte, copySize))
 }
 
 // Follow copies an attempt's log from offset to w as it grows, until the attempt ends or ctx does. ended tells
@@ -265,6 +312,10 @@ func (l *Logs) End(ids ...engine.AttemptID) {
 			l.drop(f)
 		}
 		l.mu.Unlock()
+		select {
+		case l.finished <- id:
+		default: // Sweep finds it
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -17,7 +18,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func open(t *testing.T) *Logs {
 	t.Helper()
-	l, err := Open(t.TempDir())
+	l, err := Open(t.TempDir(), time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +75,7 @@ func TestLogsSurviveReopening(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	for _, want := range []string{"one", "onetwo"} {
-		l, err := Open(dir)
+		l, err := Open(dir, time.Now)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -136,6 +136,16 @@ func (b *behaviour) exists(path string, now period.Instant) bool {
 	return true
 }
 
+// gate tells what the gate of a task, named flow/task, answers.
+func (b *behaviour) gate(task string) flow.GateOutcome {
+	for i := len(b.outcomes.Gates) - 1; i >= 0; i-- {
+		if o := b.outcomes.Gates[i]; o.Matches(task) {
+			return o
+		}
+	}
+	return flow.GateOutcome{}
+}
+
 // draw returns a number from 0 to 1 that depends on nothing but its arguments and the seed.
 func (b *behaviour) draw(what, task string, p period.Period, no int) float64 {
 	h := fnv.New64a()

@@ -193,6 +193,31 @@ func TestPathsArrive(t *testing.T) {
 	}
 }
 
+func TestGatesAnswer(t *testing.T) {
+	t.Parallel()
+	docs := "flow: f\nteam: data\nschedule: {every: day}\ntasks:\n"
+	for _, name := range []string{"at_once", "later", "no", "never", "late"} {
+		docs += "  " + name + ": {run: x, gate: {url: 'http://dq/check?t=" + name + "', timeout: 8h}}\n"
+	}
+	r := play(t, docs, "gates: {f/*: refuse, f/at_once: 2026-11-18T06:00, f/later: 2026-11-19T06:00, f/never: never, f/late: 2026-11-19T12:00}\n")
+	if a := r.task(t, "f/at_once@2026-11-18").Attempts; len(a) != 1 || clock(a[0].StartedAt) != "00:01:00" {
+		t.Errorf("at once: %+v", a)
+	}
+	later := r.task(t, "f/later@2026-11-18").Attempts
+	if len(later) != 1 || clock(later[0].StartedAt) != "06:00:00" || later[0].ReadyBy != (Cause{Kind: ByGate, Ref: "http://dq/check"}) {
+		t.Errorf("later: %+v", later)
+	}
+	if no := r.task(t, "f/no@2026-11-18"); no.State != engine.Failed || clock(no.FinishedAt) != "00:01:00" || no.Reason != "refused by gate" {
+		t.Errorf("no: %+v", no)
+	}
+	for _, name := range []string{"never", "late"} {
+		x := r.task(t, "f/"+name+"@2026-11-18")
+		if x.State != engine.Failed || clock(x.FinishedAt) != "08:01:00" || !strings.Contains(x.Reason, "did not answer within 8h") {
+			t.Errorf("%s: %+v", name, x)
+		}
+	}
+}
+
 func TestSlots(t *testing.T) {
 	t.Parallel()
 	docs := "flow: f\nteam: data\nschedule: {every: day, at: '00:00'}\ntasks:\n"

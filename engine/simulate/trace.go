@@ -15,6 +15,7 @@ const (
 	ByTime     CauseKind = "time"     // the earliest start had come, or the delay before a retry was over
 	ByEnd      CauseKind = "end"      // Ref, another task run, ended
 	ByPath     CauseKind = "path"     // Ref, an input, was found
+	ByGate     CauseKind = "gate"     // Ref, a quality gate, released it
 	ByAgent    CauseKind = "agent"    // Ref, an agent, joined or was lost
 	ByRequest  CauseKind = "request"  // somebody asked for the run
 )

@@ -238,6 +238,9 @@ func (w *world) perform(out *core.Output) {
 	for _, name := range sorted(out.Probe) {
 		w.probe(w.byName[name], out.Probe[name])
 	}
+	for i := range out.Questions {
+		w.askGate(&out.Questions[i])
+	}
 	for _, q := range out.Existing {
 		w.then(core.ExistingAnswered{Backfill: q.Backfill, Keys: q.Keys, Found: w.ledger.Existing(q.Keys)})
 	}
@@ -248,6 +251,21 @@ func (w *world) perform(out *core.Output) {
 	if ids := w.ledger.Waiting(out.Wake); len(ids) > 0 {
 		w.then(core.Loaded{Rows: w.load(ids)})
 	}
+}
+
+// askGate lets a gate answer as the outcomes say, at once or later.
+func (w *world) askGate(q *engine.GateQuestion) {
+	o := w.behaviour.gate(q.Flow + "/" + q.Task)
+	report := engine.GateReport{GateKey: q.GateKey}
+	if !o.Never {
+		report.Answer = &engine.GateAnswer{Release: !o.Refuse}
+	}
+	if o.At <= w.now {
+		w.then(core.GateReported{GateReport: report})
+		return
+	}
+	address := engine.GateAddress(q.URL)
+	w.later(o.At, func() { w.handle(core.GateReported{GateReport: report}, Cause{Kind: ByGate, Ref: address}) })
 }
 
 func (w *world) load(ids []engine.RunID) *engine.Snapshot {

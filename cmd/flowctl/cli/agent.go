@@ -26,6 +26,7 @@ const slotsPerCore = 4
 func newAgent(g *globals) *cobra.Command {
 	o := agent.Options{Version: version, Now: g.now}
 	var memory, taskMemory string
+	maxLog := defaultMaxLog
 	cmd := &cobra.Command{
 		Use:   "agent",
 		Short: "Execute tasks on this host for a server",
@@ -71,6 +72,7 @@ of the server, makes one.`,
 				}
 				o.Name = name
 			}
+			o.MaxLog = maxLog.bytes
 			rest()
 			o.Log = slog.New(slog.NewTextHandler(g.err, nil))
 			return runAgent(cmd.Context(), o)
@@ -88,6 +90,7 @@ of the server, makes one.`,
 	f.Float64Var(&o.CPU, "cpu", 0, "cores that tasks which say what they need may take; 0 = those there are")
 	f.StringVar(&taskMemory, "memory", "0", "memory that tasks which say what they need may take; 0 = what there is")
 	f.StringToStringVar(&o.EnvFiles, "env-file", nil, "RUNNER=PATH: file of NAME=VALUE lines that tasks of the runner see; can be repeated (default: DATA/env/RUNNER.env)")
+	f.Var(&maxLog, "max-log", "how long the log of an attempt gets, with a unit; of a longer one the middle is left out; 0: any length")
 	f.StringArrayVar(&o.Labels, "label", nil, "NAME or NAME=VALUE that tasks can select it by; can be repeated")
 	return cmd
 }

@@ -148,6 +148,7 @@ func newRoot(s streams) *cobra.Command {
 		newDescribe(g),
 		newExplain(g),
 		newFmt(s),
+		newGate(g),
 		newGet(g),
 		newGraph(g),
 		newKill(g),

@@ -80,7 +80,7 @@ func standing(v *view, t engine.ExplainedTask) string {
 	return ""
 }
 
-// tardy tells what a task run was marked for.
+// tardy tells what a task run was marked for, and when it passed its gate.
 func tardy(v *view, t engine.ExplainedTask) string {
 	var marks []string
 	if t.DependencyLateAt != nil {
@@ -88,6 +88,9 @@ func tardy(v *view, t engine.ExplainedTask) string {
 	}
 	if t.OutputLateAt != nil {
 		marks = append(marks, "late with its success at "+v.instant(t.OutputLateAt))
+	}
+	if t.GateReleasedAt != nil {
+		marks = append(marks, "passed its gate at "+v.instant(t.GateReleasedAt))
 	}
 	return strings.Join(marks, ", ")
 }

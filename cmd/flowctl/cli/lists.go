@@ -39,7 +39,11 @@ func tasksTable(v *view, tasks []engine.TaskView) {
 		if t.Paused {
 			id += " (paused)"
 		}
-		rows = append(rows, []string{id, t.Runner, strconv.Itoa(t.RetryMax), timeout, takes(t), strings.Join(t.Needs, ", ")})
+		needs := strings.Join(t.Needs, ", ")
+		if t.Gate != "" {
+			needs = strings.TrimPrefix(needs+", gate "+t.Gate, ", ")
+		}
+		rows = append(rows, []string{id, t.Runner, strconv.Itoa(t.RetryMax), timeout, takes(t), needs})
 	}
 	v.table([]string{"TASK", "RUNNER", "RETRIES", "TIMEOUT", "TAKES", "NEEDS"}, rows)
 }
@@ -73,8 +77,12 @@ func runState(r engine.RunView) string {
 func taskRunsTable(v *view, tasks []engine.TaskRunView) {
 	rows := make([][]string, 0, len(tasks))
 	for _, t := range tasks {
+		remark := note(t)
+		if t.GateAskedAt != nil && t.GateReleasedAt == nil && t.State == engine.Waiting {
+			remark = "waits for its gate since " + v.instant(t.GateAskedAt)
+		}
 		rows = append(rows, []string{
-			t.Name, string(t.State), strconv.Itoa(t.Attempts), v.instant(t.StartedAt), v.took(t.StartedAt, t.FinishedAt), note(t),
+			t.Name, string(t.State), strconv.Itoa(t.Attempts), v.instant(t.StartedAt), v.took(t.StartedAt, t.FinishedAt), remark,
 		})
 	}
 	v.table([]string{"TASK", "STATE", "ATTEMPTS", "STARTED", "TOOK", "NOTE"}, rows)

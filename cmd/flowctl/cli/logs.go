@@ -1,9 +1,12 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -11,7 +14,7 @@ import (
 )
 
 func newLogs(g *globals) *cobra.Command {
-	var follow bool
+	var follow, stamps bool
 	var no int
 	cmd := &cobra.Command{
 		Use:   "logs TARGET",
@@ -31,7 +34,7 @@ on until the task run ends, over its retries, and outlives a restart of the serv
 			if err != nil {
 				return err
 			}
-			l := logReader{g, svc, r.ID, t.Task}
+			l := logReader{g, svc, r.ID, t.Task, stamps}
 			switch {
 			case no > 0:
 				return l.attempt(ctx, no, follow)
@@ -42,16 +45,68 @@ on until the task run ends, over its retries, and outlives a restart of the serv
 		}),
 	}
 	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on until the task run ends")
+	cmd.Flags().BoolVarP(&stamps, "timestamps", "t", false, "begin each line with when it arrived at the server, to the second (UTC)")
 	cmd.Flags().IntVar(&no, "attempt", 0, "the attempt of this number, from 1")
 	return cmd
 }
 
 // logReader prints logs of one run, of one task when it is named.
 type logReader struct {
-	g    *globals
-	svc  engine.Service
-	run  engine.RunID
-	task string
+	g      *globals
+	svc    engine.Service
+	run    engine.RunID
+	task   string
+	stamps bool
+}
+
+// print prints the log of an attempt.
+func (l logReader) print(ctx context.Context, id engine.AttemptID, follow bool) error {
+	if !l.stamps {
+		return l.svc.Logs(ctx, id, 0, follow, l.g.out)
+	}
+	times, err := l.svc.LogTimes(ctx, id)
+	if err != nil {
+		return err
+	}
+	return l.svc.Logs(ctx, id, 0, follow, &stamper{out: l.g.out, times: *times, now: l.g.now, fresh: true})
+}
+
+// stamper begins each line of a log with the time of its arrival. What came after the times were asked for arrives now.
+type stamper struct {
+	out    io.Writer
+	times  engine.LogTimes
+	now    func() time.Time
+	offset int64
+	fresh  bool // at the beginning of a line
+	buf    []byte
+}
+
+// Write implements io.Writer.
+func (s *stamper) Write(data []byte) (int, error) {
+	s.buf = s.buf[:0]
+	for line := range bytes.Lines(data) {
+		if s.fresh {
+			s.buf = s.at().UTC().AppendFormat(s.buf, time.RFC3339)
+			s.buf = append(s.buf, ' ')
+		}
+		s.buf = append(s.buf, line...)
+		s.offset += int64(len(line))
+		s.fresh = line[len(line)-1] == '\n'
+	}
+	if _, err := s.out.Write(s.buf); err != nil {
+		return 0, err
+	}
+	return len(data), nil
+}
+
+func (s *stamper) at() time.Time {
+	if s.offset >= s.times.SizeBytes || len(s.times.Items) == 0 {
+		return s.now()
+	}
+	for len(s.times.Items) > 1 && s.times.Items[1].Offset <= s.offset {
+		s.times.Items = s.times.Items[1:]
+	}
+	return s.times.Items[0].At
 }
 
 // tasks returns the chosen ones of a run's task runs.
@@ -85,7 +140,7 @@ func (l logReader) newest(ctx context.Context) error {
 		if len(tasks) > 1 {
 			fmt.Fprintf(l.g.out, "==> %s (%s) <==\n", clean(t.Name), t.State)
 		}
-		if err := l.svc.Logs(ctx, t.Attempt, 0, false, l.g.out); err != nil {
+		if err := l.print(ctx, t.Attempt, false); err != nil {
 			return err
 		}
 		printed++
@@ -114,7 +169,7 @@ func (l logReader) attempt(ctx context.Context, no int, follow bool) error {
 	}
 	for _, a := range list.Items {
 		if a.No == no {
-			return l.svc.Logs(ctx, a.ID, 0, follow, l.g.out)
+			return l.print(ctx, a.ID, follow)
 		}
 	}
 	return engine.Errorf(engine.NotFound, "%s has no attempt %d; `flowctl get attempts %s` lists them", t.Name, no, t.Name)
@@ -150,7 +205,7 @@ func (l logReader) follow(ctx context.Context) error {
 			return nil
 		}
 		printed = t.Attempt
-		if err := l.svc.Logs(ctx, printed, 0, true, l.g.out); err != nil {
+		if err := l.print(ctx, printed, true); err != nil {
 			return err
 		}
 	}

@@ -20,6 +20,7 @@ import (
 	"flowctl/engine/agent"
 	"flowctl/engine/api"
 	"flowctl/engine/control"
+	"flowctl/engine/gate"
 	"flowctl/engine/gitsync"
 	"flowctl/engine/hub"
 	"flowctl/engine/logs"
@@ -38,6 +39,7 @@ type server struct {
 	hub      *hub.Hub
 	service  *control.Service
 	loop     *control.Loop
+	gates    *gate.Asker
 	handler  http.Handler
 	apiLis   net.Listener
 	agentLis net.Listener
@@ -58,10 +60,10 @@ func openServer(ctx context.Context, o serverOptions) (_ *server, err error) {
 	if s.store, err = sqlite.Open(ctx, filepath.Join(o.data, "flowctl.db")); err != nil {
 		return nil, err
 	}
-	if s.token, err = adminToken(o.data); err != nil {
+	if s.token, err = secretIn(o.data, "admin-token"); err != nil {
 		return nil, err
 	}
-	if s.output, err = logs.Open(filepath.Join(o.data, "logs")); err != nil {
+	if s.output, err = logs.Open(filepath.Join(o.data, "logs"), s.now); err != nil {
 		return nil, err
 	}
 	if s.apiLis, err = net.Listen("tcp", o.listen); err != nil {
@@ -94,11 +96,20 @@ func (s *server) openEngine(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	secret, err := secretIn(s.data, "gate-secret")
+	if err != nil {
+		return err
+	}
+	s.gates = gate.New(gate.Options{
+		Secret: gate.Secret(secret), URL: first(s.public, s.url()), Log: s.log,
+		Told: func(ctx context.Context, r engine.GateReport) error { return s.loop.Gate(ctx, r) },
+	})
 	s.service = &control.Service{
-		Store: s.store, Follower: s.follower, Output: s.output, Trust: s.hub, Caller: api.Caller, Now: s.now,
+		Store: s.store, Follower: s.follower, Output: s.output, KeepLogs: s.keepLogs(), Trust: s.hub, Gates: gate.Secret(secret),
+		Caller: api.Caller, Now: s.now,
 	}
 	s.loop, err = control.New(ctx, control.Options{
-		Store: s.store, Fleet: s.hub, Revision: s.follower.Revision, Ended: s.output.End, Now: s.now, Log: s.log,
+		Store: s.store, Fleet: s.hub, Revision: s.follower.Revision, Gates: s.gates.Ask, Ended: s.output.End, Now: s.now, Log: s.log,
 	})
 	if err != nil {
 		return err
@@ -176,12 +187,14 @@ func (s *server) run(ctx context.Context) error {
 	start("agents", func(context.Context) error { return s.hub.Serve(s.agentLis, s.loop) })
 	start("api", func(ctx context.Context) error { return api.Serve(ctx, s.apiLis, s.handler) })
 	start("repository", func(ctx context.Context) error { s.follower.Run(ctx, s.loop); return nil })
+	start("gates", s.gates.Run)
 	start("monitor", func(ctx context.Context) error {
 		rounds := time.NewTicker(control.MonitorEvery)
 		defer rounds.Stop()
 		control.Monitor(ctx, s.loop, rounds.C)
 		return nil
 	})
+	start("logs", s.sweepLogs)
 	if !s.noLocalAgent {
 		start("local agent", s.runLocalAgent)
 	}
@@ -203,7 +216,7 @@ func (s *server) run(ctx context.Context) error {
 func (s *server) runLocalAgent(ctx context.Context) error {
 	o := agent.Options{
 		Name: localAgent, Dir: filepath.Join(s.data, "agent"), Server: s.agentLis.Addr().String(), Slots: s.slots,
-		Version: version, Log: s.log, Now: s.now,
+		MaxLog: s.maxLog.bytes, Version: version, Log: s.log, Now: s.now,
 	}
 	if !agent.Joined(o.Dir) || agent.Expired(o.Dir, s.now()) {
 		t, err := s.hub.Token(ctx, time.Minute, localAgent, engine.Grant{})
@@ -231,27 +244,27 @@ func (s *server) close() {
 	}
 }
 
-// adminToken returns the token that lets clients in; a fresh data folder gets one.
-func adminToken(dir string) (string, error) {
-	path := filepath.Join(dir, "admin-token")
+// secretIn returns the secret that a file of the data folder holds; a fresh data folder gets one.
+func secretIn(dir, name string) (string, error) {
+	path := filepath.Join(dir, name)
 	b, err := os.ReadFile(path)
 	if err == nil && len(strings.TrimSpace(string(b))) > 0 {
 		return strings.TrimSpace(string(b)), nil
 	}
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return "", fmt.Errorf("read the admin token: %w", err)
+		return "", fmt.Errorf("read %s: %w", name, err)
 	}
 	raw := make([]byte, 32)
 	if _, err := rand.Read(raw); err != nil {
-		return "", fmt.Errorf("make the admin token: %w", err)
+		return "", fmt.Errorf("make %s: %w", name, err)
 	}
-	token := hex.EncodeToString(raw)
+	secret := hex.EncodeToString(raw)
 	tmp := path + ".new"
-	if err := os.WriteFile(tmp, []byte(token+"\n"), 0o600); err != nil {
-		return "", fmt.Errorf("write the admin token: %w", err)
+	if err := os.WriteFile(tmp, []byte(secret+"\n"), 0o600); err != nil {
+		return "", fmt.Errorf("write %s: %w", name, err)
 	}
 	if err := os.Rename(tmp, path); err != nil {
-		return "", fmt.Errorf("write the admin token: %w", err)
+		return "", fmt.Errorf("write %s: %w", name, err)
 	}
-	return token, nil
+	return secret, nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"flowctl/dsl"
+	"flowctl/engine"
 )
 
 // serverOptions are the flags of `flowctl server`.
@@ -22,8 +23,11 @@ type serverOptions struct {
 	poll               time.Duration
 	data, store        string
 	listen, agents     string
+	public             string
 	noLocalAgent       bool
 	slots              int
+	maxLog             byteSize
+	keepLogDays        int
 	config             string
 	debug              bool
 
@@ -33,7 +37,7 @@ type serverOptions struct {
 }
 
 func newServer(g *globals) *cobra.Command {
-	o := serverOptions{now: g.now}
+	o := serverOptions{now: g.now, maxLog: defaultMaxLog}
 	cmd := &cobra.Command{
 		Use:   "server --repo PATH|URL",
 		Short: "Follow a repository of flows, schedule its runs and serve the API",
@@ -57,6 +61,9 @@ wins over the environment, and that over the file.`,
 			if o.store != "sqlite" {
 				return usagef("--store %q: this version has sqlite only", o.store)
 			}
+			if o.public != "" && engine.GateAddress(o.public) != o.public {
+				return usagef("--url %q: write the address at which gates reach this server, without user and query, such as https://flows.example.com", o.public)
+			}
 			rest()
 			level := slog.LevelInfo
 			if o.debug {
@@ -76,9 +83,12 @@ wins over the environment, and that over the file.`,
 	f.StringVar(&o.data, "data", ".flowctl", "folder for the state, logs and keys")
 	f.StringVar(&o.store, "store", "sqlite", "where the state lives: sqlite")
 	f.StringVar(&o.listen, "listen", "127.0.0.1:7400", "address of the API")
+	f.StringVar(&o.public, "url", "", "address of the API as others reach it, for the callbacks of gates (default http://LISTEN)")
 	f.StringVar(&o.agents, "agents", "127.0.0.1:7401", "address for agents (gRPC, mutual TLS)")
 	f.BoolVar(&o.noLocalAgent, "no-local-agent", false, "execute nothing on this host")
 	f.IntVar(&o.slots, "slots", slotsPerCore*runtime.NumCPU(), "how many tasks the local agent executes at once")
+	f.Var(&o.maxLog, "max-log", "how long the log of an attempt on the local agent gets, with a unit; of a longer one the middle is left out; 0: any length")
+	f.IntVar(&o.keepLogDays, "keep-logs", 90, "how many days a log stays after it was written; 0: for ever. Older ones are removed at 02:10 local time")
 	f.StringVar(&o.config, "config", "", "YAML file with values for these flags")
 	f.BoolVar(&o.debug, "debug", false, "log more")
 	return cmd

@@ -293,6 +293,8 @@ func released(l simulate.Link) string {
 		text = l.By.Ref
 	case simulate.ByPath:
 		text = "input " + l.By.Ref
+	case simulate.ByGate:
+		text = "gate " + l.By.Ref
 	case simulate.ByAgent:
 		text = "agent " + l.By.Ref
 	case simulate.ByRequest:

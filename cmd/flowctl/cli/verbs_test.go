@@ -299,7 +299,7 @@ func TestFollowGoesOnOverRetries(t *testing.T) {
 	s.runs = []engine.RunView{s.detail[0].RunView}
 	// The stub tells each watcher the whole story, so the second one must pass over the first attempt.
 	var out bytes.Buffer
-	l := logReader{&globals{streams: streams{out: &out}}, &replay{stub: s}, 1, "a"}
+	l := logReader{&globals{streams: streams{out: &out}}, &replay{stub: s}, 1, "a", false}
 	if err := l.follow(t.Context()); err != nil || out.String() != "failing\nworking\n" {
 		t.Errorf("%q, %v", out.String(), err)
 	}

@@ -119,6 +119,8 @@ func causeText(c simulate.Cause) string {
 		return "a request"
 	case simulate.ByPath:
 		return "input " + c.Ref
+	case simulate.ByGate:
+		return "gate " + c.Ref
 	case simulate.ByAgent:
 		return "agent " + c.Ref
 	}

@@ -114,10 +114,11 @@ func (w *writer) deleteTaskRuns(c *engine.Changes) error {
 }
 
 const putTaskRun = `INSERT INTO task_runs (run, task, state, attempts, attempt, from_run, next_at, code, message, outputs, started, finished,
-	dependency_late, output_late, alerted)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
+	dependency_late, output_late, alerted, gate_asked, gate_taken, gate_released)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)
 ON CONFLICT (run, task) DO UPDATE SET state = ?3, attempts = ?4, attempt = ?5, from_run = ?6, next_at = ?7, code = ?8, message = ?9,
-	outputs = ?10, started = ?11, finished = ?12, dependency_late = ?13, output_late = ?14, alerted = ?15`
+	outputs = ?10, started = ?11, finished = ?12, dependency_late = ?13, output_late = ?14, alerted = ?15,
+	gate_asked = ?16, gate_taken = ?17, gate_released = ?18`
 
 func (w *writer) putTaskRuns(c *engine.Changes) error {
 	for i := range c.TaskRuns {
@@ -128,7 +129,7 @@ func (w *writer) putTaskRuns(c *engine.Changes) error {
 		}
 		_, err = w.exec(putTaskRun, int64(t.Run), t.Task, string(t.State), int64(t.Attempts), int64(t.Attempt), int64(t.From), int64(t.NextAt),
 			string(t.Code), t.Message, outputs, int64(t.Started), int64(t.Finished),
-			int64(t.DependencyLate), int64(t.OutputLate), t.Alerted)
+			int64(t.DependencyLate), int64(t.OutputLate), t.Alerted, int64(t.GateAsked), int64(t.GateTaken), int64(t.GateReleased))
 		if err != nil {
 			return fmt.Errorf("task run %d/%s: %w", t.Run, t.Task, err)
 		}

@@ -11,7 +11,7 @@ const (
 	runColumns = `r.id, r.flow, r.period_kind, r.period_start, r.period_end, r.zone, r.label, r.version, r.kind, r.state, r.revision, r.pinned,
 	r.params, r.backfill, r.partial, r.extra, r.force, r.created, r.due, r.started, r.finished`
 	taskRunColumns = `t.run, t.task, t.state, t.attempts, t.attempt, t.from_run, t.next_at, t.code, t.message, t.outputs, t.started, t.finished,
-	t.dependency_late, t.output_late, t.alerted`
+	t.dependency_late, t.output_late, t.alerted, t.gate_asked, t.gate_taken, t.gate_released`
 	attemptColumns = `a.id, a.run, a.task, a.no, a.agent, a.boot, a.state, a.code, a.message, a.exit_code, a.assigned, a.started, a.finished, a.max_rss, a.cpu,
 	a.read_bytes, a.written_bytes`
 	eventColumns    = `id, at, kind, flow, task, run, attempt, backfill, agent, key, detail`
@@ -39,6 +39,7 @@ func scanTaskRun(r *row) (v engine.TaskRun, err error) {
 	err = parse(r.text(), &v.Outputs)
 	v.Started, v.Finished = period.Instant(r.int()), period.Instant(r.int())
 	v.DependencyLate, v.OutputLate, v.Alerted = period.Instant(r.int()), period.Instant(r.int()), r.bool()
+	v.GateAsked, v.GateTaken, v.GateReleased = period.Instant(r.int()), period.Instant(r.int()), period.Instant(r.int())
 	return v, err
 }
 

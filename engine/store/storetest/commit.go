@@ -32,7 +32,7 @@ func (w *world) everything() engine.Changes {
 		TaskRuns: []engine.TaskRun{{
 			Run: 7, Task: "load", State: engine.Retrying, Attempts: 2, Attempt: 11, From: 5, NextAt: at(29), Code: engine.CodeExit,
 			Message: "exit 1 – 出错", Outputs: map[string]string{"rows": "12"}, Started: at(27), Finished: at(28),
-			DependencyLate: 7, OutputLate: 8, Alerted: true,
+			DependencyLate: 7, OutputLate: 8, Alerted: true, GateAsked: 9, GateTaken: 10, GateReleased: 11,
 		}},
 		Attempts: []engine.Attempt{{
 			ID: 11, Run: 7, Task: "load", No: 2, Agent: "host", Boot: "b1", State: engine.Killing, Code: engine.CodeTimeout, Message: "too long",

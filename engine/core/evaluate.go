@@ -69,6 +69,9 @@ func (m *Machine) evaluate(t *taskRun) {
 	if !t.member || t.run.gone || superseded || s != engine.Waiting && s != engine.Ready && s != engine.UpstreamFailed {
 		return
 	}
+	if s == engine.Waiting && m.gateOverdue(t) {
+		return
+	}
 	switch t.judge() {
 	case upstreamFailed:
 		m.unwatch(t)
@@ -101,7 +104,7 @@ func (m *Machine) settleIn(t *taskRun, s engine.State) bool {
 	return true
 }
 
-// pass takes a task run whose needs hold through the gates that follow, in the order of the package comment.
+// pass takes a task run whose needs hold through the rest, in the order of the package comment.
 func (m *Machine) pass(t *taskRun) {
 	if m.held(t) {
 		m.settleIn(t, engine.Waiting)
@@ -128,6 +131,9 @@ func (m *Machine) pass(t *taskRun) {
 	}
 	if !m.inputs(t) {
 		m.overdue(t)
+		return
+	}
+	if !m.gate(t) {
 		return
 	}
 	if t.notBefore > m.now {
