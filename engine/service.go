@@ -349,10 +349,11 @@ type LeftRun struct {
 	Reason string `json:"reason"`
 }
 
-// PauseRequest is `flowctl pause` and `flowctl resume`: of a target, or of all.
+// PauseRequest is `flowctl pause` and `flowctl resume`: of a target, of the flows that are in a group now, or of all.
 type PauseRequest struct {
 	Target string `json:"target,omitempty"` // flow[/task][@period[..period]]
-	All    bool   `json:"all,omitempty"`    // the platform's horizon, instead of a target
+	Group  string `json:"group,omitempty"`
+	All    bool   `json:"all,omitempty"` // the platform's horizon, instead of a target
 	// ScheduledAfter is the horizon: nothing that is scheduled after it is dispatched.
 	ScheduledAfter *time.Time `json:"scheduled_after,omitempty"`
 }

@@ -43,6 +43,7 @@ type Loop struct {
 	answers  []answer // of the batch, given after its commit
 	ended    chan struct{}
 	watchers watchers
+	direct   func(core.Event) (any, error) // nil = the loop runs; see Direct
 }
 
 // request is an event, or work that needs the loop's goroutine.
@@ -374,6 +375,9 @@ func (l *Loop) Query(ctx context.Context, f func(*core.Machine)) error {
 }
 
 func (l *Loop) call(ctx context.Context, r request) (any, error) {
+	if l.direct != nil {
+		return l.now(r)
+	}
 	reply := make(chan result, 1)
 	r.reply = reply
 	select {

@@ -160,6 +160,7 @@ type Resume struct {
 	By         string
 	Target     string
 	Flow, Task string
+	Flows      []string // in place of Flow: those of a group, each as a whole
 	From, To   period.Instant
 }
 

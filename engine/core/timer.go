@@ -2,6 +2,7 @@ package core
 
 import (
 	"container/heap"
+	"slices"
 
 	"flowctl/dsl/period"
 	"flowctl/engine"
@@ -31,7 +32,11 @@ type dueTimer struct {
 type timers struct {
 	heap timerHeap
 	seq  uint64
+	most int // how many there may be before those of runs that are gone are looked for
 }
+
+// fewTimers is how many are kept without a look at what they are for.
+const fewTimers = 1024
 
 type timerHeap []dueTimer
 
@@ -65,8 +70,21 @@ func (ts *timers) next() (period.Instant, bool) {
 	return ts.heap[0].at, true
 }
 
+// dropTimers forgets the timers of runs that have left memory, which would stay until they are due: each run has one for its expiry, and a
+// backfill makes millions of runs in less time than that. It looks only when there are twice as many timers as after the last look.
+func (m *Machine) dropTimers() {
+	ts := &m.timers
+	if len(ts.heap) <= max(fewTimers, ts.most) {
+		return
+	}
+	ts.heap = slices.DeleteFunc(ts.heap, func(t dueTimer) bool { return t.run != 0 && m.runs[t.run] == nil })
+	heap.Init(&ts.heap)
+	ts.most = 2 * len(ts.heap)
+}
+
 // elapse lets everything happen that is due by now. A timer whose reason is gone does nothing.
 func (m *Machine) elapse() {
+	m.dropTimers()
 	for {
 		at, ok := m.timers.next()
 		if !ok || at > m.now {
