@@ -83,7 +83,7 @@ func FieldReference() []byte {
 func eventNames() []string {
 	var names []string
 	for _, e := range flow.Events() {
-		if e.Subject != flow.OfPlatform {
+		if e.Subject == flow.OfTask || e.Subject == flow.OfFlow {
 			names = append(names, string(e.Event))
 		}
 	}

@@ -26,7 +26,7 @@ func TestEveryFieldIsDescribed(t *testing.T) {
 	}
 	for _, s := range []*shape{
 		&settingsShape, &flowShape, &taskShape, &catalogShape, &templateShape, &personShape, &teamShape, &scheduleShape, &alertsShape,
-		&testShape, &expectationShape, &outcomesShape, &outcomeShape, &hostShape, &absenceShape, &requestShape,
+		&testShape, &expectationShape, &outcomesShape, &outcomeShape, &hostShape, &absenceShape, &announcementShape, &actionShape,
 	} {
 		if !described[s] {
 			t.Errorf("%s is not described", s.name)

@@ -222,12 +222,15 @@ func (d *decoder) checkEvent(t text) {
 	var known []string
 	for _, e := range flow.Events() {
 		if string(e.Event) != t.value {
-			if e.Subject != flow.OfPlatform {
+			if e.Subject == flow.OfTask || e.Subject == flow.OfFlow {
 				known = append(known, string(e.Event))
 			}
 			continue
 		}
-		if e.Subject == flow.OfPlatform {
+		switch e.Subject {
+		case flow.OfOwner:
+			d.reportAt(t.at, diag.WrongType, "the owner of each flow hears of it", t.value+" is an event of an owner, not of a task")
+		case flow.OfPlatform:
 			d.reportAt(t.at, diag.WrongType, "the teams in `admins` of flowctl.yaml hear of it", t.value+" is an event of the platform, not of a task")
 		}
 		return

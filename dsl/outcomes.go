@@ -59,8 +59,12 @@ func (d *decoder) outcomes(n *node, s *scene) *flow.Outcomes {
 			})
 		case "agents":
 			d.pairs(v, "a mapping of names to agents", func(name string, k, v *node) { out.Agents = append(out.Agents, d.host(name, k, v, s)) })
-		case "runs":
-			d.list(v, "a list such as [{at: 2026-11-19T06:00, run: shop}]", func(v *node) { out.Runs = append(out.Runs, d.request(v, s)) })
+		case "signals":
+			d.list(v, "a list such as [{signal: crm.export, set: 2026-11-20T06:00}]", func(v *node) {
+				out.Signals = append(out.Signals, d.announcement(v, s))
+			})
+		case "actions":
+			d.list(v, "a list such as [{at: 2026-11-19T06:00, run: shop}]", func(v *node) { out.Actions = append(out.Actions, d.action(v, s)) })
 		}
 	})
 	return out
@@ -78,13 +82,7 @@ func (d *decoder) outcome(n *node, s *scene) flow.Outcome {
 			d.checkTaskPattern(v, s, o.Task)
 		case "periods":
 			periods = v.items
-			for _, t := range d.texts(v, "a list of periods") {
-				from, to, ranged := strings.Cut(t.value, "..")
-				if !ranged {
-					to = from
-				}
-				o.Periods = append(o.Periods, flow.Range{From: from, To: to})
-			}
+			o.Periods = d.ranges(v)
 		case "duration":
 			o.Duration = d.span(v)
 		case "fail":
@@ -100,6 +98,18 @@ func (d *decoder) outcome(n *node, s *scene) flow.Outcome {
 		d.checkRanges(periods, s, &o)
 	}
 	return o
+}
+
+// ranges reads a list of periods and of ranges of them.
+func (d *decoder) ranges(n *node) (all []flow.Range) {
+	for _, t := range d.texts(n, "a list of periods") {
+		from, to, ranged := strings.Cut(t.value, "..")
+		if !ranged {
+			to = from
+		}
+		all = append(all, flow.Range{From: from, To: to})
+	}
+	return all
 }
 
 func (d *decoder) checkPattern(n *node, pattern string) {
@@ -215,6 +225,60 @@ func (d *decoder) gateOutcome(name string, k, n *node, s *scene) flow.GateOutcom
 	return o
 }
 
+// announcement reads when periods of a signal are set.
+func (d *decoder) announcement(n *node, s *scene) flow.Announcement {
+	var a flow.Announcement
+	var periods []*node
+	d.object(n, &announcementShape, func(key string, v *node) {
+		switch key {
+		case "signal":
+			a.Signal = d.text(v, "the name of a signal, where * stands for anything").value
+			d.checkPattern(v, a.Signal)
+			d.checkSignalPattern(v, s, &a)
+		case "periods":
+			periods = v.items
+			a.Periods = d.ranges(v)
+		case "set":
+			if a.Never = v.kind == scalarNode && v.text == "never"; !a.Never {
+				a.Set = d.instant(v, s.zone, false)
+			}
+		case "unset":
+			a.Unset = d.instant(v, s.zone, false)
+		}
+	})
+	switch {
+	case n.kind != mappingNode:
+		return a
+	case n.field("signal") == nil:
+		d.report(n, diag.Missing, "add `signal: NAME`", "the announcement does not say of which signal")
+	case n.field("set") == nil && n.field("unset") == nil:
+		d.report(n, diag.Missing, "add `set: 2026-11-20T06:00`, or `set: never`", "the announcement does not say when")
+	case a.Never && a.Unset != 0:
+		d.report(n.field("unset"), diag.BadInstant, "leave it out", "what is never set cannot be unset")
+	case a.Set != 0 && a.Set == a.Unset:
+		d.report(n.field("unset"), diag.BadInstant, "move one of them", "it is set and unset at the same instant")
+	}
+	if len(periods) != len(a.Periods) {
+		return a
+	}
+	for _, name := range sortedKeys(s.signals) {
+		for i, r := range a.Periods {
+			if _, _, err := s.signals[name].Schedule.Range(r.From, r.To); err != nil && a.Matches(name) {
+				d.report(periods[i], diag.BadPeriod, "", "signal %s: %v", name, err)
+			}
+		}
+	}
+	return a
+}
+
+// checkSignalPattern reports a pattern that no signal matches.
+func (d *decoder) checkSignalPattern(n *node, s *scene, a *flow.Announcement) {
+	names := sortedKeys(s.signals)
+	if a.Signal != "" && !s.broken && !slices.ContainsFunc(names, a.Matches) {
+		d.report(n, diag.UnknownSignal, suggest(a.Signal, names, "there are "), "no signal is named %s", strconv.Quote(a.Signal))
+	}
+}
+
 func (d *decoder) host(name string, k, n *node, s *scene) flow.Host {
 	d.checkName(text{name, d.src.pos(k)}, k)
 	h := flow.Host{Name: name}
@@ -252,37 +316,4 @@ func (d *decoder) absence(n *node, zone *time.Location) flow.Absence {
 		d.report(n, diag.BadInstant, "", "the absence ends before it begins")
 	}
 	return a
-}
-
-// request reads a run that somebody asks for.
-func (d *decoder) request(n *node, s *scene) flow.Request {
-	r := flow.Request{Pos: d.src.pos(n)}
-	d.object(n, &requestShape, func(key string, v *node) {
-		switch key {
-		case "at":
-			r.At = d.instant(v, s.zone, false)
-		case "run":
-			t := parseTarget(d.text(v, "flow[/task][@period]").value)
-			r.Flow, r.Task = t.flow, t.task
-			if f := d.find(v, s, t); f != nil && t.label != "" {
-				ps := d.labelled(v, f, t.label)
-				if len(ps) > 1 {
-					d.report(v, diag.BadPeriod, "name one of them", "%s stands for %d periods", strconv.Quote(t.label), len(ps))
-				}
-				if len(ps) > 0 {
-					r.Period = &ps[0]
-				}
-			}
-		case "params":
-			r.Params = d.strings(v)
-		case "force":
-			r.Force = d.boolean(v).value
-		}
-	})
-	for _, field := range []string{"at", "run"} {
-		if n.kind == mappingNode && n.field(field) == nil {
-			d.report(n, diag.Missing, "write {at: 2026-11-19T06:00, run: FLOW}", "the run has no field %s", field)
-		}
-	}
-	return r
 }

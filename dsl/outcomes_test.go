@@ -11,7 +11,7 @@ import (
 	"flowctl/dsl/period"
 )
 
-const played = "flow: shop\nteam: data\nschedule: {every: day}\ntasks:\n  load: {run: x}\n  mart: {run: x}\n"
+const played = "flow: shop\nteam: data\ngroup: mart\nparams: {a: b}\nschedule: {every: day}\ntasks:\n  load: {run: x}\n  mart: {run: x}\n"
 
 // playedProject compiles a repository in a zone that is not UTC.
 func playedProject(t testing.TB, more string) *flow.Project {
@@ -30,7 +30,7 @@ func shanghai(hour int) period.Instant {
 
 func TestOutcomes(t *testing.T) {
 	t.Parallel()
-	p := playedProject(t, "")
+	p := playedProject(t, "---\nsignals: {crm.export: {every: day, teams: [data]}}\n")
 	got, found := dsl.Outcomes("o.yaml", []byte(`
 duration: 5m
 past: missing
@@ -42,17 +42,20 @@ paths:
   hdfs://nn/*: 2026-11-19T06:00
   /in: never
 gates: {shop/*: never, shop/load: 2026-11-19T06:00, shop/mart: refuse}
+signals:
+  - {signal: crm.*, set: never}
+  - {signal: crm.export, periods: [2026-11-19], set: 2026-11-19T06:00, unset: 2026-11-19T08:00}
 agents:
   big: {slots: 4, labels: [hadoop, zone=a], away: [{from: 2026-11-19T06:00+08:00, to: 2026-11-19T08:00}, {from: 2026-11-20}]}
-runs:
+actions:
   - {at: 2026-11-19T06:00, run: shop/load@2026-11-18, params: {a: b}, force: true}
+  - {at: 2026-11-19T06:00, rerun: shop@2026-11-18#2, from_task: load, cascade: both, kill: true}
+  - {at: 2026-11-19T06:00, backfill: all, group: mart, every: day, from: 2026-11-01, to: 2026-11-05, max_active: 3, reprocess: failed}
+  - {at: 2026-11-19T06:00, succeed: shop/load, outputs: {rows: 12}}
+  - {at: 2026-11-19T06:00, pause: all, scheduled_after: 2026-11-19T08:00}
 `), p)
 	if got == nil {
 		t.Fatalf("%v", found)
-	}
-	day, err := p.Flow("shop").Schedule.Parse("2026-11-18")
-	if err != nil {
-		t.Fatal(err)
 	}
 	want := &flow.Outcomes{
 		Duration: &flow.Span{Min: 5 * time.Minute, Max: 5 * time.Minute}, MissingPast: true,
@@ -66,19 +69,29 @@ runs:
 		},
 		Paths: []flow.Arrival{{Path: "hdfs://nn/*", At: shanghai(6)}, {Path: "/in", Never: true}},
 		Gates: []flow.GateOutcome{{Task: "shop/*", Never: true}, {Task: "shop/load", At: shanghai(6)}, {Task: "shop/mart", Refuse: true}},
+		Signals: []flow.Announcement{
+			{Signal: "crm.*", Never: true},
+			{Signal: "crm.export", Periods: []flow.Range{{From: "2026-11-19", To: "2026-11-19"}}, Set: shanghai(6), Unset: shanghai(8)},
+		},
 		Agents: []flow.Host{{
 			Name: "big", Slots: 4, Labels: []string{"hadoop", "zone=a"}, Away: []flow.Absence{{From: shanghai(6), To: shanghai(8)}, {From: shanghai(24)}},
 		}},
-		Runs: []flow.Request{{
-			At: shanghai(6), Flow: "shop", Task: "load", Period: &day[0], Params: map[string]string{"a": "b"}, Force: true,
-		}},
+		Actions: []flow.Action{
+			{At: shanghai(6), Verb: flow.VerbRun, Target: "shop/load@2026-11-18", Params: map[string]string{"a": "b"}, Force: true},
+			{At: shanghai(6), Verb: flow.VerbRerun, Target: "shop@2026-11-18#2", FromTask: "load", Cascade: "both", Kill: true},
+			{
+				At: shanghai(6), Verb: flow.VerbBackfill, All: true, Group: "mart", Every: "day", From: "2026-11-01", To: "2026-11-05", MaxActive: 3,
+				Reprocess: "failed",
+			},
+			{At: shanghai(6), Verb: flow.VerbSucceed, Target: "shop/load", Outputs: map[string]string{"rows": "12"}},
+			{At: shanghai(6), Verb: flow.VerbPause, All: true, ScheduledAfter: shanghai(8)},
+		},
 	}
-	want.Runs[0].Pos = got.Runs[0].Pos
+	for i := range got.Actions {
+		want.Actions[i].Pos = flow.Pos{File: "o.yaml", Line: 18 + i, Col: 5}
+	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got\n%+v\nwant\n%+v", got, want)
-	}
-	if at := got.Runs[0].Pos; at.Line != 15 {
-		t.Errorf("the run is at %+v", at)
 	}
 }
 
@@ -91,7 +104,7 @@ func TestBadOutcomes(t *testing.T) {
 		"duration: 1h\n---\npast: ok": "duplicate",
 		"- a":                         "type",
 		"tasks: [{task: '*/lod'}]":    "unknown-task",
-		"runs: [{at: 2026-11-19T06:00, run: shop@2026-11}]": "bad-period",
+		"actions: [{at: 2026-11-19T06:00, run: shop@2026-11}]": "bad-period",
 	} {
 		o, found := dsl.Outcomes("o.yaml", []byte(text), p)
 		if o != nil || len(found) == 0 || found[0].Rule != want || found[0].Line == 0 {
@@ -117,7 +130,7 @@ expect:
 		t.Fatalf("%d tests", len(p.Tests))
 	}
 	test := p.Tests[0]
-	if test.Name != "it loads" || test.From != shanghai(-24) || test.To != shanghai(0) || test.Pos != (flow.Pos{File: "shop.yaml", Line: 8, Col: 7}) {
+	if test.Name != "it loads" || test.From != shanghai(-24) || test.To != shanghai(0) || test.Pos != (flow.Pos{File: "shop.yaml", Line: 10, Col: 7}) {
 		t.Errorf("%+v", test)
 	}
 	first, second := test.Expect[0], test.Expect[1]
@@ -133,9 +146,12 @@ expect:
 }
 
 func FuzzOutcomes(f *testing.F) {
-	p := playedProject(f, "")
+	p := playedProject(f, "---\nsignals: {crm.export: {every: day, teams: [data]}}\n")
 	f.Add("duration: 5m\ntasks: [{task: shop/*, duration: 1m..2m, fail: 5%, periods: [2026-11-19..2026-11-20]}]\n")
-	f.Add("paths: {/a: never}\nagents: {a: {slots: 1, away: [{from: 2026-11-19}]}}\nruns: [{at: 2026-11-19T06:00, run: shop@2026-11-18}]\n")
+	f.Add("paths: {/a: never}\nagents: {a: {slots: 1, away: [{from: 2026-11-19}]}}\nactions: [{at: 2026-11-19T06:00, run: shop@2026-11-18}]\n")
+	f.Add("signals: [{signal: crm.*, periods: [2026-11-19..2026-11-20], set: 2026-11-19T06:00, unset: 2026-11-20}, {signal: crm.export, set: never}]\n")
+	f.Add("actions: [{at: 2026-11-19T06:00, rerun: shop@2026-11-18#2, from_task: load, kill: true}, {at: 2026-11-19, pause: all, group: mart}]\n")
+	f.Add("actions: [{at: 2026-11-19T06:00, backfill: [shop], from: 2026-11-01, to: 2026-11-05, every: day}, {at: 2026-11-19, kill: shop/load}]\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		o, found := dsl.Outcomes("o.yaml", []byte(text), p)
 		if (o == nil) != (len(found) > 0) {

@@ -17,12 +17,14 @@ type scene struct {
 	zone   *time.Location
 	flows  []*flow.Flow    // sorted by name; those without errors
 	unsure map[string]bool // flows that have errors: nothing is said about what they hold
-	broken bool            // a file cannot be read: it may hold flows that seem to be missing
+	broken bool            // a file cannot be read: it may hold what seems to be missing
+
+	signals map[string]*flow.Signal
 }
 
 // sceneOf is the scene of a project that compiles.
 func sceneOf(p *flow.Project) *scene {
-	return &scene{zone: zoneOf(p.Timezone), flows: p.Flows}
+	return &scene{zone: zoneOf(p.Timezone), flows: p.Flows, signals: p.Signals}
 }
 
 func zoneOf(name string) *time.Location {

@@ -156,7 +156,7 @@ var (
 	}
 	outcomesShape = shape{
 		name: "outcomes", want: "a mapping such as {duration: 5m}",
-		fields: []string{"duration", "past", "tasks", "paths", "gates", "agents", "runs"},
+		fields: []string{"duration", "past", "tasks", "paths", "gates", "signals", "agents", "actions"},
 	}
 	outcomeShape = shape{
 		name: "an outcome", want: "a mapping such as {task: shop/load, duration: 5m}",
@@ -170,9 +170,16 @@ var (
 		name: "an absence", want: "a mapping such as {from: 2026-11-19T06:00, to: 2026-11-19T08:00}",
 		fields: []string{"from", "to"},
 	}
-	requestShape = shape{
-		name: "a requested run", want: "a mapping such as {at: 2026-11-19T06:00, run: shop}",
-		fields: []string{"at", "run", "params", "force"},
+	announcementShape = shape{
+		name: "an announcement", want: "a mapping such as {signal: crm.export, set: 2026-11-20T06:00}",
+		fields: []string{"signal", "periods", "set", "unset"},
+	}
+	actionShape = shape{
+		name: "an action", want: "a mapping such as {at: 2026-11-19T06:00, run: shop}",
+		fields: []string{
+			"at", "run", "rerun", "backfill", "kill", "succeed", "skip", "pause", "resume", "params", "extra", "force", "outputs", "from_task",
+			"failed", "upstream", "cascade", "group", "every", "from", "to", "max_active", "missing_upstream", "reprocess", "scheduled_after",
+		},
 	}
 	agentsShape = shape{
 		name: "agents", want: "a mapping such as {labels: [hadoop]}",

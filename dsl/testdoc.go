@@ -18,7 +18,7 @@ type testDraft struct {
 
 // tests reads the tests of all files, in their order.
 func (r *compilation) tests() {
-	s := &scene{zone: zoneOf(r.catalog.timezone), unsure: map[string]bool{}}
+	s := &scene{zone: zoneOf(r.catalog.timezone), unsure: map[string]bool{}, signals: r.catalog.signals}
 	faulty, any := map[string]bool{}, false
 	for _, u := range r.units {
 		any = any || len(u.tests) > 0
@@ -89,7 +89,7 @@ func (d *decoder) test(n *node, s *scene) *flow.Test {
 	return t
 }
 
-// checkMoments reports expectations and requests at instants that the test does not reach.
+// checkMoments reports expectations and actions at instants that the test does not reach.
 func (d *decoder) checkMoments(t *flow.Test) {
 	if t.From == 0 || t.To <= t.From {
 		return
@@ -100,9 +100,9 @@ func (d *decoder) checkMoments(t *flow.Test) {
 			d.reportAt(e.Pos, diag.BadInstant, hint, "the expectation is for a time outside the test")
 		}
 	}
-	for _, r := range t.Given.Runs {
-		if r.At != 0 && (r.At < t.From || r.At >= t.To) {
-			d.reportAt(r.Pos, diag.BadInstant, hint, "the run is asked for outside the time of the test")
+	for i := range t.Given.Actions {
+		if a := &t.Given.Actions[i]; a.At != 0 && (a.At < t.From || a.At >= t.To) {
+			d.reportAt(a.Pos, diag.BadInstant, hint, "the action is outside the time of the test")
 		}
 	}
 }

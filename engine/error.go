@@ -14,6 +14,7 @@ const (
 	CodeStart         ErrorCode = "start_failed"    // the runner could not start it
 	CodeLost          ErrorCode = "lost"            // the agent, or the record of how the process ended, is gone
 	CodeBadExpression ErrorCode = "bad_expression"  // an expression failed at dispatch
+	CodeAccount       ErrorCode = "account_refused" // its flow's team may not run as the account that it names
 	CodeExpired       ErrorCode = "expired"         // it did not start within expire_after
 	CodePlugin        ErrorCode = "plugin_failed"   // the runner plugin broke
 	CodeRefused       ErrorCode = "refused"         // the agent gave it back before it started; it is not counted

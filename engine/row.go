@@ -213,6 +213,7 @@ type Event struct {
 	Attempt  AttemptID
 	Backfill BackfillID
 	Agent    string
+	Owner    string // whom it is for, when it is of no flow: a person, or oncall:TEAM
 	// Key names what happened: the same thing always has the same key, and the store keeps the first event of a key.
 	Key    string
 	Detail string // for people
@@ -252,27 +253,48 @@ type Pace struct {
 	Deviation int64 // microseconds: the mean distance from Mean
 }
 
+// Anomaly is an attempt that took unusually long or short, until a daily report has told its owner of it.
+type Anomaly struct {
+	Attempt AttemptID
+	Name    string // of the task run
+	Owner   string // a person, or oncall:TEAM
+	At      period.Instant
+	Took    int64 // microseconds
+	State   State // as what it ended
+	// What the task usually took then; Count 0 = not known.
+	Count, Mean, Deviation int64
+}
+
+// Overdue says of a settled run when the next of its task runs will be late.
+type Overdue struct {
+	Run RunID
+	At  period.Instant
+}
+
 // Changes is what one round of the scheduler changed: whole rows, of which the last one of a key counts. The store
 // applies them in one transaction.
 type Changes struct {
-	Runs       []Run
-	TaskRuns   []TaskRun
-	NoRuns     []RunID      // runs that are no more, with all that tells of them
-	NoTaskRuns []TaskRunKey // task runs that are no more, nor their outcomes: their run follows a revision without them
-	Attempts   []Attempt
-	Waits      []Wait
-	NoWaits    []RunID // runs whose Waits are no more: they are active again, or superseded
-	Outcomes   []Outcome
-	Flows      []FlowState
-	Backfills  []BackfillRow
-	Operations []Operation
-	Pauses     []Pause
-	NoPauses   []PauseKey // pauses that are no more; none of them is in Pauses
-	Events     []Event
-	Presences  []Presence
-	Drains     []Drain // in the order of what happened
-	Paces      []Pace
-	Signals    []SignalRow // in the order of what happened
+	Runs        []Run
+	TaskRuns    []TaskRun
+	NoRuns      []RunID      // runs that are no more, with all that tells of them
+	NoTaskRuns  []TaskRunKey // task runs that are no more, nor their outcomes: their run follows a revision without them
+	Attempts    []Attempt
+	Waits       []Wait
+	NoWaits     []RunID   // runs whose Waits are no more: they are active again, or superseded
+	Overdue     []Overdue // At 0 = none of its task runs can be late any more
+	Outcomes    []Outcome
+	Flows       []FlowState
+	Backfills   []BackfillRow
+	Operations  []Operation
+	Pauses      []Pause
+	NoPauses    []PauseKey // pauses that are no more; none of them is in Pauses
+	Events      []Event
+	Presences   []Presence
+	Drains      []Drain // in the order of what happened
+	Paces       []Pace
+	Anomalies   []Anomaly
+	NoAnomalies []AttemptID // those that were reported; applied after Anomalies
+	Signals     []SignalRow // in the order of what happened
 }
 
 // Wait says that a settled run waits for a task of another run: when that one succeeds after all, the settled run is
@@ -293,7 +315,7 @@ type TaskRunKey struct {
 // Empty tells whether there is nothing to store.
 func (c *Changes) Empty() bool {
 	return len(c.Runs)+len(c.NoRuns)+len(c.TaskRuns)+len(c.NoTaskRuns)+len(c.Attempts)+len(c.Waits)+len(c.NoWaits)+len(c.Outcomes)+len(c.Flows)+
-		len(c.Backfills)+len(c.Operations)+len(c.Pauses)+len(c.NoPauses)+len(c.Events)+len(c.Presences)+len(c.Drains)+len(c.Paces)+len(c.Signals) == 0
+		len(c.Backfills)+len(c.Operations)+len(c.Pauses)+len(c.NoPauses)+len(c.Events)+len(c.Presences)+len(c.Drains)+len(c.Paces)+len(c.Signals)+len(c.Overdue)+len(c.Anomalies)+len(c.NoAnomalies) == 0
 }
 
 // Reset empties c and keeps its memory.
@@ -316,4 +338,7 @@ func (c *Changes) Reset() {
 	c.Drains = c.Drains[:0]
 	c.Paces = c.Paces[:0]
 	c.Signals = c.Signals[:0]
+	c.Overdue = c.Overdue[:0]
+	c.Anomalies = c.Anomalies[:0]
+	c.NoAnomalies = c.NoAnomalies[:0]
 }

@@ -244,6 +244,9 @@ type ExplainedTask struct {
 	// Roots are what really holds it, at the ends of its chains of needs; only those of a task run that waits for others, and at
 	// most MostRoots.
 	Roots []Root `json:"roots,omitempty"`
+	// Uncounted are task runs that it needs and that do not count, for the revisions that their runs follow do not have them. Only told
+	// while its run is active.
+	Uncounted []string `json:"uncounted,omitempty"`
 	// EarliestStartAt is when it could start at the earliest, judged by how long the tasks before it usually take; empty = not known.
 	EarliestStartAt *time.Time `json:"earliest_start_at,omitempty"`
 }
@@ -354,10 +357,11 @@ type LeftRun struct {
 	Reason string `json:"reason"`
 }
 
-// PauseRequest is `flowctl pause` and `flowctl resume`: of a target, or of all.
+// PauseRequest is `flowctl pause` and `flowctl resume`: of a target, of the flows that are in a group now, or of all.
 type PauseRequest struct {
 	Target string `json:"target,omitempty"` // flow[/task][@period[..period]]
-	All    bool   `json:"all,omitempty"`    // the platform's horizon, instead of a target
+	Group  string `json:"group,omitempty"`
+	All    bool   `json:"all,omitempty"` // the platform's horizon, instead of a target
 	// ScheduledAfter is the horizon: nothing that is scheduled after it is dispatched.
 	ScheduledAfter *time.Time `json:"scheduled_after,omitempty"`
 }
@@ -516,14 +520,15 @@ type EventView struct {
 	ID       int64      `json:"id"`
 	At       time.Time  `json:"at"`
 	Kind     flow.Event `json:"kind"`
-	Subject  string     `json:"subject"` // warehouse.orders/load@2026-11-19, backfill 3, agent host-1
+	Subject  string     `json:"subject"` // warehouse.orders/load@2026-11-19, backfill 3, agent host-1, oncall:data
 	Flow     string     `json:"flow,omitempty"`
 	Task     string     `json:"task,omitempty"`
 	Run      RunID      `json:"run,omitempty"`
 	Attempt  AttemptID  `json:"attempt,omitempty"`
 	Backfill BackfillID `json:"backfill,omitempty"`
 	Agent    string     `json:"agent,omitempty"`
-	Key      string     `json:"key"` // the same thing always has the same
+	Owner    string     `json:"owner,omitempty"` // whom it is for, when it is of no flow: a person, or oncall:TEAM
+	Key      string     `json:"key"`             // the same thing always has the same
 	Detail   string     `json:"detail,omitempty"`
 }
 

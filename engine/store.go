@@ -95,8 +95,10 @@ type Snapshot struct {
 	Superseded []RunID
 	// Presences are those of the agents whose loss was not told, by name.
 	Presences []Presence
-	Drains    []Drain // by agent
-	Paces     []Pace  // by flow and task
+	Drains    []Drain   // by agent
+	Paces     []Pace    // by flow and task
+	Overdue   []Overdue // by run
+	Anomalies []Anomaly // by attempt
 	// Woken are the settled runs of which a Wait is over, by ID: the one who was to load them died before.
 	Woken []RunID
 	// The highest numbers given out so far; 0 = none.

@@ -22,8 +22,8 @@ const (
 	CauseExpire       Cause = "it did not start in time"
 	CauseForce        Cause = "an operator forced it"
 	CauseOmit         Cause = "an operator skipped it"
-	CauseBadCondition Cause = "an expression failed"
-	CauseRejected     Cause = "an expression failed, or its gate did not release it"
+	CauseBadCondition Cause = "an expression failed, or its account was refused"
+	CauseRejected     Cause = "an expression failed, its account was refused, or its gate did not release it"
 	CauseGate         Cause = "its gate refused it"
 )
 

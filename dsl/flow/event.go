@@ -5,31 +5,33 @@ type Event string
 
 // The events.
 const (
-	Failed           Event = "failed"
-	Retrying         Event = "retrying"
-	Killed           Event = "killed"
-	Expired          Event = "expired"
-	Recovered        Event = "recovered"
-	DependencyLate   Event = "dependency_late"
-	OutputLate       Event = "output_late"
-	LongRunning      Event = "long_running"
-	Deviating        Event = "deviating"
-	Zombie           Event = "zombie"
-	Redispatched     Event = "redispatched"
-	GateFailed       Event = "gate_failed"
-	MissingRun       Event = "missing_run"
-	GenerationFailed Event = "generation_failed"
-	BackfillFinished Event = "backfill_finished"
-	BackfillSkipped  Event = "backfill_skipped"
-	SyncFailed       Event = "sync_failed"
-	AgentLost        Event = "agent_lost"
-	TooFewAgents     Event = "too_few_agents"
-	TooFewServers    Event = "too_few_servers"
-	RedispatchStorm  Event = "redispatch_storm"
-	SlowGeneration   Event = "slow_generation"
-	SlowChecks       Event = "slow_checks"
-	HostExhausted    Event = "host_exhausted"
-	DeliveryFailed   Event = "delivery_failed"
+	Failed            Event = "failed"
+	Retrying          Event = "retrying"
+	Killed            Event = "killed"
+	Expired           Event = "expired"
+	Recovered         Event = "recovered"
+	DependencyLate    Event = "dependency_late"
+	OutputLate        Event = "output_late"
+	LongRunning       Event = "long_running"
+	Deviating         Event = "deviating"
+	Zombie            Event = "zombie"
+	Redispatched      Event = "redispatched"
+	GateFailed        Event = "gate_failed"
+	MissingRun        Event = "missing_run"
+	GenerationFailed  Event = "generation_failed"
+	GenerationsFailed Event = "generations_failed"
+	BackfillFinished  Event = "backfill_finished"
+	BackfillSkipped   Event = "backfill_skipped"
+	SyncFailed        Event = "sync_failed"
+	AgentLost         Event = "agent_lost"
+	TooFewAgents      Event = "too_few_agents"
+	TooFewServers     Event = "too_few_servers"
+	RedispatchStorm   Event = "redispatch_storm"
+	SlowGeneration    Event = "slow_generation"
+	SlowChecks        Event = "slow_checks"
+	HostExhausted     Event = "host_exhausted"
+	DeliveryFailed    Event = "delivery_failed"
+	DailyReport       Event = "daily_report"
 )
 
 // Subject is what an event happens to.
@@ -39,6 +41,7 @@ type Subject string
 const (
 	OfTask     Subject = "task"     // a task run
 	OfFlow     Subject = "flow"     // a flow or a run of it
+	OfOwner    Subject = "owner"    // a person, or the on-call person of a team, who answers for flows; no flow's rule hears of it
 	OfPlatform Subject = "platform" // the installation; no flow's rule hears of it
 )
 
@@ -65,7 +68,7 @@ func Events() []EventKind {
 		{Redispatched, OfTask, "its agent did not start it in time, and another one got it"},
 		{GateFailed, OfTask, "its gate could not be asked"},
 		{MissingRun, OfFlow, "a period that should have a run has none"},
-		{GenerationFailed, OfFlow, "a run could not be made"},
+		{GenerationFailed, OfFlow, "a run could not be made as its flow says, and retries did not help"},
 		{BackfillFinished, OfFlow, "a backfill ended"},
 		{BackfillSkipped, OfFlow, "a backfill left periods alone that have an unfinished run"},
 		{SyncFailed, OfPlatform, "a commit was rejected, or the repository could not be read"},
@@ -73,9 +76,11 @@ func Events() []EventKind {
 		{TooFewAgents, OfPlatform, "fewer agents are connected than the monitor wants"},
 		{TooFewServers, OfPlatform, "fewer servers are up than the monitor wants"},
 		{RedispatchStorm, OfPlatform, "a host gives too many attempts back"},
+		{GenerationsFailed, OfPlatform, "more than ten runs of one round could not be made as their flows say"},
 		{SlowGeneration, OfPlatform, "runs are made late"},
 		{SlowChecks, OfPlatform, "dependencies are checked late"},
 		{HostExhausted, OfPlatform, "an agent's host runs out of CPU, memory or disk"},
 		{DeliveryFailed, OfPlatform, "an alert could not be delivered"},
+		{DailyReport, OfOwner, "attempts of the last day took over two hours, or deviated much from what was usual"},
 	}
 }

@@ -2,6 +2,7 @@ package flow
 
 import (
 	"path"
+	"strings"
 	"time"
 
 	"flowctl/dsl/period"
@@ -10,13 +11,14 @@ import (
 // Outcomes says how the world behaves in a simulation. The zero value is a world in which every task takes DefaultDuration, or its timeout
 // when that is shorter, and succeeds; every path exists, all that came before went well, and one agent can do everything.
 type Outcomes struct {
-	Duration    *Span         // of tasks of which nothing else is known; nil = DefaultDuration
-	MissingPast bool          // periods before the simulation have no runs; otherwise all of them succeeded
-	Tasks       []Outcome     // later ones override earlier ones, field by field
-	Paths       []Arrival     // the last one that matches counts; paths that none matches exist
-	Gates       []GateOutcome // the last one that matches counts; gates that none matches release at once
-	Agents      []Host        // none: one agent with every label
-	Runs        []Request
+	Duration    *Span          // of tasks of which nothing else is known; nil = DefaultDuration
+	MissingPast bool           // periods before the simulation have no runs; otherwise all of them succeeded
+	Tasks       []Outcome      // later ones override earlier ones, field by field
+	Paths       []Arrival      // the last one that matches counts; paths that none matches exist
+	Gates       []GateOutcome  // the last one that matches counts; gates that none matches release at once
+	Signals     []Announcement // the last one that matches counts; periods of signals that none matches are set
+	Agents      []Host         // none: one agent with every label
+	Actions     []Action
 }
 
 // DefaultDuration is how long a simulated attempt takes when nothing is known of its task.
@@ -87,13 +89,90 @@ type Absence struct {
 	To   period.Instant // 0: for good
 }
 
-// Request is a run that somebody asks for.
-type Request struct {
+// Announcement says when periods of signals are set.
+type Announcement struct {
+	Signal  string  // where * stands for any characters
+	Periods []Range // empty: all
+	Never   bool    // it is not set at any time; Set and Unset are 0
+	// Set and Unset are instants, 0 when there is none. With Unset alone, or before Set, it is set until then.
+	Set, Unset period.Instant
+}
+
+// Matches tells whether the announcement is about a signal.
+func (a *Announcement) Matches(signal string) bool { return matches(a.Signal, signal) }
+
+// IsSet tells whether what the announcement is about is set at an instant.
+func (a *Announcement) IsSet(at period.Instant) bool {
+	switch {
+	case a.Never:
+		return false
+	case a.Unset == 0:
+		return a.Set <= at
+	case a.Set == 0:
+		return at < a.Unset
+	case a.Set < a.Unset:
+		return a.Set <= at && at < a.Unset
+	}
+	return at < a.Unset || a.Set <= at
+}
+
+// Verb says what an operator does.
+type Verb string
+
+// The verbs of the command line that a simulation knows.
+const (
+	VerbRun      Verb = "run"
+	VerbRerun    Verb = "rerun"
+	VerbBackfill Verb = "backfill"
+	VerbKill     Verb = "kill"
+	VerbSucceed  Verb = "succeed"
+	VerbSkip     Verb = "skip"
+	VerbPause    Verb = "pause"
+	VerbResume   Verb = "resume"
+)
+
+// Action is what an operator does at an instant, in the words of the command line. Fields that the verb does not have are zero.
+type Action struct {
 	At     period.Instant
-	Flow   string
-	Task   string         // empty: all
-	Period *period.Period // nil: the last ended one, or for flows without schedule the instant of the request
-	Params map[string]string
-	Force  bool
+	Verb   Verb
+	Target string // flow[/task][@period[..period]][#version]; empty: All, or the Flows of a backfill
+	All    bool
 	Pos    Pos
+
+	Params map[string]string // of a run
+	Extra  bool
+	Force  bool
+
+	Outputs map[string]string // of what succeeds
+
+	FromTask string // of a rerun
+	Failed   bool
+	Upstream bool
+	Kill     bool
+	Cascade  string // of a backfill too; empty = none
+
+	Flows           []string // of a backfill
+	Group           string   // of a pause too
+	Every           string
+	From, To        string // labels or dates
+	MaxActive       int
+	MissingUpstream string
+	Reprocess       string
+
+	ScheduledAfter period.Instant // of the pause of all
+}
+
+// String writes the action as on the command line, without its options.
+func (a *Action) String() string {
+	words := []string{string(a.Verb)}
+	if a.Target != "" {
+		words = append(words, a.Target)
+	}
+	if a.All {
+		words = append(words, "--all")
+	}
+	if a.Group != "" {
+		words = append(words, "--group "+a.Group)
+	}
+	return strings.Join(append(words, a.Flows...), " ")
 }

@@ -57,6 +57,7 @@ type Options struct {
 	Plugins  Plugins
 	// Installed names the plugins for people to see; those that are not named work as well.
 	Installed []engine.Plugin
+	Recheck   time.Duration // before a check of outputs that failed is first repeated; 0 = a second
 	Log       *slog.Logger
 	Now       func() time.Time
 }

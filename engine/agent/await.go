@@ -32,7 +32,7 @@ func (a *Agent) await(at *attempt, lost bool) {
 				return
 			}
 			if found == sdk.NotStarted {
-				a.conclude(at, lostResult("the runner has no record of it"))
+				a.bury(at)
 				return
 			}
 			if a.running(at) {
@@ -48,7 +48,7 @@ func (a *Agent) await(at *attempt, lost bool) {
 			return
 		case err == nil: // the server wants some of the log again
 		case errors.Is(err, sdk.ErrUnknown):
-			a.conclude(at, lostResult("the runner has no record of it"))
+			a.bury(at)
 			return
 		case errors.Is(err, errRewound) || errors.Is(err, errDisconnected) || errors.Is(err, context.Canceled):
 		default:
@@ -124,19 +124,10 @@ func (a *Agent) finish(at *attempt, e ended) bool {
 		ExitCode: e.result.ExitCode, MaxRSS: e.result.MaxRSS, CPU: e.result.CPU.Microseconds(),
 		Read: e.result.Read, Written: e.result.Written,
 	}
-	if res.State == engine.Succeeded {
-		outputs, err := readOutputs(filepath.Join(at.work, outputFile), at.user)
-		if err != nil {
-			res.State, res.Code, res.Message = engine.Failed, engine.CodeOutput, err.Error()
-		}
-		for k, v := range outputs {
-			outputs[k] = a.secrets.text(v)
-		}
-		res.Outputs = outputs
-	}
-	if res.State == engine.Succeeded && !a.judge(at, &res) {
+	if !a.judge(at, &res) {
 		return false
 	}
+	res = a.withOutputs(at, res)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if at.waits != e.wait {
@@ -169,8 +160,30 @@ func (a *Agent) reportEnd(at *attempt, res engine.Result) {
 	}
 }
 
-func lostResult(why string) engine.Result {
-	return engine.Result{State: engine.Failed, Code: engine.CodeLost, ExitCode: -1, Message: "how it ended is not known: " + why}
+// bury ends an attempt that the runner has no record of any more, though it was started.
+func (a *Agent) bury(at *attempt) {
+	res := engine.Result{
+		State: engine.Failed, Code: engine.CodeLost, ExitCode: -1, Message: "how it ended is not known: the runner has no record of it",
+	}
+	if a.judge(at, &res) {
+		a.conclude(at, a.withOutputs(at, res))
+	}
+}
+
+// withOutputs adds to a success what the attempt wrote to $FLOWCTL_OUTPUT, or fails it when that makes no sense.
+func (a *Agent) withOutputs(at *attempt, res engine.Result) engine.Result {
+	if res.State != engine.Succeeded {
+		return res
+	}
+	outputs, err := readOutputs(filepath.Join(at.work, outputFile), at.user)
+	if err != nil {
+		res.State, res.Code, res.Message = engine.Failed, engine.CodeOutput, a.secrets.text(err.Error())
+	}
+	for k, v := range outputs {
+		outputs[k] = a.secrets.text(v)
+	}
+	res.Outputs = outputs
+	return res
 }
 
 // find asks the runner about an attempt until it answers; false: ctx ended first.

@@ -244,7 +244,7 @@ func (r *rig) token() string {
 func (r *rig) options(name string) Options {
 	return Options{
 		Name: name, Dir: filepath.Join(r.dir, name), Server: r.addr, Labels: []string{"zone=a"}, Slots: 4, Version: "test",
-		Plugins: r.plugin, Log: quiet(), Now: time.Now,
+		Plugins: r.plugin, Recheck: time.Millisecond, Log: quiet(), Now: time.Now,
 	}
 }
 

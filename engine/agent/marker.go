@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,8 +12,10 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"flowctl/engine"
+	"flowctl/plugins/sdk"
 )
 
 // markers returns the versions of an attempt's outputs before it starts; the empty version is that of a path that does not exist. Nil: its
@@ -46,9 +49,13 @@ func writeMarkers(folder string, before map[string]string) error {
 	return os.WriteFile(filepath.Join(folder, markerFile), data, 0o600)
 }
 
-// judge turns the success of an attempt into a failure when its outputs matter and one of them is not there, or is what it was. It is false when the
-// agent ended meanwhile: the next one judges.
+// judge settles an attempt whose outputs matter by what has become of them: one that ended well, and one of which nobody knows how it ended,
+// whose code stays lost. It is false when the agent ended meanwhile: the next one judges.
 func (a *Agent) judge(at *attempt, res *engine.Result) bool {
+	lost := res.Code == engine.CodeLost
+	if res.State != engine.Succeeded && !lost {
+		return true
+	}
 	data, err := os.ReadFile(filepath.Join(at.folder, markerFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return true
@@ -57,13 +64,28 @@ func (a *Agent) judge(at *attempt, res *engine.Result) bool {
 	if err == nil {
 		err = json.Unmarshal(data, &before)
 	}
+	var lacks []string
 	if err != nil {
-		fail(res, "what its outputs were cannot be read: "+err.Error())
-		return true
+		lacks = []string{"cannot be compared: what they were is not readable: " + err.Error()}
+	} else {
+		lacks = a.lacking(before)
 	}
+	switch why := strings.Join(lacks, ", "); {
+	case lost && why == "":
+		res.State, res.Message = engine.Succeeded, res.Message+"; all its outputs have changed since it began"
+	case lost:
+		res.Message += "; of its outputs " + why
+	case why != "":
+		res.State, res.Code, res.Message = engine.Failed, engine.CodeOutputs, "it ended well, but of its outputs "+why
+	}
+	return a.ctx.Err() == nil
+}
+
+// lacking says of each output that is not there or has not changed what is wrong with it, given what the outputs were.
+func (a *Agent) lacking(before map[string]string) []string {
 	paths := slices.Sorted(maps.Keys(before))
 	var lacks []string
-	for i, s := range a.check(a.ctx, paths) {
+	for i, s := range a.checkPatiently(paths) {
 		switch p := paths[i]; {
 		case s.Error != "":
 			lacks = append(lacks, fmt.Sprintf("%s could not be checked: %s", p, s.Error))
@@ -75,12 +97,35 @@ func (a *Agent) judge(at *attempt, res *engine.Result) bool {
 			lacks = append(lacks, p+" has not changed")
 		}
 	}
-	if len(lacks) > 0 {
-		fail(res, "it ended well, but of its outputs "+strings.Join(lacks, ", "))
-	}
-	return a.ctx.Err() == nil
+	return lacks
 }
 
-func fail(res *engine.Result, message string) {
-	res.State, res.Code, res.Message = engine.Failed, engine.CodeOutputs, message
+const (
+	// recheckTries is how often a check of outputs that fails is repeated before it fails the attempt, recheckPause the pause before the first
+	// repeat; each further one is three times as long.
+	recheckTries = 3
+	recheckPause = time.Second
+)
+
+// checkPatiently is check, which repeats for the paths of which it fails.
+func (a *Agent) checkPatiently(paths []string) []sdk.PathState {
+	states := a.check(a.ctx, paths)
+	pause := cmp.Or(a.opts.Recheck, recheckPause)
+	for range recheckTries {
+		var failed []int
+		var again []string
+		for i, s := range states {
+			if s.Error != "" {
+				failed, again = append(failed, i), append(again, paths[i])
+			}
+		}
+		if len(failed) == 0 || !sleep(a.ctx, pause) {
+			break
+		}
+		for k, s := range a.check(a.ctx, again) {
+			states[failed[k]] = s
+		}
+		pause *= 3
+	}
+	return states
 }

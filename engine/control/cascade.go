@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"flowctl/dsl/flow"
@@ -204,17 +205,27 @@ func (c *cascade) index(logical, data bool) {
 		for _, t := range f.Tasks {
 			down := flow.TaskRef{Flow: f.Name, Task: t.Name}
 			for _, n := range t.Needs {
-				if up := (flow.TaskRef{Flow: n.Flow, Task: n.Task}); logical {
-					c.links[up] = append(c.links[up], link{down, n.Rule, n.Local >= 0})
+				if logical {
+					c.link(flow.TaskRef{Flow: n.Flow, Task: n.Task}, link{down, n.Rule, n.Local >= 0})
 				}
 			}
 			if !data {
 				continue
 			}
 			for _, e := range c.project.Readers(down) {
-				c.links[down] = append(c.links[down], link{ref: e.To, same: e.From.Flow == e.To.Flow})
+				c.link(down, link{ref: e.To, same: e.From.Flow == e.To.Flow})
 			}
 		}
+	}
+}
+
+// link adds a link from a task, and from the ids that it had: what ran under these is read like what runs now.
+func (c *cascade) link(up flow.TaskRef, x link) {
+	c.links[up] = append(c.links[up], x)
+	for _, id := range c.project.Flow(up.Flow).Task(up.Task).Formerly {
+		name, task, _ := strings.Cut(id, "/")
+		former := flow.TaskRef{Flow: name, Task: task}
+		c.links[former] = append(c.links[former], link{x.ref, x.rule, name == x.ref.Flow && x.same})
 	}
 }
 

@@ -19,6 +19,6 @@
 //
 // # The rest
 //
-// [Service] implements engine.Service over a loop and a store. [Follower] turns commits of the flows repository into
+// [Service] implements engine.Service over a loop and a store; over a loop that is [Direct], it lets operators act in simulations. [Follower] turns commits of the flows repository into
 // revisions. [Monitor] looks whether each period that should have a run has one.
 package control

@@ -65,13 +65,15 @@ func checkKind(k flow.Event) error {
 func eventView(e *engine.Event, r *engine.Run) engine.EventView {
 	v := engine.EventView{
 		ID: e.ID, At: e.At.Time(), Kind: e.Kind, Subject: e.Flow, Flow: e.Flow, Task: e.Task, Run: e.Run, Attempt: e.Attempt,
-		Backfill: e.Backfill, Agent: e.Agent, Key: e.Key, Detail: e.Detail,
+		Backfill: e.Backfill, Agent: e.Agent, Owner: e.Owner, Key: e.Key, Detail: e.Detail,
 	}
 	switch {
 	case r != nil:
 		v.Subject = r.Name(e.Task)
 	case e.Backfill != 0:
 		v.Subject = fmt.Sprintf("backfill %d", e.Backfill)
+	case e.Owner != "":
+		v.Subject = e.Owner
 	case e.Agent != "":
 		v.Subject = "agent " + e.Agent
 	}

@@ -2,6 +2,7 @@ package control
 
 import (
 	"testing"
+	"time"
 
 	"flowctl/dsl/flow"
 	"flowctl/engine"
@@ -88,5 +89,44 @@ func TestEventsOfATarget(t *testing.T) {
 	for _, q := range []engine.EventsQuery{{Kind: "odd"}, {Target: "@"}, {Target: "shop@2026-11-11..2026-11-12"}, {Page: engine.Page{Cursor: "?"}}} {
 		_, err := f.service.Events(t.Context(), q)
 		f.wantError(err, engine.Invalid, "")
+	}
+}
+
+// TestASettledRunAndALongAttemptAreTold: the loop reads the run from the store when it is late, and the report waits there for ten o'clock, whatever
+// becomes of the commits.
+func TestASettledRunAndALongAttemptAreTold(t *testing.T) {
+	t.Parallel()
+	for _, fault := range []storetest.Fault{storetest.None, storetest.FailBefore, storetest.FailAfter} {
+		f := startFixture(t)
+		f.write("late.yaml", "flow: late\nteam: data\ntasks:\n  a: {run: 'true'}\n  b: {run: 'true', needs: [a], output_timeout: 4h}\n")
+		f.sync("active")
+		v, err := f.service.StartRun(t.Context(), engine.StartRun{Target: "late"})
+		f.must(err)
+		id, _ := f.fleet.find("late/a@" + v.Period)
+		_, err = f.loop.Do(t.Context(), core.Reported{Agent: "local", Reports: []engine.Report{{Attempt: id, Kind: engine.ReportStarted}}})
+		f.must(err)
+		f.pass(3 * time.Hour)
+		f.finish("late/a@"+v.Period, engine.Failed)
+		f.store.Next(fault)
+		f.mu.Lock()
+		f.now = f.now.Add(21 * time.Hour)
+		f.mu.Unlock()
+		if _, err := f.loop.Do(t.Context(), core.Tick{}); (err != nil) != (fault != storetest.None) {
+			t.Fatalf("fault %d: %v", fault, err)
+		}
+		if fault != storetest.None {
+			if err := <-f.ended; err == nil {
+				t.Fatalf("fault %d: the loop goes on", fault)
+			}
+			f.start()
+			f.join()
+		}
+		_, err = f.loop.Do(t.Context(), core.Tick{})
+		f.must(err)
+		for kind, subject := range map[flow.Event]string{flow.OutputLate: "late/b@" + v.Period, flow.DailyReport: "oncall:data"} {
+			if all := f.events("", kind); len(all) != 1 || all[0].Subject != subject {
+				t.Errorf("fault %d: %s: %+v", fault, kind, all)
+			}
+		}
 	}
 }

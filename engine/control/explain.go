@@ -29,10 +29,12 @@ func (s *Service) Explain(ctx context.Context, target string) (*engine.Explanati
 		}
 		var blockers map[string][]engine.Blocker
 		var roots map[string][]engine.Root
+		var uncounted map[string][]string
 		var starts map[string]period.Instant
 		if err := l.Query(ctx, func(m *core.Machine) {
 			id := runs[i].ID
 			blockers, roots, starts = m.Blockers(id), m.Roots(id), m.EarliestStarts(id, period.At(s.Now()))
+			uncounted = m.Uncounted(id)
 		}); err != nil {
 			return nil, err
 		}
@@ -41,7 +43,7 @@ func (s *Service) Explain(ctx context.Context, target string) (*engine.Explanati
 				continue
 			}
 			x := engine.ExplainedTask{
-				TaskRunView: v, Blockers: append([]engine.Blocker{}, blockers[v.Task]...), EarliestStartAt: instant(starts[v.Task]),
+				TaskRunView: v, Blockers: append([]engine.Blocker{}, blockers[v.Task]...), Uncounted: uncounted[v.Task], EarliestStartAt: instant(starts[v.Task]),
 			}
 			held := roots[v.Task]
 			if blockers == nil && v.State == engine.UpstreamFailed {

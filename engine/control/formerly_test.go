@@ -42,3 +42,32 @@ func TestRenamedFlow(t *testing.T) {
 		t.Errorf("explanation: %+v", x.Tasks[0])
 	}
 }
+
+// A rerun of what ran under a former id reaches who needs, or reads, the task under its present one.
+func TestACascadeFollowsFormerIds(t *testing.T) {
+	t.Parallel()
+	for cascade, want := range map[string]string{
+		"logical": "report@2026-11-10#2 shop@2026-11-10#2", "data": "copy@2026-11-10#2 shop@2026-11-10#2",
+		"both": "copy@2026-11-10#2 report@2026-11-10#2 shop@2026-11-10#2",
+	} {
+		f := startFixture(t)
+		f.fleet.paths = true
+		const day = "team: data\nschedule: {every: day, start: 2026-11-01}\ntasks:\n"
+		f.write("shop.yaml", "flow: shop\n"+day+"  a: {run: 'true', outputs: [/p]}\n")
+		f.sync("active")
+		_, err := f.service.StartRun(t.Context(), engine.StartRun{Target: "shop@2026-11-10"})
+		f.must(err)
+		f.drain()
+		f.write("shop.yaml", "flow: store\n"+day+"  c: {run: 'true', outputs: [/p], formerly: [shop/a]}\n")
+		f.write("others.yaml", "flow: report\n"+day+"  x: {run: 'true', needs: [store/c]}\n---\nflow: copy\n"+day+"  y: {run: 'true', inputs: [/p]}\n")
+		f.sync("active")
+		for _, name := range []string{"report", "copy"} {
+			_, err = f.service.StartRun(t.Context(), engine.StartRun{Target: name + "@2026-11-10"})
+			f.must(err)
+		}
+		f.drain()
+		if got := f.rerun(engine.RerunRequest{Target: "shop@2026-11-10", Cascade: cascade, At: "original"}); got != want {
+			t.Errorf("%s reaches %s, want %s", cascade, got, want)
+		}
+	}
+}

@@ -43,6 +43,7 @@ type Loop struct {
 	answers  []answer // of the batch, given after its commit
 	ended    chan struct{}
 	watchers watchers
+	direct   func(core.Event) (any, error) // nil = the loop runs; see Direct
 }
 
 // request is an event, or work that needs the loop's goroutine.
@@ -269,6 +270,13 @@ func (l *Loop) perform(ctx context.Context, out *core.Output) ([]core.Event, err
 			events = append(events, core.Loaded{Rows: rows})
 		}
 	}
+	if len(out.Overdue) > 0 {
+		rows, err := l.load(ctx, out.Overdue)
+		if err != nil {
+			return nil, err
+		}
+		events = append(events, core.Overdue{Rows: rows})
+	}
 	return events, nil
 }
 
@@ -367,6 +375,9 @@ func (l *Loop) Query(ctx context.Context, f func(*core.Machine)) error {
 }
 
 func (l *Loop) call(ctx context.Context, r request) (any, error) {
+	if l.direct != nil {
+		return l.now(r)
+	}
 	reply := make(chan result, 1)
 	r.reply = reply
 	select {

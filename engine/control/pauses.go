@@ -5,6 +5,7 @@ import (
 	"context"
 	"slices"
 
+	"flowctl/dsl"
 	"flowctl/dsl/flow"
 	"flowctl/dsl/period"
 	"flowctl/engine"
@@ -27,6 +28,15 @@ func (s *Service) Pause(ctx context.Context, r engine.PauseRequest) ([]engine.Pa
 		ev.Pauses = []engine.Pause{{PauseKey: engine.PauseKey{Start: period.At(*r.ScheduledAfter)}}}
 	case r.ScheduledAfter != nil:
 		return nil, &engine.Error{Code: engine.Invalid, Field: "scheduled_after", Message: "an instant goes with --all, not with a target"}
+	case r.Group != "":
+		flows, err := s.flowsOf(ctx, r.Group)
+		if err != nil {
+			return nil, err
+		}
+		ev.Target = "--group " + r.Group
+		for _, name := range flows {
+			ev.Pauses = append(ev.Pauses, engine.Pause{PauseKey: engine.PauseKey{Flow: name, Start: engine.AllPeriods}})
+		}
 	default:
 		if ev.Pauses, err = s.pausesOf(ctx, r.Target); err != nil {
 			return nil, err
@@ -41,24 +51,60 @@ func (s *Service) Resume(ctx context.Context, r engine.PauseRequest) ([]engine.P
 	if err := checkPause(r); err != nil {
 		return nil, err
 	}
-	if !r.All {
-		t, err := pausable(r.Target)
+	switch {
+	case r.All:
+		return s.changePauses(ctx, ev)
+	case r.Group != "":
+		flows, err := s.flowsOf(ctx, r.Group)
 		if err != nil {
 			return nil, err
 		}
-		ev.Flow, ev.Task = t.Flow, t.Task
-		if ev.From, ev.To, err = s.pausedRange(ctx, t); err != nil {
-			return nil, err
-		}
+		ev.Target, ev.Flows, ev.From, ev.To = "--group "+r.Group, flows, engine.AllPeriods, engine.AllPeriods
+		return s.changePauses(ctx, ev)
+	}
+	t, err := pausable(r.Target)
+	if err != nil {
+		return nil, err
+	}
+	ev.Flow, ev.Task = t.Flow, t.Task
+	if ev.From, ev.To, err = s.pausedRange(ctx, t); err != nil {
+		return nil, err
 	}
 	return s.changePauses(ctx, ev)
 }
 
 func checkPause(r engine.PauseRequest) error {
-	if r.All == (r.Target != "") {
-		return engine.Errorf(engine.Invalid, "name a target, or give --all for everything")
+	ways := 0
+	for _, way := range []bool{r.Target != "", r.Group != "", r.All} {
+		if way {
+			ways++
+		}
+	}
+	if ways != 1 {
+		return engine.Errorf(engine.Invalid, "name a target, or give --group for the flows of a group, or --all for everything")
 	}
 	return nil
+}
+
+// flowsOf returns the flows that are in a group now.
+func (s *Service) flowsOf(ctx context.Context, group string) ([]string, error) {
+	rev, err := s.project(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var names, groups []string
+	for _, f := range rev.Project.Flows {
+		groups = append(groups, f.Group)
+		if f.Group == group {
+			names = append(names, f.Name)
+		}
+	}
+	if len(names) == 0 {
+		slices.Sort(groups)
+		return nil, engine.Errorf(engine.NotFound, "no flow is in the group %s: %s", group,
+			cmp.Or(dsl.Suggest(group, slices.Compact(groups)), "see flowctl get flows -o json"))
+	}
+	return names, nil
 }
 
 // pausable reads a target that can be paused.

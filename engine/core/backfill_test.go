@@ -120,7 +120,7 @@ func TestABackfillKeepsAWindow(t *testing.T) {
 	if most := DefaultMaxActive * 10; f.peak > most {
 		t.Errorf("%d task runs were in memory at once, want at most %d", f.peak, most)
 	}
-	for name, n := range map[string]int{"runs": len(f.m.runs), "points": len(f.m.points), "attempts": len(f.m.attempts)} {
+	for name, n := range map[string]int{"runs": len(f.m.runs), "points": len(f.m.points), "attempts": len(f.m.attempts), "timers": len(f.m.timers.heap)} {
 		if n > DefaultMaxActive*10 {
 			t.Errorf("%d %s are left in memory", n, name)
 		}

@@ -2,6 +2,8 @@ package core
 
 import (
 	"container/heap"
+	"fmt"
+	"slices"
 
 	"flowctl/engine"
 )
@@ -40,6 +42,11 @@ func (m *Machine) dispatch() bool {
 // assign makes the next attempt of a ready task run on an agent.
 func (m *Machine) assign(t *taskRun, a *agent) {
 	m.pin(t.run)
+	if reason := m.refusal(t); reason != "" {
+		m.reject(t, engine.CodeAccount, reason)
+		m.unpark(t)
+		return
+	}
 	as, err := m.assignment(t)
 	if err != nil {
 		m.spoil(t, err)
@@ -65,6 +72,22 @@ func (m *Machine) assign(t *taskRun, a *agent) {
 	m.hold(t)
 	m.move(t, engine.Assigned)
 	m.out.Assign[a.name] = append(m.out.Assign[a.name], as)
+}
+
+// refusal says why the team of a task run's flow may not run as the account that the task names; empty = it may. What the active revision
+// says of the account counts, whatever revision the run follows: who may do what is not pinned.
+func (m *Machine) refusal(t *taskRun) string {
+	name, team := t.def.RunAs, t.run.flow.Team
+	if name == "" {
+		return ""
+	}
+	switch account := m.active.Project.Accounts[name]; {
+	case account == nil:
+		return fmt.Sprintf("team %s may not run as account %s: the account is no longer declared", team, name)
+	case !slices.Contains(account.Teams, team):
+		return fmt.Sprintf("team %s may not run as account %s: add the team to its `teams`, or change `run_as` and rerun", team, name)
+	}
+	return ""
 }
 
 // pin fixes a run to the revision it follows, because its first attempt is about to be given away.

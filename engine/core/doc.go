@@ -33,8 +33,9 @@
 //
 // # Promises
 //
-// Generation cannot fail by itself: it computes. A commit or a look-up that fails ends the machine, and the one rebuilt from the rows
-// generates the period again.
+// Generation computes, so it fails for one reason alone: the paths of a run cannot be told. It is tried again three times, and then the run is
+// made without the tasks that are wrong, which fail. A commit or a look-up that fails ends the machine, and the one rebuilt from the rows generates
+// the period again.
 //
 // The invariants of docs/concepts.md: one run per flow, period and version; at most one live attempt per task and
 // period; no attempt before its blockers cleared; a final attempt never changes; the same events give the same

@@ -197,11 +197,17 @@ func (m *Machine) vacate(t *taskRun) {
 
 // spoil fails a task run because an expression of it failed.
 func (m *Machine) spoil(t *taskRun, err error) {
-	m.dequeue(t)
-	t.row.Code, t.row.Message = engine.CodeBadExpression, err.Error()
+	message := err.Error()
 	var where *expr.EvalError
 	if errors.As(err, &where) {
-		t.row.Message = where.Error()
+		message = where.Error()
 	}
+	m.reject(t, engine.CodeBadExpression, message)
+}
+
+// reject fails a task run that cannot become an attempt.
+func (m *Machine) reject(t *taskRun, code engine.ErrorCode, message string) {
+	m.dequeue(t)
+	t.row.Code, t.row.Message = code, message
 	m.move(t, engine.Failed)
 }

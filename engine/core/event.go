@@ -63,6 +63,9 @@ type ExistingAnswered struct {
 // Loaded brings settled runs back into memory because what they waited for has succeeded.
 type Loaded struct{ Rows *engine.Snapshot }
 
+// Overdue answers Output.Overdue, with the rows of the runs.
+type Overdue struct{ Rows *engine.Snapshot }
+
 // StartRun is the operator's `run`.
 type StartRun struct {
 	By           string
@@ -157,6 +160,7 @@ type Resume struct {
 	By         string
 	Target     string
 	Flow, Task string
+	Flows      []string // in place of Flow: those of a group, each as a whole
 	From, To   period.Instant
 }
 
@@ -214,6 +218,7 @@ func (Probed) event()           {}
 func (LedgerAnswered) event()   {}
 func (ExistingAnswered) event() {}
 func (Loaded) event()           {}
+func (Overdue) event()          {}
 func (StartRun) event()         {}
 func (Rerun) event()            {}
 func (Reruns) event()           {}
@@ -249,6 +254,8 @@ type Output struct {
 	// Wake names tasks that succeeded after they had failed, and, without a task, periods that were generated: settled runs that
 	// wait for them are to be Loaded.
 	Wake []engine.LedgerKey
+	// Overdue are settled runs of which a task run is late now, answered by Overdue.
+	Overdue []engine.RunID
 }
 
 // ExistingQuestion asks which runs exist for the next periods of a backfill, or for the first period of a flow's era.
@@ -259,7 +266,7 @@ type ExistingQuestion struct {
 
 // Effects tells whether there is anything to do after the commit.
 func (o *Output) Effects() bool {
-	return len(o.Assign)+len(o.Kill)+len(o.Ack)+len(o.Probe)+len(o.Questions)+len(o.Lookups)+len(o.Existing)+len(o.Wake) > 0
+	return len(o.Assign)+len(o.Kill)+len(o.Ack)+len(o.Probe)+len(o.Questions)+len(o.Lookups)+len(o.Existing)+len(o.Wake)+len(o.Overdue) > 0
 }
 
 func (o *Output) reset() {
@@ -272,4 +279,5 @@ func (o *Output) reset() {
 	o.Lookups = o.Lookups[:0]
 	o.Existing = o.Existing[:0]
 	o.Wake = o.Wake[:0]
+	o.Overdue = o.Overdue[:0]
 }

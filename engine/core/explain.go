@@ -135,6 +135,29 @@ func (m *Machine) outerNeeds(t *taskRun) []engine.Blocker {
 	return bs
 }
 
+// Uncounted names, for each task run of an active run, the task runs that it needs and that do not count: the runs that should have them
+// follow a revision without the task.
+func (m *Machine) Uncounted(id engine.RunID) map[string][]string {
+	r := m.runs[id]
+	if r == nil {
+		return nil
+	}
+	found := map[string][]string{}
+	for i := range r.tasks {
+		t := &r.tasks[i]
+		for k := range t.needs {
+			n := &t.needs[k]
+			for j := 0; n.def != nil && !n.data && j < len(n.refs); j += n.each {
+				if p := n.decisive(j); p.status == noTask {
+					s := r.rev.Project.Flow(n.def.Flow).Schedule
+					found[t.def.Name] = append(found[t.def.Name], p.flow+"/"+p.task+"@"+labelOf(s, p.key.start))
+				}
+			}
+		}
+	}
+	return found
+}
+
 // absentBlocker tells of n periods, from first to last, that have no run; no labels for a need on the latest success.
 func absentBlocker(need *flow.Need, first, last string, n int) engine.Blocker {
 	b := engine.Blocker{Kind: engine.BlockAbsent, Ref: need.Flow + "/" + need.Task}

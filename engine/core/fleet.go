@@ -119,10 +119,7 @@ func (m *Machine) join(h engine.Hello) {
 func (m *Machine) missed(a *agent, t *taskRun) {
 	switch {
 	case t.attempt.Boot != a.boot || t.attempt.Started != 0:
-		m.finish(t, engine.Result{
-			State: engine.Failed, Code: engine.CodeLost, ExitCode: -1,
-			Message: "agent " + a.name + " has no record of it any more",
-		})
+		m.bury(t, "agent "+a.name+" has no record of it any more")
 	case t.row.State == engine.Killing:
 		m.finish(t, engine.Result{State: engine.Killed, Code: engine.CodeKilled, ExitCode: -1, Message: "killed before it started"})
 	default:
@@ -164,9 +161,7 @@ func (m *Machine) declareDead(ev DeclareDead) (any, error) {
 	}
 	ids := sortedKeys(a.live)
 	for _, id := range ids {
-		m.finish(a.live[id], engine.Result{
-			State: engine.Failed, Code: engine.CodeLost, ExitCode: -1, Message: "agent " + ev.Agent + " was declared dead by " + ev.By,
-		})
+		m.bury(a.live[id], "agent "+ev.Agent+" was declared dead by "+ev.By)
 	}
 	m.log(ev.By, "declare-dead", "agent "+ev.Agent, fmt.Sprintf("%d attempts", len(ids)))
 	return ids, nil
@@ -196,7 +191,7 @@ func (m *Machine) reported(agentName string, rs []engine.Report) {
 			m.finish(t, r.Result)
 		case engine.ReportRefused:
 			if t.attempt.Started != 0 { // it cannot have been given back
-				m.finish(t, engine.Result{State: engine.Failed, Code: engine.CodeLost, ExitCode: -1, Message: "given back after its start: " + r.Message})
+				m.bury(t, "given back after its start: "+r.Message)
 			} else {
 				m.refuse(t, r)
 			}
@@ -244,11 +239,27 @@ func (m *Machine) end(t *taskRun) {
 	m.release(t)
 }
 
-// finish settles a live attempt, and its task run if no retry follows.
+// bury ends a live attempt of which nobody knows, nor will know, how it ended. Only its agent could have settled it by its outputs.
+func (m *Machine) bury(t *taskRun, why string) {
+	if t.def.Success == flow.SuccessOutputs && len(t.def.Outputs) > 0 {
+		why += "; only that agent knows what its outputs were before, so they cannot settle it"
+	}
+	m.finish(t, engine.Result{State: engine.Failed, Code: engine.CodeLost, ExitCode: -1, Message: why})
+}
+
+// finish settles a live attempt, and its task run if no retry follows. A success whose code is lost is that of a zombie which its outputs
+// settled.
 func (m *Machine) finish(t *taskRun, res engine.Result) {
 	m.end(t)
 	t.since = 0
 	a := &t.attempt
+	lost := res.Code == engine.CodeLost
+	if lost {
+		m.tellOfAttempt(t, flow.Zombie, settled(t.row.State, res.State)+": "+res.Message)
+		if res.State == engine.Succeeded {
+			res.Code = ""
+		}
+	}
 	a.State, a.Code, a.Message, a.ExitCode = res.State, res.Code, res.Message, res.ExitCode
 	a.MaxRSS, a.CPU, a.Read, a.Written = res.MaxRSS, res.CPU, res.Read, res.Written
 	if res.State == engine.Succeeded {
@@ -256,15 +267,15 @@ func (m *Machine) finish(t *taskRun, res engine.Result) {
 		if t.row.Started == 0 {
 			t.row.Started = m.now
 		}
-		m.clock(t)
+		if !lost { // else when it ended is not known
+			m.clock(t)
+			m.remark(t)
+		}
 		m.move(t, engine.Succeeded)
 		return
 	}
 	if t.row.State != engine.Killing { // it says who wanted its end
 		t.row.Code, t.row.Message = res.Code, res.Message
-	}
-	if res.Code == engine.CodeLost {
-		m.tellOfAttempt(t, flow.Zombie, res.Message)
 	}
 	switch retry := t.def.Retry; {
 	case t.row.State == engine.Killing:
@@ -289,6 +300,17 @@ func (m *Machine) finish(t *taskRun, res engine.Result) {
 		a.State = engine.Failed
 		m.move(t, engine.Failed)
 	}
+	if !lost {
+		m.remark(t)
+	}
+}
+
+// settled says as what an attempt is settled that ends in a state, given the state that its task run was in.
+func settled(was, ends engine.State) string {
+	if was == engine.Killing && ends != engine.Succeeded {
+		ends = engine.Killed
+	}
+	return "settled as " + string(ends)
 }
 
 // retry lets a task run whose delay is over try again.

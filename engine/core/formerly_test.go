@@ -104,3 +104,26 @@ func TestBackfillOfRenamedFlow(t *testing.T) {
 	w.backfill(rev, "other", "2026-11-18", "2026-11-18")
 	w.wantHeld("other/load@2026-11-18", "other/new@2026-11-18")
 }
+
+// A rerun waits for who writes what it reads under the id that it had then.
+func TestARerunWaitsForAWriterUnderItsFormerId(t *testing.T) {
+	t.Parallel()
+	const reader = "---\nflow: report\nteam: data\nschedule: {every: day}\ntasks: {sum: {run: x, inputs: [/p]}}\n"
+	w := newWorld(t, "2026-11-19T23:30:00Z")
+	w.join("one", 4)
+	w.paths["/p"] = true
+	old := w.activate("flow: shop\nteam: data\nschedule: {every: day}\ntasks: {import: {run: x, outputs: [/p]}}\n" + reader)
+	w.sleep(time.Hour)
+	w.drain()
+	w.activate("flow: store\nteam: data\nschedule: {every: day}\ntasks: {load: {run: x, outputs: [/p], formerly: [shop/import]}}\n" + reader)
+	up, down := w.run("shop", "2026-11-19"), w.run("report", "2026-11-19")
+	w.do(Reruns{
+		Items: []Rerun{{Run: up.ID, Version: 1, Revision: old}, {Run: down.ID, Version: 1}},
+		Rows:  w.load([]engine.RunID{up.ID, down.ID}),
+	})
+	w.wantHeld("shop/import@2026-11-19")
+	w.crash()
+	w.wantHeld("shop/import@2026-11-19")
+	w.finish("shop/import@2026-11-19", engine.Succeeded)
+	w.wantHeld("report/sum@2026-11-19")
+}

@@ -198,3 +198,19 @@ func TestARunThatAnOperatorTookUpFollowsTheActiveRevision(t *testing.T) {
 		t.Fatalf("%+v, want it to go on at revision %d", r, rev.ID)
 	}
 }
+
+// TestAnExtraRunTakesNothingFromTheOneBesideIt, which had settled and waits for its upstream.
+func TestAnExtraRunTakesNothingFromTheOneBesideIt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "2026-11-19T23:00:00Z")
+	w.join("one", 4)
+	rev := w.activate(failedUpstream)
+	w.sleep(time.Hour + 2*time.Minute)
+	w.finish("up/a@2026-11-19", engine.Failed)
+	down := w.run("down", "2026-11-19")
+	period, _ := rev.Project.Flow("down").Schedule.Parse("2026-11-19")
+	w.do(StartRun{By: "ann", Flow: "down", Period: &period[0], Extra: true, Existing: engine.Existing{Version: 1, Run: down.ID, State: down.State}})
+	w.do(Succeed{By: "ann", Run: 2, Task: "a", Rows: w.load([]engine.RunID{2})})
+	w.drain()
+	w.wantState("down/c@2026-11-19", engine.Succeeded)
+}

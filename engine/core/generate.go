@@ -31,6 +31,8 @@ func (m *Machine) activate(rev *Revision) {
 		m.admitNext(m.flows[name]) // its limit may have been raised
 	}
 	m.resizePools()
+	clear(m.zones)
+	m.planReport() // somebody may live in another zone now
 	m.dropRevisions()
 }
 
@@ -129,7 +131,11 @@ func (m *Machine) generate(fs *flowState, at period.Instant) {
 		m.inquire(ExistingQuestion{Keys: []engine.RunKey{{Flow: fs.row.Flow, Start: next.Start}}})
 		return
 	}
-	m.generatePeriod(fs, next)
+	bad := m.badPaths(fs, next)
+	if len(bad) > 0 && m.tryAgain(fs) {
+		return
+	}
+	m.generatePeriod(fs, next, bad)
 	m.plan(fs)
 }
 
@@ -140,14 +146,18 @@ func (m *Machine) sure(k engine.RunKey, found engine.Existing) {
 		return
 	}
 	fs.unsure = false
+	if !fs.ahead[k.Start].Made {
+		m.replaces(found)
+	}
 	if found.Version > 0 {
 		fs.ahead[k.Start] = engine.Ahead{RunKey: k, Version: found.Version, Made: fs.ahead[k.Start].Made}
 	}
 	m.plan(fs)
 }
 
-// generatePeriod creates the scheduled run of a period, or completes the one that an operator made ahead of it.
-func (m *Machine) generatePeriod(fs *flowState, p period.Period) {
+// generatePeriod creates the scheduled run of a period, or completes the one that an operator made ahead of it. Bad are its tasks that
+// cannot be made.
+func (m *Machine) generatePeriod(fs *flowState, p period.Period, bad map[int]error) {
 	fs.row.Cursor = p.End
 	m.touchFlow(fs)
 	ahead := fs.ahead[p.Start]
@@ -161,9 +171,14 @@ func (m *Machine) generatePeriod(fs *flowState, p period.Period) {
 		return
 	}
 	old := fs.standing[p.Start]
-	m.create(newRun{
+	r := m.create(newRun{
 		flow: fs.flow, rev: m.active, period: p, version: ahead.Version + 1, kind: engine.Scheduled, due: fs.flow.Schedule.Due(p),
 	})
+	if len(bad) > 0 {
+		m.misgenerate(r, bad)
+	} else {
+		fs.tries = 0
+	}
 	if old != nil { // of an era before, with a period that began at the same instant
 		m.retire(old)
 	}

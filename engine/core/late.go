@@ -124,6 +124,92 @@ func (m *Machine) mark(t *taskRun, kind flow.Event, detail string) {
 	m.tellOf(t, kind, detail)
 }
 
+// asked stands for the instant of a run whose rows are being read.
+const asked period.Instant = -1
+
+// foresee notes when the first task run will be late that waits for a failed upstream in a run that settles. Nobody has told of it, and
+// its instant may come while the run is in the store.
+func (m *Machine) foresee(r *run) {
+	if !r.stands && !r.row.Extra {
+		return
+	}
+	var first period.Instant
+	for i := range r.tasks {
+		if t := &r.tasks[i]; t.member && t.row.State == engine.UpstreamFailed {
+			first = earlier(first, t.nextLate(0))
+		}
+	}
+	if first != 0 {
+		m.out.Changes.Overdue = append(m.out.Changes.Overdue, engine.Overdue{Run: r.row.ID, At: first})
+		m.watchOut(r.row.ID, first)
+	}
+}
+
+func (m *Machine) watchOut(id engine.RunID, at period.Instant) {
+	m.lates[id] = at
+	m.timers.set(at, timer{run: id, settled: true})
+}
+
+// nextLate returns when a task run is late with something for the first time after an instant; 0 = never.
+func (t *taskRun) nextLate(after period.Instant) period.Instant {
+	var next period.Instant
+	for _, what := range [...]lateness{dependencies, output} {
+		if at := t.lateAt(what); at > after {
+			next = earlier(next, at)
+		}
+	}
+	return next
+}
+
+// earlier returns the earlier one of two instants, of which 0 is never.
+func earlier(a, b period.Instant) period.Instant {
+	if a == 0 || b != 0 && b < a {
+		return b
+	}
+	return a
+}
+
+// lateAfterAll marks task runs of settled runs that are late by now. They still wait, or the run would be active again. The runs stay where
+// they are.
+func (m *Machine) lateAfterAll(rows *engine.Snapshot) {
+	for _, row := range rows.Runs {
+		if m.lates[row.ID] != asked { // it has become active since
+			continue
+		}
+		delete(m.lates, row.ID)
+		rev := m.revisions[row.Revision]
+		if rev == nil || rev.Project.Flow(row.Flow) == nil {
+			continue
+		}
+		r := &run{row: row, rev: rev, flow: rev.Project.Flow(row.Flow)}
+		next := engine.Overdue{Run: row.ID}
+		for _, old := range rows.TaskRuns {
+			if def := r.flow.Task(old.Task); old.Run == row.ID && def != nil && old.State == engine.UpstreamFailed {
+				t := &taskRun{row: old, run: r, def: def}
+				m.markAfterAll(t)
+				next.At = earlier(next.At, t.nextLate(m.now))
+			}
+		}
+		m.out.Changes.Overdue = append(m.out.Changes.Overdue, next)
+		if next.At != 0 {
+			m.watchOut(next.Run, next.At)
+		}
+	}
+}
+
+// markAfterAll marks a task run of a settled run with what it is late with by now.
+func (m *Machine) markAfterAll(t *taskRun) {
+	since := t.run.since().Time().Format(time.RFC3339)
+	if at := t.lateAt(dependencies); at != 0 && at <= m.now {
+		t.row.DependencyLate = m.now
+		m.mark(t, flow.DependencyLate, fmt.Sprintf("%s after %s: it waits for an upstream that failed", t.def.DependencyTimeout, since))
+	}
+	if at := t.lateAt(output); at != 0 && at <= m.now {
+		t.row.OutputLate = m.now
+		m.mark(t, flow.OutputLate, fmt.Sprintf("%s after %s it is %s", t.def.OutputTimeout, since, t.row.State))
+	}
+}
+
 // overdue looks again, in a moment, at a task run whose dependencies are not met: they may have been met at its instant.
 func (m *Machine) overdue(t *taskRun) {
 	if at := t.lateAt(dependencies); at != 0 && at <= m.now && !t.armed && m.marks(t) {

@@ -141,3 +141,108 @@ func TestADependencyIsToldWithoutThePauseBesideIt(t *testing.T) {
 		t.Fatalf("event %+v", e)
 	}
 }
+
+const failedUpstream = `flow: up
+team: data
+schedule: {every: day, start: 2026-11-01}
+tasks:
+  a: {run: x}
+---
+flow: down
+team: data
+schedule: {every: day, start: 2026-11-01}
+tasks:
+  b: {run: x, needs: [up/a], dependency_timeout: 3h, output_timeout: 5h}
+  c: {run: x, needs: [b], output_timeout: 4h}
+`
+
+// TestLatenessIsToldOfWhatWaitsInASettledRun: the run has left memory when the instants come.
+func TestLatenessIsToldOfWhatWaitsInASettledRun(t *testing.T) {
+	t.Parallel()
+	for _, restart := range []bool{false, true} {
+		w := newWorld(t, "2026-11-19T23:00:00Z")
+		w.join("one", 4)
+		w.activate(failedUpstream)
+		w.sleep(time.Hour + 2*time.Minute)
+		w.finish("up/a@2026-11-19", engine.Failed)
+		down := w.run("down", "2026-11-19")
+		if down.State != engine.RunFailed || len(w.m.runs) != 0 {
+			t.Fatalf("the run is %+v, %d in memory", down, len(w.m.runs))
+		}
+		told := []string{"failed/2/a"}
+		for _, step := range []struct {
+			after time.Duration
+			key   string
+		}{{3 * time.Hour, "dependency_late/1/b"}, {4 * time.Hour, "output_late/1/c"}, {5 * time.Hour, "output_late/1/b"}} {
+			if restart {
+				w.crash()
+			}
+			at := down.Due.Add(step.after)
+			w.sleep(time.Duration(at-w.now)*time.Microsecond - time.Second)
+			w.wantEvents(told...)
+			w.sleep(time.Second)
+			told = append(told, step.key)
+			w.wantEvents(told...)
+			if e := w.rows.Events[step.key]; e.At != at {
+				t.Fatalf("%s was told at %v", step.key, e.At.Time())
+			}
+		}
+		if e := w.rows.Events["dependency_late/1/b"]; e.Detail != "3h0m0s after 2026-11-20T00:01:00Z: it waits for an upstream that failed" {
+			t.Errorf("event %+v", e)
+		}
+		row := w.rows.TaskRuns[engine.TaskRunKey{Run: 1, Task: "b"}]
+		if row.State != engine.UpstreamFailed || row.DependencyLate == 0 || row.OutputLate != w.now || w.run("down", "2026-11-19").Finished != down.Finished {
+			t.Errorf("the task run is %+v", row)
+		}
+		w.crash()
+		w.sleep(24 * time.Hour)
+		if len(w.rows.Overdue) != 0 {
+			t.Errorf("%v will be late again", w.rows.Overdue)
+		}
+		w.do(Succeed{By: "ann", Run: 2, Task: "a", Rows: w.load([]engine.RunID{2})})
+		w.drain()
+		w.wantState("down/c@2026-11-19", engine.Succeeded)
+		if _, told := w.rows.Events["recovered/1/b"]; !told {
+			t.Error("nothing told that what was late has recovered")
+		}
+	}
+}
+
+// TestWhatGoesOnOrIsReplacedIsNotLateAfterAll: the lateness of a settled run goes with what it waits for.
+func TestWhatGoesOnOrIsReplacedIsNotLateAfterAll(t *testing.T) {
+	t.Parallel()
+	for name, act := range map[string]func(w *world){
+		"the upstream is forced": func(w *world) {
+			w.do(Succeed{By: "ann", Run: 2, Task: "a", Rows: w.load([]engine.RunID{2})})
+			w.drain()
+		},
+		"the run is repeated": func(w *world) {
+			w.do(Rerun{By: "ann", Run: 1, Version: 1, Rows: w.load([]engine.RunID{1})})
+			w.do(Kill{By: "ann", Run: 3, Rows: w.load([]engine.RunID{3})})
+		},
+		"it is killed": func(w *world) { w.do(Kill{By: "ann", Run: 1, Rows: w.load([]engine.RunID{1})}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, "2026-11-19T23:00:00Z")
+			w.join("one", 4)
+			w.activate(failedUpstream)
+			w.sleep(time.Hour + 2*time.Minute)
+			w.finish("up/a@2026-11-19", engine.Failed)
+			if len(w.rows.Overdue) != 1 {
+				t.Fatalf("%d settled runs will be late", len(w.rows.Overdue))
+			}
+			act(w)
+			w.crash()
+			w.sleep(20 * time.Hour)
+			if len(w.rows.Overdue) != 0 {
+				t.Errorf("%v will be late", w.rows.Overdue)
+			}
+			for key := range w.rows.Events {
+				if strings.Contains(key, "late/1/") {
+					t.Errorf("%s was told", key)
+				}
+			}
+		})
+	}
+}

@@ -2,6 +2,7 @@ package core
 
 import (
 	"fmt"
+	"time"
 
 	"flowctl/dsl/expr"
 	"flowctl/dsl/flow"
@@ -19,29 +20,33 @@ type Machine struct {
 	ids       map[string]int32 // task ids, interned: flow/task
 	plans     map[*flow.Flow]*plan
 
-	flows     map[string]*flowState
-	runs      map[engine.RunID]*run
-	loose     map[engine.RunID]*run         // those that are not pinned to a revision
-	attempts  map[engine.AttemptID]*taskRun // the live ones
-	live      map[pointKey]*taskRun         // the same, by task and period
-	behind    map[pointKey][]*taskRun       // what waits for their ends in other versions
-	points    map[pointKey]*point
-	watches   map[watchKey]*watch
-	outlooks  []*outlook // of the selectors of watches, in the order of their making
-	agents    map[string]*agent
-	fleet     []*agent          // the same, by name
-	queues    map[string]*queue // ready task runs by what they ask of an agent
-	queueList []*queue          // the same, in the order of their making
-	limits    map[int32]*limit  // by task id
-	pools     map[string]*pool
-	paces     map[int32]*pace // by task id
-	backfills map[engine.BackfillID]*backfill
-	pauses    map[engine.PauseKey]*engine.Pause
-	horizon   *engine.Pause // one of them; nil = none
-	timers    timers
-	patrolAt  period.Instant         // of the timer that looks for attempts that take too long; 0 = there is none
-	inquiries int                    // questions about runs that are not answered
-	made      map[engine.RunKey]*run // the newest run of each period since the oldest of them
+	flows      map[string]*flowState
+	runs       map[engine.RunID]*run
+	loose      map[engine.RunID]*run         // those that are not pinned to a revision
+	attempts   map[engine.AttemptID]*taskRun // the live ones
+	live       map[pointKey]*taskRun         // the same, by task and period
+	behind     map[pointKey][]*taskRun       // what waits for their ends in other versions
+	points     map[pointKey]*point
+	watches    map[watchKey]*watch
+	outlooks   []*outlook // of the selectors of watches, in the order of their making
+	agents     map[string]*agent
+	fleet      []*agent          // the same, by name
+	queues     map[string]*queue // ready task runs by what they ask of an agent
+	queueList  []*queue          // the same, in the order of their making
+	limits     map[int32]*limit  // by task id
+	pools      map[string]*pool
+	paces      map[int32]*pace // by task id
+	backfills  map[engine.BackfillID]*backfill
+	pauses     map[engine.PauseKey]*engine.Pause
+	horizon    *engine.Pause // one of them; nil = none
+	timers     timers
+	anomalies  map[engine.AttemptID]engine.Anomaly // that no daily report has told of
+	zones      map[string]*time.Location           // of owners, by the active revision
+	nextReport period.Instant                      // of the timer of the next daily report; 0 = there is none
+	lates      map[engine.RunID]period.Instant     // settled runs of which a task run will be late, or is: see Output.Overdue
+	patrolAt   period.Instant                      // of the timer that looks for attempts that take too long; 0 = there is none
+	inquiries  int                                 // questions about runs that are not answered
+	made       map[engine.RunKey]*run              // the newest run of each period since the oldest of them
 
 	lastRun      engine.RunID
 	lastAttempt  engine.AttemptID
@@ -50,11 +55,12 @@ type Machine struct {
 	restoring bool // runs are taken up: nobody is admitted in the order of taking
 
 	// Work left within the event being handled.
-	stirred  []*taskRun // to be evaluated
-	emptied  []*run     // may have settled
-	thirsty  []*backfill
-	found    []*run // taken up for an operator
-	lookable bool   // a path is due, or an agent may be asked about more, since paths were last given to agents
+	stirred      []*taskRun // to be evaluated
+	emptied      []*run     // may have settled
+	thirsty      []*backfill
+	found        []*run   // taken up for an operator
+	misgenerated []string // runs that could not be made as their flows say
+	lookable     bool     // a path is due, or an agent may be asked about more, since paths were last given to agents
 
 	// Changed since the last Take.
 	dirtyRuns      []*run
@@ -89,6 +95,9 @@ func New() *Machine {
 		backfills: map[engine.BackfillID]*backfill{},
 		pauses:    map[engine.PauseKey]*engine.Pause{},
 		made:      map[engine.RunKey]*run{},
+		zones:     map[string]*time.Location{},
+		anomalies: map[engine.AttemptID]engine.Anomaly{},
+		lates:     map[engine.RunID]period.Instant{},
 		out: Output{
 			Assign: map[string][]*engine.Assignment{},
 			Kill:   map[string][]engine.AttemptID{},
@@ -124,6 +133,8 @@ func (m *Machine) Handle(now period.Instant, ev Event) (reply any, err error) {
 		m.materialise(ev)
 	case Loaded:
 		m.loaded(ev.Rows)
+	case Overdue:
+		m.lateAfterAll(ev.Rows)
 	case StartRun:
 		reply, err = m.startRun(ev)
 	case Rerun:
@@ -164,6 +175,7 @@ func (m *Machine) Handle(now period.Instant, ev Event) (reply any, err error) {
 		panic(fmt.Sprintf("core: unknown event %T", ev))
 	}
 	m.elapse()
+	m.tellRound()
 	m.quiesce()
 	m.keepUpFound()
 	return reply, err

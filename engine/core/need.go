@@ -101,10 +101,7 @@ func (n *need) classOf(p *point) class {
 // subscribe resolves a need to points and counts it for its task run.
 func (m *Machine) subscribe(n *need, t *taskRun, def *flow.Need, data bool) {
 	up := t.run.rev.Project.Flow(def.Flow)
-	var former []string
-	if !data {
-		former = up.Task(def.Task).Formerly
-	}
+	former := up.Task(def.Task).Formerly
 	*n = need{task: t, def: def, data: data, each: 1 + len(former)}
 	latest := def.Rule.Kind == period.Latest || up.Schedule.Kind() == period.Demand
 	switch {

@@ -42,7 +42,9 @@ func (m *Machine) startRun(ev StartRun) (any, error) {
 	if ev.Task != "" && !ev.Extra && ev.Existing.Run != 0 {
 		return m.rerun(Rerun{By: ev.By, Run: ev.Existing.Run, Rows: ev.Rows, Version: ev.Existing.Version, Task: ev.Task, asked: &ev})
 	}
-	m.replaces(ev.Existing)
+	if !ev.Extra { // which stands beside the others
+		m.replaces(ev.Existing)
+	}
 	r := m.create(n)
 	m.log(ev.By, "run", r.row.Name(ev.Task), paramText(ev.Params))
 	return r.row.ID, nil
@@ -122,7 +124,7 @@ func taskNames(f *flow.Flow) string {
 // replaces drops what an older version waits for: needs read the version that is about to be made.
 func (m *Machine) replaces(old engine.Existing) {
 	if old.Run != 0 && old.State == engine.RunFailed {
-		m.out.Changes.NoWaits = append(m.out.Changes.NoWaits, old.Run)
+		m.unwait(old.Run)
 	}
 }
 
@@ -226,7 +228,7 @@ func (m *Machine) prepareRerun(ev Rerun) (rerun, error) {
 // makeRerun makes what prepareRerun checked and returns the number of the new run.
 func (m *Machine) makeRerun(next rerun) engine.RunID {
 	old := next.old
-	m.out.Changes.NoWaits = append(m.out.Changes.NoWaits, old.row.ID)
+	m.unwait(old.row.ID)
 	n := newRun{
 		flow: next.flow, rev: next.rev, period: old.row.Period, version: max(next.Version, old.row.Version) + 1, kind: engine.Rerun,
 		params: old.row.Params, due: m.now, extra: old.row.Extra, force: old.row.Force, pinned: next.Revision != nil,

@@ -72,9 +72,13 @@ func (m *Machine) lift(k engine.PauseKey) {
 func (m *Machine) resume(ev Resume) (any, error) {
 	var ended []engine.Pause
 	var others string
+	flows := ev.Flows
+	if flows == nil {
+		flows = []string{ev.Flow}
+	}
 	for _, p := range m.pausesInOrder() {
 		switch {
-		case p.Flow != ev.Flow:
+		case !slices.Contains(flows, p.Flow):
 		case p.Horizon() || p.Task == ev.Task && p.Start >= ev.From && p.Start <= ev.To:
 			m.lift(p.PauseKey)
 			ended = append(ended, *p)
@@ -84,7 +88,7 @@ func (m *Machine) resume(ev Resume) (any, error) {
 	}
 	switch {
 	case len(ended) > 0:
-	case ev.Flow == "":
+	case flows[0] == "":
 		return nil, engine.Errorf(engine.Conflict, "there is no horizon: see flowctl get pauses")
 	case others != "":
 		return nil, engine.Errorf(engine.Conflict, "%s is not paused, but %s is: resume that one", ev.Target, others)

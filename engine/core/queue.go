@@ -337,6 +337,8 @@ type flowState struct {
 	unsure bool
 	due    period.Instant // of the timer that generates the next period
 	rung   bool           // that timer has fired
+	tried  *flow.Flow     // as which the generation of the next period has failed
+	tries  int            // how often it was tried again
 	last   period.Instant // of the newest on-demand run, so that two never share an instant
 	dirty  bool
 }

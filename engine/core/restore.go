@@ -36,6 +36,12 @@ func Restore(now period.Instant, s *engine.Snapshot, revisions map[engine.Revisi
 	for _, d := range s.Drains {
 		m.agent(d.Agent).drain = d
 	}
+	for _, a := range s.Anomalies {
+		m.anomalies[a.Attempt] = a
+	}
+	for _, o := range s.Overdue {
+		m.watchOut(o.Run, o.At)
+	}
 	for _, row := range s.Backfills {
 		rev := revisions[row.Revision]
 		if rev == nil {

@@ -73,6 +73,7 @@ type taskRun struct {
 type plan struct {
 	ids        []int32   // interned task ids by index
 	downstream [][]int32 // indexes of the tasks that need this one in the same run, once for each need
+	pathed     []int     // indexes of the tasks with paths that are not constant
 	grid       string    // fingerprint of how the schedule cuts time, `at` aside
 }
 
@@ -105,6 +106,9 @@ func (m *Machine) planOf(f *flow.Flow) *plan {
 	p := &plan{ids: make([]int32, len(f.Tasks)), downstream: make([][]int32, len(f.Tasks))}
 	for i, t := range f.Tasks {
 		p.ids[i] = m.intern(f.ID(t))
+		if slices.ContainsFunc(slices.Concat(t.Inputs, t.Outputs), func(path *flow.Template) bool { _, fixed := path.Const(); return !fixed }) {
+			p.pathed = append(p.pathed, i)
+		}
 		for _, n := range t.Needs {
 			if n.Local >= 0 {
 				p.downstream[n.Local] = append(p.downstream[n.Local], int32(i))
@@ -331,7 +335,16 @@ func (m *Machine) revive(r *run) {
 	}
 	r.row.State, r.row.Finished = engine.RunActive, 0
 	m.touchRun(r)
-	m.out.Changes.NoWaits = append(m.out.Changes.NoWaits, r.row.ID)
+	m.unwait(r.row.ID)
+}
+
+// unwait drops what a settled run waits for, and when it will be late: it is active again, or another version takes its place.
+func (m *Machine) unwait(id engine.RunID) {
+	m.out.Changes.NoWaits = append(m.out.Changes.NoWaits, id)
+	if _, foreseen := m.lates[id]; foreseen {
+		delete(m.lates, id)
+		m.out.Changes.Overdue = append(m.out.Changes.Overdue, engine.Overdue{Run: id})
+	}
 }
 
 func (r *run) tally(s engine.State, n int) {
@@ -399,6 +412,7 @@ func (m *Machine) record(r *run) {
 			c.Waits = t.needs[k].waits(c.Waits)
 		}
 	}
+	m.foresee(r)
 }
 
 // waits adds what of a need failed, and under which other ids a run may yet come that takes its place.

@@ -263,6 +263,9 @@ func (s *sim) told() {
 			s.Fatalf("%s/%s is %s since %d, and the event is %+v", s.rows.Runs[k.Run].Flow, k.Task, row.State, row.Finished, e)
 		}
 	}
+	for k, row := range s.rows.TaskRuns {
+		s.lateAfterAll(s.rows.Runs[k.Run], row)
+	}
 	for id, a := range s.rows.Attempts {
 		_, again := s.rows.Events[fmt.Sprintf("%s/%d/%s/%d", flow.Retrying, a.Run, a.Task, id)]
 		last, failed := s.rows.Events[fmt.Sprintf("%s/%d/%s", flow.Failed, a.Run, a.Task)]
@@ -274,6 +277,24 @@ func (s *sim) told() {
 		row, ok := s.rows.TaskRuns[engine.TaskRunKey{Run: e.Run, Task: e.Task}]
 		if ok && (e.Kind == flow.Failed || e.Kind == flow.Expired) && row.State != engine.State(e.Kind) && !row.State.Satisfies() {
 			s.Fatalf("event %s, but the task run is %s", key, row.State)
+		}
+	}
+}
+
+// lateAfterAll is the part of invariant 4 about lateness in settled runs: what waits there for an upstream that failed is marked at its instant.
+func (s *sim) lateAfterAll(r engine.Run, row engine.TaskRun) {
+	_, standing := s.rows.Highest(r.Flow, r.Period.Start)
+	if row.State != engine.UpstreamFailed || r.State != engine.RunFailed || !r.Extra && standing.ID != r.ID {
+		return
+	}
+	if due := s.m.lates[r.ID]; due != 0 && due <= s.now { // the next tick is due, too
+		return
+	}
+	f := s.revs[r.Revision].Project.Flow(r.Flow)
+	t := taskRun{row: row, def: f.Task(row.Task), run: &run{row: r, flow: f}}
+	for _, what := range [...]lateness{dependencies, output} {
+		if at := t.lateAt(what); at != 0 && at < s.now {
+			s.Fatalf("%s/%s was late at %d by %d, and has no mark: %+v of %+v; foreseen %d, stored %v", r.Flow, row.Task, at, s.now, row, r, s.m.lates[r.ID], s.rows.Overdue[r.ID])
 		}
 	}
 }
@@ -307,7 +328,7 @@ func transcript(out *Output) string {
 			fmt.Fprintf(&b, "assign %s %+v\n", name, *as)
 		}
 	}
-	fmt.Fprintf(&b, "%v %v %v %v %v %v %v", out.Kill, out.Ack, out.Probe, out.Questions, out.Lookups, out.Existing, out.Wake)
+	fmt.Fprintf(&b, "%v %v %v %v %v %v %v %v", out.Kill, out.Ack, out.Probe, out.Questions, out.Lookups, out.Existing, out.Wake, out.Overdue)
 	return b.String()
 }
 
@@ -347,6 +368,9 @@ func (s *sim) perform(out *Output) []Event {
 	}
 	if ids := s.rows.Waiting(out.Wake); len(ids) > 0 {
 		questions = append(questions, Loaded{Rows: s.load(s.m, ids)})
+	}
+	if len(out.Overdue) > 0 {
+		questions = append(questions, Overdue{Rows: s.load(s.m, out.Overdue)})
 	}
 	for _, name := range sortedKeys(out.Probe) {
 		var ps []engine.PathState
@@ -795,9 +819,12 @@ func (s *sim) rebuilt() {
 		if ids := s.rows.Waiting(out.Wake); len(ids) > 0 {
 			ask = append(ask, Loaded{Rows: s.load(m, ids)})
 		}
+		if len(out.Overdue) > 0 {
+			ask = append(ask, Overdue{Rows: s.load(m, out.Overdue)})
+		}
 		m.Done()
 	}
-	was, is := s.m.snapshot(), m.snapshot()
+	was, is := s.m.snapshot(s.now), m.snapshot(s.now)
 	var differs strings.Builder
 	for _, k := range slices.Sorted(maps.Keys(union(was, is))) {
 		if was[k] != is[k] {
@@ -817,7 +844,7 @@ func union(a, b map[string]string) map[string]string {
 
 // snapshot describes what of a machine must survive its death. What depends on agents, paths and the order of events is found anew:
 // whether a task run is ready or waits, and which of the runs that have not started are within their flow's concurrency.
-func (m *Machine) snapshot() map[string]string {
+func (m *Machine) snapshot(now period.Instant) map[string]string {
 	found := map[string]string{}
 	for id, r := range m.runs {
 		row := r.row
@@ -870,6 +897,14 @@ func (m *Machine) snapshot() map[string]string {
 	for k, p := range m.points {
 		if len(p.waiters) > 0 && k.start != newest {
 			found["point "+p.signal+p.flow+"/"+p.task+"@"+strconv.Itoa(int(k.start))] = fmt.Sprint(p.class(), p.status == absent)
+		}
+	}
+	for id, a := range m.anomalies {
+		found["anomaly "+strconv.Itoa(int(id))] = fmt.Sprintf("%+v", a)
+	}
+	for id, at := range m.lates { // what is due, the next tick tells
+		if at > now {
+			found["late "+strconv.Itoa(int(id))] = fmt.Sprint(at)
 		}
 	}
 	for _, p := range m.paces {

@@ -21,8 +21,12 @@ const (
 // tell stores an event with the changes that cause it. Its key begins with its kind.
 func (m *Machine) tell(e engine.Event) {
 	e.At, e.Key = m.now, string(e.Kind)+"/"+e.Key
-	if len(e.Detail) > detailBytes {
-		e.Detail = strings.ToValidUTF8(e.Detail[:detailBytes], "") + "…"
+	most := detailBytes
+	if e.Kind == flow.DailyReport {
+		most = reportBytes
+	}
+	if len(e.Detail) > most {
+		e.Detail = strings.ToValidUTF8(e.Detail[:most], "") + "…"
 	}
 	m.out.Changes.Events = append(m.out.Changes.Events, e)
 }

@@ -2,6 +2,7 @@ package core
 
 import (
 	"container/heap"
+	"slices"
 
 	"flowctl/dsl/period"
 	"flowctl/engine"
@@ -9,14 +10,16 @@ import (
 
 // timer is something that is due at an instant. Exactly one of its fields says what.
 type timer struct {
-	flow   *flowState   // generate its next period
-	watch  *watch       // look at a path again
-	agent  *agent       // tell that it is lost
-	patrol bool         // look for attempts that take too long
-	run    engine.RunID // wake a task run, or expire a run
-	task   int          // index within run; -1 = the run expires
-	gate   bool         // fail the task run unless its quality gate has answered
-	late   lateness     // what the task run is late with by then; 0 = wake it
+	flow    *flowState   // generate its next period
+	watch   *watch       // look at a path again
+	agent   *agent       // tell that it is lost
+	patrol  bool         // look for attempts that take too long
+	run     engine.RunID // wake a task run, or expire a run
+	task    int          // index within run; -1 = the run expires
+	gate    bool         // fail the task run unless its quality gate has answered
+	report  bool         // make the daily reports that are due
+	settled bool         // the run has left memory, and a task run of it is late
+	late    lateness     // what the task run is late with by then; 0 = wake it
 }
 
 type dueTimer struct {
@@ -29,7 +32,11 @@ type dueTimer struct {
 type timers struct {
 	heap timerHeap
 	seq  uint64
+	most int // how many there may be before those of runs that are gone are looked for
 }
+
+// fewTimers is how many are kept without a look at what they are for.
+const fewTimers = 1024
 
 type timerHeap []dueTimer
 
@@ -63,8 +70,21 @@ func (ts *timers) next() (period.Instant, bool) {
 	return ts.heap[0].at, true
 }
 
+// dropTimers forgets the timers of runs that have left memory, which would stay until they are due: each run has one for its expiry, and a
+// backfill makes millions of runs in less time than that. It looks only when there are twice as many timers as after the last look.
+func (m *Machine) dropTimers() {
+	ts := &m.timers
+	if len(ts.heap) <= max(fewTimers, ts.most) {
+		return
+	}
+	ts.heap = slices.DeleteFunc(ts.heap, func(t dueTimer) bool { return t.run != 0 && m.runs[t.run] == nil })
+	heap.Init(&ts.heap)
+	ts.most = 2 * len(ts.heap)
+}
+
 // elapse lets everything happen that is due by now. A timer whose reason is gone does nothing.
 func (m *Machine) elapse() {
+	m.dropTimers()
 	for {
 		at, ok := m.timers.next()
 		if !ok || at > m.now {
@@ -82,6 +102,8 @@ func (m *Machine) elapse() {
 			m.missing(t.agent, at)
 		case t.patrol:
 			m.inspect(at)
+		case t.report:
+			m.report(at)
 		default:
 			m.ring(t)
 		}
@@ -91,6 +113,13 @@ func (m *Machine) elapse() {
 // ring wakes a task run or expires a run.
 func (m *Machine) ring(t dueTimer) {
 	r := m.runs[t.run]
+	if t.settled {
+		if m.lates[t.run] == t.at {
+			m.lates[t.run] = asked
+			m.out.Overdue = append(m.out.Overdue, t.run)
+		}
+		return
+	}
 	if r == nil {
 		return
 	}

@@ -231,3 +231,21 @@ func TestRunningOneTaskOfAnEndedRunIsARerun(t *testing.T) {
 	w.sleep(6 * time.Hour)
 	w.wantHeld("late/c@2026-11-19")
 }
+
+// TestATaskThatItsUpstreamsRevisionDoesNotHaveIsMarked: it does not count for the need, and that is no secret.
+func TestATaskThatItsUpstreamsRevisionDoesNotHaveIsMarked(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "2026-11-19T23:00:00Z")
+	w.join("one", 1)
+	const up = "flow: up\nteam: data\nschedule: {every: day}\ntasks:\n  a: {run: x}\n"
+	w.activate(up)
+	w.sleep(time.Hour + time.Minute)
+	w.finish("up/a@2026-11-19", engine.Succeeded)
+	rev := w.activate(up + "  new: {run: x}\n---\nflow: down\nteam: data\nschedule: {every: day}\ntasks:\n  b: {run: x, needs: [up/new, up/a]}\n")
+	w.backfill(rev, "down", "2026-11-19", "2026-11-19")
+	w.wantHeld("down/b@2026-11-19")
+	id := w.run("down", "2026-11-19").ID
+	if got := w.m.Uncounted(id)["b"]; len(got) != 1 || got[0] != "up/new@2026-11-19" {
+		t.Errorf("what does not count: %v", got)
+	}
+}

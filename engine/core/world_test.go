@@ -139,6 +139,9 @@ func (w *world) perform() {
 		if ids := w.rows.Waiting(out.Wake); len(ids) > 0 {
 			next = append(next, Loaded{Rows: w.load(ids)})
 		}
+		if len(out.Overdue) > 0 {
+			next = append(next, Overdue{Rows: w.load(out.Overdue)})
+		}
 		w.m.Done()
 		if len(next) == 0 {
 			return
@@ -183,7 +186,7 @@ func (w *world) join(name string, slots int, labels ...string) {
 	if w.fleet[name] == nil {
 		w.fleet[name] = map[engine.AttemptID]*engine.Assignment{}
 	}
-	h := engine.Hello{Name: name, BootID: "boot", Slots: slots, Labels: labels}
+	h := engine.Hello{Name: name, BootID: "boot", Slots: slots, Labels: labels, Host: engine.Host{Users: []string{"etl"}}}
 	for _, id := range sortedKeys(w.fleet[name]) {
 		h.Attempts = append(h.Attempts, engine.Report{Attempt: id, Kind: engine.ReportStarted})
 	}

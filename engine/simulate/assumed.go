@@ -1,6 +1,8 @@
 package simulate
 
 import (
+	"slices"
+
 	"flowctl/dsl/expr"
 	"flowctl/dsl/flow"
 )
@@ -86,6 +88,18 @@ func (b *behaviour) assumptions() []string {
 		}
 		for _, output := range sorted(b.assumed[id]) {
 			names = append(names, id+"."+output)
+		}
+	}
+	return names
+}
+
+// idleSignals names the signals of the outcomes that nobody waited for.
+func (b *behaviour) idleSignals() []string {
+	names := []string{}
+	for i := range b.outcomes.Signals {
+		a := &b.outcomes.Signals[i]
+		if !slices.ContainsFunc(sorted(b.asked), a.Matches) && !slices.Contains(names, a.Signal) {
+			names = append(names, a.Signal)
 		}
 	}
 	return names

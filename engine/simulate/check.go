@@ -29,7 +29,7 @@ type Mismatch struct {
 	Pos     flow.Pos        `json:"pos"`
 	Subject string          `json:"subject"` // the run or task run
 	At      time.Time       `json:"at"`
-	Field   flow.CheckField `json:"field"` // empty: a run that was asked for was refused
+	Field   flow.CheckField `json:"field"` // empty: an action was refused
 	Want    string          `json:"want"`
 	Got     string          `json:"got"`
 	Why     []string        `json:"why,omitempty"` // what blocks it, or how it failed
@@ -56,7 +56,7 @@ func Check(ctx context.Context, p *flow.Project, t *flow.Test) (*Verdict, error)
 		w.compare(v, &order[i], cmp.Or(order[i].At, t.To))
 	}
 	for _, r := range w.trace.refused {
-		v.Mismatches = append(v.Mismatches, Mismatch{Pos: r.Pos, Subject: r.Flow, At: r.At, Want: "a run", Got: "refused: " + r.Message})
+		v.Mismatches = append(v.Mismatches, Mismatch{Pos: r.Pos, Subject: r.Action, At: r.At, Want: "done", Got: "refused: " + r.Message})
 	}
 	slices.SortStableFunc(v.Mismatches, func(a, b Mismatch) int {
 		return cmp.Or(cmp.Compare(a.Pos.Line, b.Pos.Line), cmp.Compare(a.Pos.Col, b.Pos.Col))

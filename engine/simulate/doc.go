@@ -2,14 +2,15 @@
 // store, an agent or a process.
 //
 // [Play] takes a compiled project, two instants and what is known of how tasks behave ([flow.Outcomes]), and returns a [Result]: each run,
-// task run and attempt with its instants, what it waited for, the critical path of each run, and how busy the agents were. [Check] takes a
+// task run and attempt with its instants, what it waited for, the critical path of each run, and how busy the agents and pools were. [Check] takes a
 // test of flows and returns where it and the simulation disagree. Packages gantt and cli show the results.
 //
 // # How it works
 //
 // A world holds a core.Machine and answers its effects: assignments go to simulated agents, which report a start at once and an end when
 // the attempt's duration has passed; probes are answered by the arrivals of the outcomes; look-ups by a ledger in memory. The next
-// instant is that of the machine's next timer or of the next such event, whichever is first.
+// instant is that of the machine's next timer or of the next such event, whichever is first. What operators do goes through the service of the
+// server, which asks the ledger in place of a store.
 //
 // Events are handled one at a time, so whatever a task run is released by is known: it is the event that was being handled. Critical
 // paths follow these causes back.

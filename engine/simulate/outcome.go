@@ -14,16 +14,31 @@ import (
 // rule is an outcome that is about one task, with its periods as instants.
 type rule struct {
 	*flow.Outcome
-	spans [][2]period.Instant // of the begins of periods; none = all
+	spans spans
 }
 
-func (r *rule) covers(begin period.Instant) bool {
-	for _, s := range r.spans {
+// spans are ranges of the begins of periods; none means all.
+type spans [][2]period.Instant
+
+func (all spans) covers(begin period.Instant) bool {
+	for _, s := range all {
 		if s[0] <= begin && begin < s[1] {
 			return true
 		}
 	}
-	return len(r.spans) == 0
+	return len(all) == 0
+}
+
+// spansOf reads ranges of periods. One that is none covers nothing: the outcomes were checked against another project.
+func spansOf(s *period.Schedule, ranges []flow.Range) (all spans) {
+	for _, r := range ranges {
+		from, to, err := s.Range(r.From, r.To)
+		if err != nil {
+			from, to = 0, 0
+		}
+		all = append(all, [2]period.Instant{from, to})
+	}
+	return all
 }
 
 // behaviour tells how attempts end.
@@ -34,6 +49,8 @@ type behaviour struct {
 	rules    map[*flow.Task][]rule        // made when first asked for
 	assumed  map[string]map[string]string // outputs that somebody reads, by flow/task
 	looked   []bool                       // which arrivals somebody waited for
+
+	asked map[string]map[period.Instant]bool // periods of signals that somebody waits for
 }
 
 func (b *behaviour) rulesOf(f *flow.Flow, t *flow.Task) []rule {
@@ -46,15 +63,7 @@ func (b *behaviour) rulesOf(f *flow.Flow, t *flow.Task) []rule {
 		if !o.Matches(f.ID(t)) {
 			continue
 		}
-		r := rule{Outcome: o}
-		for _, p := range o.Periods {
-			from, to, err := f.Schedule.Range(p.From, p.To)
-			if err != nil { // the outcomes were checked against another project
-				from, to = 0, 0
-			}
-			r.spans = append(r.spans, [2]period.Instant{from, to})
-		}
-		rs = append(rs, r)
+		rs = append(rs, rule{o, spansOf(f.Schedule, o.Periods)})
 	}
 	b.rules[t] = rs
 	return rs
@@ -66,7 +75,7 @@ func (b *behaviour) end(f *flow.Flow, t *flow.Task, p period.Period, no int) (ti
 	var fail flow.Failure
 	outputs := b.assumed[f.ID(t)]
 	for _, r := range b.rulesOf(f, t) {
-		if !r.covers(f.Schedule.Begin(p)) {
+		if !r.spans.covers(f.Schedule.Begin(p)) {
 			continue
 		}
 		if r.Duration != nil {
@@ -115,7 +124,7 @@ func (b *behaviour) past(f *flow.Flow, t *flow.Task, start period.Instant) engin
 	}
 	outputs := b.assumed[f.ID(t)]
 	for _, r := range b.rulesOf(f, t) {
-		if r.Outputs != nil && r.covers(f.Schedule.Begin(p)) {
+		if r.Outputs != nil && r.spans.covers(f.Schedule.Begin(p)) {
 			outputs = r.Outputs
 		}
 	}

@@ -18,7 +18,14 @@ func TestReplay(t *testing.T) {
 	t.Run("shop", func(t *testing.T) {
 		t.Parallel()
 		p := compile(t, shop)
-		replay(t, p, outcomes(t, p, given+"runs: [{at: 2026-11-20T06:00, run: mart@2026-11-18}]\n"))
+		replay(t, p, outcomes(t, p, given+`
+actions:
+  - {at: 2026-11-20T06:00, run: mart@2026-11-17}
+  - {at: 2026-11-20T07:00, backfill: [shop], from: 2026-11-10, to: 2026-11-12, max_active: 5}
+  - {at: 2026-11-21T03:00, pause: shop/clean}
+  - {at: 2026-11-21T09:00, resume: shop/clean}
+  - {at: 2026-11-22T03:00, rerun: shop@2026-11-20T05..2026-11-20T09, from_task: clean, cascade: both, kill: true}
+`))
 	})
 	t.Run("warehouse", func(t *testing.T) {
 		t.Parallel()
@@ -70,7 +77,7 @@ func transcript(out *core.Output) string {
 			fmt.Fprintf(&b, "assign %s %+v\n", name, *as)
 		}
 	}
-	fmt.Fprintf(&b, "%v %v %v %v %v %v", out.Kill, out.Ack, out.Probe, out.Lookups, out.Existing, out.Wake)
+	fmt.Fprintf(&b, "%v %v %v %v %v %v %v", out.Kill, out.Ack, out.Probe, out.Lookups, out.Existing, out.Wake, out.Overdue)
 	return b.String()
 }
 
@@ -91,7 +98,7 @@ func TestRecordedExecutions(t *testing.T) {
 			t.Parallel()
 			p := compileFiles(t, e.Repository(func(workload.Executed) string { return "true" }))
 			from := at(t, "2026-11-19")
-			given := &flow.Outcomes{Runs: []flow.Request{{At: from, Flow: p.Flows[0].Name}}}
+			given := &flow.Outcomes{Actions: []flow.Action{{At: from, Verb: flow.VerbRun, Target: p.Flows[0].Name}}}
 			for _, x := range e.Tasks {
 				d := x.Runtime.Truncate(time.Microsecond)
 				given.Tasks = append(given.Tasks, flow.Outcome{Task: p.Flows[0].Name + "/" + x.Name, Duration: &flow.Span{Min: d, Max: d}})

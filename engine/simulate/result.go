@@ -17,12 +17,15 @@ type Result struct {
 	Runs     []Run        `json:"runs"`     // by creation
 	Failures []FailureSum `json:"failures"` // the most frequent first
 	Events   []Event      `json:"events"`   // that alerts would tell of, in the order in which they happened
-	Agents   []AgentUse   `json:"agents"`   // by name
-	Refusals []Refusal    `json:"refused"`  // requests that were refused
+	Agents   []Use        `json:"agents"`   // by name
+	Pools    []Use        `json:"pools"`    // by name; those that tasks use
+	Refusals []Refusal    `json:"refused"`  // actions that were refused
 	// Assumed names outputs as flow/task.output that expressions read and the outcomes do not give: they were taken to be 0.
 	Assumed []string `json:"assumed"`
 	// Idle names paths of the outcomes that no task run waited for.
 	Idle []string `json:"idle_paths"`
+	// IdleSignals names signals of the outcomes that no task run waited for.
+	IdleSignals []string `json:"idle_signals"`
 }
 
 // Totals counts over all flows.
@@ -34,7 +37,7 @@ type Totals struct {
 	TaskRuns   int     `json:"task_runs"`
 	Attempts   int     `json:"attempts"`
 	BusyS      float64 `json:"busy_s"`   // of all attempts
-	QueuedS    float64 `json:"queued_s"` // that ready task runs waited for a slot or for their task's concurrency
+	QueuedS    float64 `json:"queued_s"` // that ready task runs waited for a slot, a pool or their task's concurrency
 }
 
 // FlowSum is what the runs of a flow came to.
@@ -73,6 +76,7 @@ type TaskRun struct {
 	FinishedAt *time.Time       `json:"finished_at,omitempty"`
 	Reason     string           `json:"reason,omitempty"` // why it failed
 	Attempts   []Attempt        `json:"attempts"`
+	ReadyAt    *time.Time       `json:"ready_at,omitempty"` // since when it waits for a slot at the end of the simulation
 	Blockers   []engine.Blocker `json:"blockers,omitempty"` // what it waits for at the end of the simulation
 }
 
@@ -115,14 +119,18 @@ type FailureSum struct {
 	TaskRuns int    `json:"task_runs"`
 }
 
-// AgentUse is how busy an agent was.
-type AgentUse struct {
+// Use is how busy an agent or a pool was.
+type Use struct {
 	Name  string  `json:"name"`
 	Slots int     `json:"slots"` // 0 = unlimited
 	Peak  int     `json:"peak"`
 	Mean  float64 `json:"mean"`   // slots in use, over the whole time
 	FullS float64 `json:"full_s"` // for how long all slots were in use
-	Use   []Level `json:"use"`    // each change
+	Full  float64 `json:"full"`   // the same as a share of the whole time
+	// WaitedS is how long ready task runs waited in all: for the pool, while too few of its slots were free; for the agent, those which it
+	// could have taken, while neither their pool nor their task's concurrency held them back.
+	WaitedS float64 `json:"waited_s"`
+	Levels  []Level `json:"use"` // each change
 }
 
 // Level is how many slots are in use from an instant on.
@@ -131,10 +139,10 @@ type Level struct {
 	Used int       `json:"used"`
 }
 
-// Refusal is a request that was refused.
+// Refusal is an action that was refused.
 type Refusal struct {
 	At      time.Time `json:"at"`
-	Flow    string    `json:"flow"`
+	Action  string    `json:"action"` // such as run shop@2026-11-25
 	Message string    `json:"message"`
 	Pos     flow.Pos  `json:"pos"`
 }

@@ -24,7 +24,8 @@ func Play(ctx context.Context, in Input) (*Result, error) {
 func (w *world) result(in Input) *Result {
 	r := &Result{
 		From: in.From.Time(), To: in.To.Time(), Seed: in.Seed, Flows: []FlowSum{}, Runs: make([]Run, 0, len(w.trace.order)),
-		Agents: []AgentUse{}, Assumed: w.behaviour.assumptions(), Idle: w.behaviour.idle(), Refusals: append([]Refusal{}, w.trace.refused...),
+		Assumed: w.behaviour.assumptions(), Idle: w.behaviour.idle(), IdleSignals: w.behaviour.idleSignals(),
+		Refusals: append([]Refusal{}, w.trace.refused...),
 	}
 	late := map[string][]float64{}
 	sums := map[string]*FlowSum{}
@@ -52,7 +53,7 @@ func (w *world) result(in Input) *Result {
 	}
 	r.Failures = failures(r.Runs)
 	r.Events = w.trace.told()
-	r.Agents = w.use(r, in)
+	r.Agents, r.Pools = w.use(r, in)
 	return r
 }
 
@@ -109,6 +110,9 @@ func (s *Totals) add(r *Run, to time.Time) {
 				s.BusyS += or(a.FinishedAt, to).Sub(*a.StartedAt).Seconds()
 			}
 		}
+		if at := r.Tasks[i].ReadyAt; at != nil {
+			s.QueuedS += to.Sub(*at).Seconds()
+		}
 	}
 }
 
@@ -149,6 +153,9 @@ func taskRun(r *engine.Run, t *tracedTask, blockers []engine.Blocker) TaskRun {
 		Name: r.Name(t.row.Task), Task: t.row.Task, State: t.row.State, FinishedAt: instant(t.row.Finished),
 		Reason: cmp.Or(t.row.Message, string(t.row.Code)), Attempts: make([]Attempt, 0, len(t.attempts)), Blockers: blockers,
 	}
+	if t.row.State == engine.Ready {
+		out.ReadyAt = instant(t.ready.at)
+	}
 	for _, a := range t.attempts {
 		out.Attempts = append(out.Attempts, Attempt{
 			No: a.row.No, Agent: a.row.Agent, State: a.row.State, Reason: a.row.Code,
@@ -165,54 +172,4 @@ func instant(i period.Instant) *time.Time {
 	}
 	t := i.Time()
 	return &t
-}
-
-// use derives how busy the agents were.
-func (w *world) use(r *Result, in Input) []AgentUse {
-	type change struct {
-		at time.Time
-		by int
-	}
-	changes := map[string][]change{}
-	for i := range r.Runs {
-		for _, t := range r.Runs[i].Tasks {
-			for _, a := range t.Attempts {
-				changes[a.Agent] = append(changes[a.Agent], change{a.AssignedAt, 1})
-				if a.FinishedAt != nil {
-					changes[a.Agent] = append(changes[a.Agent], change{*a.FinishedAt, -1})
-				}
-			}
-		}
-	}
-	all := make([]AgentUse, 0, len(w.hosts))
-	for _, h := range w.hosts {
-		u := AgentUse{Name: h.Name, Slots: h.Slots, Use: []Level{}}
-		if u.Slots == unlimited {
-			u.Slots = 0
-		}
-		list := changes[h.Name]
-		slices.SortStableFunc(list, func(a, b change) int { return a.at.Compare(b.at) })
-		used, since := 0, in.From.Time()
-		whole := in.To.Sub(in.From).Seconds()
-		spend := func(until time.Time) {
-			length := until.Sub(since).Seconds()
-			u.Mean += float64(used) * length / whole
-			if u.Slots > 0 && used >= u.Slots {
-				u.FullS += length
-			}
-			since = until
-		}
-		for i, c := range list {
-			spend(c.at)
-			used += c.by
-			if i+1 == len(list) || !list[i+1].at.Equal(c.at) {
-				u.Peak = max(u.Peak, used)
-				u.Use = append(u.Use, Level{c.at, used})
-			}
-		}
-		spend(in.To.Time())
-		all = append(all, u)
-	}
-	slices.SortFunc(all, func(a, b AgentUse) int { return cmp.Compare(a.Name, b.Name) })
-	return all
 }

@@ -286,7 +286,7 @@ func TestRequests(t *testing.T) {
 	t.Parallel()
 	docs := shop + "---\nflow: ask\nteam: data\nparams: {who: ann}\ntasks:\n  t: {run: x, when: params.who == 'bob'}\n"
 	r := play(t, docs, `
-runs:
+actions:
   - {at: 2026-11-19T06:00, run: ask, params: {who: bob}}
   - {at: 2026-11-19T07:00, run: ask}
   - {at: 2026-11-19T08:00, run: mart@2026-11-25}
@@ -354,7 +354,7 @@ func TestDueAtTheBeginning(t *testing.T) {
 func TestNothingIsIgnored(t *testing.T) {
 	t.Parallel()
 	docs := "flow: f\nteam: data\nschedule: {every: day}\ntasks:\n  t: {run: x, inputs: [/in/a]}\n  u: {run: 'echo ${{ needs.t.outputs.rows }}', needs: [t]}\n"
-	r := play(t, docs, "paths: {/in/*: 2026-11-19T01:00, /inn/*: never}\nruns: [{at: 2026-11-20T01:00, run: f}]\n")
+	r := play(t, docs, "paths: {/in/*: 2026-11-19T01:00, /inn/*: never}\nactions: [{at: 2026-11-20T01:00, run: f}]\n")
 	if !slices.Equal(r.Idle, []string{"/inn/*"}) || !slices.Equal(r.Assumed, []string{"f/t.rows"}) || len(r.Refusals) != 1 {
 		t.Errorf("%v, %v, %v", r.Idle, r.Assumed, r.Refusals)
 	}
@@ -399,7 +399,7 @@ from: 2026-11-19
 to: 2026-11-19T03:00
 given:
   tasks: [{task: ask/t, outputs: {rows: "12", file: a}}, {task: shop/fetch, periods: [2026-11-19T01], duration: 2h}]
-  runs: [{at: 2026-11-19T01:00, run: ask}]
+  actions: [{at: 2026-11-19T01:00, run: ask}]
 expect:
   - {run: ask, state: succeeded, started: 2026-11-19T01:00, ended: 2026-11-19T01:01}
   - {task: ask/t, outputs: {file: a, rows: 12}, blockers: [], events: []}
@@ -439,5 +439,30 @@ func TestSignalsAreSet(t *testing.T) {
 		"tasks: {t: {run: x, signals: [crm]}}\n", "")
 	if s := r.task(t, "f/t@2026-11-19T05").State; s != engine.Succeeded {
 		t.Errorf("it is %s", s)
+	}
+}
+
+// TestSaturation puts three task runs of an hour on a pool of one slot and an agent of two, beside one that wants only the agent.
+func TestSaturation(t *testing.T) {
+	t.Parallel()
+	docs := "pools: {hive: {slots: 1}, idle: {slots: 9}}\n---\nflow: f\nteam: data\nschedule: {every: day, at: '00:00', start: 2026-11-01}\ntasks:\n" +
+		"  a: {run: x, pool: hive}\n  b: {run: x, pool: hive}\n  c: {run: x, pool: hive}\n" +
+		"  d: {run: x}\n  e: {run: x}\n  l: {run: x, start_after: 10h, concurrency: 1, matrix: {n: [1]}}\n"
+	r := play(t, docs, "duration: 1h\nagents: {one: {slots: 2}, other: {slots: 5, labels: [big], away: [{from: 2026-11-19T00:00}]}}\n")
+	// At 0:00 a and d start, at 1:00 b and e, at 2:00 c: b waited 1 h for the pool, c 2 h; e waited 1 h for a slot.
+	if len(r.Pools) != 1 {
+		t.Fatalf("%+v", r.Pools)
+	}
+	want := Use{Name: "hive", Slots: 1, Peak: 1, Mean: 3. / 24, FullS: 3 * 3600, Full: 3. / 24, WaitedS: 3 * 3600, Levels: r.Pools[0].Levels}
+	if fmt.Sprintf("%+v", r.Pools[0]) != fmt.Sprintf("%+v", want) {
+		t.Errorf("the pool: %+v, want %+v", r.Pools[0], want)
+	}
+	if one := r.Agents[0]; one.Peak != 2 || one.FullS != 2*3600 || one.WaitedS != 3600 {
+		t.Errorf("the agent: %+v", one)
+	}
+	r = play(t, docs, "duration: 20h\nagents: {one: {slots: 2}}\n")
+	// a and d hold both slots until 20:00, b and e then; c waits for the pool to the end, l from 10:00 for a slot.
+	if r.Pools[0].WaitedS != (20+24)*3600 || r.Agents[0].WaitedS != (20+14)*3600 || r.Totals.QueuedS != (20+24+20+14)*3600 {
+		t.Errorf("%+v\n%+v\n%+v", r.Pools[0], r.Agents[0], r.Totals)
 	}
 }

@@ -17,7 +17,8 @@ const (
 	ByPath     CauseKind = "path"     // Ref, an input, was found
 	ByGate     CauseKind = "gate"     // Ref, a quality gate, released it
 	ByAgent    CauseKind = "agent"    // Ref, an agent, joined or was lost
-	ByRequest  CauseKind = "request"  // somebody asked for the run
+	BySignal   CauseKind = "signal"   // Ref, a period of a signal, was set or unset
+	ByRequest  CauseKind = "request"  // an operator did something
 )
 
 // Cause is the event that let a task run become ready, or that gave it a slot.
@@ -63,9 +64,9 @@ type tracedAttempt struct {
 	assigned moment
 }
 
-// refuse notes that a request could not be met.
-func (tr *trace) refuse(at period.Instant, r flow.Request, why string) {
-	tr.refused = append(tr.refused, Refusal{At: at.Time(), Flow: r.Flow, Message: why, Pos: r.Pos})
+// refuse notes that an operator's action was refused.
+func (tr *trace) refuse(at period.Instant, a *flow.Action, why string) {
+	tr.refused = append(tr.refused, Refusal{At: at.Time(), Action: a.String(), Message: why, Pos: a.Pos})
 }
 
 func newTrace() trace { return trace{runs: map[engine.RunID]*traced{}} }

@@ -10,6 +10,7 @@ import (
 	"flowctl/dsl/flow"
 	"flowctl/dsl/period"
 	"flowctl/engine"
+	"flowctl/engine/control"
 	"flowctl/engine/core"
 	"flowctl/engine/simulate/ledger"
 )
@@ -38,6 +39,7 @@ type world struct {
 	next      []core.Event // what follows at once from the event being handled
 	missing   bool         // the past was not
 	trace     trace
+	operator  *control.Service
 	record    func(step) // nil = nobody replays
 }
 
@@ -58,20 +60,23 @@ func newWorld(in Input) *world {
 	}
 	w := &world{
 		project: in.Project, now: in.From, from: in.From, ledger: ledger.New(), missing: given.MissingPast,
-		behaviour: behaviour{outcomes: given, learnt: in.Learnt, seed: in.Seed, rules: map[*flow.Task][]rule{}, assumed: assumed(in.Project), looked: make([]bool, len(given.Paths))},
-		hosts:     hosts(in.Project, given, in.Slots), byName: map[string]*host{}, trace: newTrace(),
+		behaviour: behaviour{outcomes: given, learnt: in.Learnt, seed: in.Seed, rules: map[*flow.Task][]rule{}, assumed: assumed(in.Project), looked: make([]bool, len(given.Paths)),
+			asked: map[string]map[period.Instant]bool{}},
+		hosts: hosts(in.Project, given, in.Slots), byName: map[string]*host{}, trace: newTrace(),
 	}
 	for _, h := range w.hosts {
 		w.byName[h.Name] = h
 	}
 	w.expectAgents(given)
-	for _, r := range given.Runs {
-		if r.At < in.From || r.At >= in.To {
-			w.trace.refuse(r.At, r, "it is asked for outside the simulated time")
+	for i := range given.Actions {
+		a := &given.Actions[i]
+		if a.At < in.From || a.At >= in.To {
+			w.trace.refuse(a.At, a, "it is outside the simulated time")
 			continue
 		}
-		w.later(r.At, func() { w.request(r) })
+		w.later(a.At, func() { w.act(a) })
 	}
+	w.expectSignals(given)
 	return w
 }
 
@@ -80,6 +85,7 @@ func (w *world) start() {
 	rev := &core.Revision{ID: revision, Commit: "simulated", Tree: w.project.Hash, Project: w.project}
 	w.ledger.Active = revision
 	w.m = restore(w.from, seasoned(w.from, rev), rev)
+	w.operator = w.newOperator()
 	w.handle(core.Tick{}, Cause{Kind: BySchedule}) // no core.Boot: no server was down, so nothing was missed
 	for _, h := range w.hosts {
 		if w.present(h, w.from) {
@@ -142,27 +148,6 @@ func (w *world) present(h *host, at period.Instant) bool {
 	return true
 }
 
-// request asks for a run, as an operator would. What is refused is noted.
-func (w *world) request(r flow.Request) {
-	f := w.project.Flow(r.Flow)
-	ev := core.StartRun{By: "simulation", Flow: r.Flow, Task: r.Task, Period: r.Period, Params: r.Params, Force: r.Force}
-	p := r.Period
-	if p == nil && f != nil && f.Schedule.Kind() != period.Demand {
-		if last, ok := f.Schedule.LastEnded(w.now); ok {
-			p = &last
-		}
-	}
-	if p != nil {
-		ev.Existing = w.ledger.Existing([]engine.RunKey{{Flow: r.Flow, Start: p.Start}})[0]
-		if ev.Existing.Run != 0 {
-			ev.Rows = w.load([]engine.RunID{ev.Existing.Run})
-		}
-	}
-	if err := w.operate(ev, Cause{Kind: ByRequest}); err != nil {
-		w.trace.refuse(w.now, r, err.Error())
-	}
-}
-
 // advance lets everything happen up to an instant, it included.
 func (w *world) advance(ctx context.Context, until period.Instant) error {
 	for {
@@ -186,12 +171,12 @@ func (w *world) advance(ctx context.Context, until period.Instant) error {
 }
 
 // handle applies an event that nobody waits for an answer to.
-func (w *world) handle(ev core.Event, by Cause) { _ = w.operate(ev, by) }
+func (w *world) handle(ev core.Event, by Cause) { _, _ = w.operate(ev, by) }
 
-// operate applies an event, and all that follows from it at once. Everything that is released meanwhile is released by the cause. The
-// error is that of an operator's event.
-func (w *world) operate(ev core.Event, by Cause) error {
-	err := w.round(ev, by)
+// operate applies an event, and all that follows from it at once. Everything that is released meanwhile is released by the cause. Reply
+// and error are those of an operator's event.
+func (w *world) operate(ev core.Event, by Cause) (any, error) {
+	reply, err := w.round(ev, by)
 	for len(w.next) > 0 {
 		follows := w.next[0]
 		w.next = w.next[1:]
@@ -199,14 +184,14 @@ func (w *world) operate(ev core.Event, by Cause) error {
 		if p, ok := follows.(core.Probed); ok && by.Kind == BySchedule { // it was looked at because its time had come
 			cause = Cause{Kind: ByPath, Ref: p.Paths[0].Path}
 		}
-		_ = w.round(follows, cause) // which is no operator's
+		_, _ = w.round(follows, cause) // which is no operator's
 	}
-	return err
+	return reply, err
 }
 
 // round applies one event, commits what changed and performs the effects.
-func (w *world) round(ev core.Event, by Cause) error {
-	_, err := w.m.Handle(w.now, ev)
+func (w *world) round(ev core.Event, by Cause) (any, error) {
+	reply, err := w.m.Handle(w.now, ev)
 	out := w.m.Take()
 	if w.record != nil {
 		w.record(step{at: w.now, event: ev, output: out})
@@ -215,7 +200,7 @@ func (w *world) round(ev core.Event, by Cause) error {
 	w.trace.follow(w.now, &out.Changes, by)
 	w.perform(out)
 	w.m.Done()
-	return err
+	return reply, err
 }
 
 // perform does what a round asks for.
@@ -249,7 +234,10 @@ func (w *world) perform(out *core.Output) {
 		w.then(core.LedgerAnswered{Keys: keys, Answers: w.lookUp(keys)})
 	}
 	if ids := w.ledger.Waiting(out.Wake); len(ids) > 0 {
-		w.then(core.Loaded{Rows: w.load(ids)})
+		w.then(core.Loaded{Rows: w.ledger.LoadRuns(ids)})
+	}
+	if len(out.Overdue) > 0 {
+		w.then(core.Overdue{Rows: w.ledger.LoadRuns(slices.Clone(out.Overdue))})
 	}
 }
 
@@ -268,17 +256,14 @@ func (w *world) askGate(q *engine.GateQuestion) {
 	w.later(o.At, func() { w.handle(core.GateReported{GateReport: report}, Cause{Kind: ByGate, Ref: address}) })
 }
 
-func (w *world) load(ids []engine.RunID) *engine.Snapshot {
-	return w.ledger.LoadRuns(ids)
-}
-
-// lookUp answers from the ledger, and for what was before it from what is taken for granted. Signals are set, as input paths are there.
+// lookUp answers from the ledger, and for what was before it from what is taken for granted.
 func (w *world) lookUp(keys []engine.LedgerKey) []engine.LedgerAnswer {
 	answers := w.ledger.Outcomes(keys)
 	for i, k := range keys {
 		a := &answers[i]
 		if k.Signal != "" {
-			*a = engine.LedgerAnswer{Found: true, Outcome: engine.Outcome{Start: k.Start, State: engine.Succeeded}}
+			*a = engine.LedgerAnswer{Found: w.behaviour.isSet(w.project.Signals[k.Signal], k.Start, w.now)}
+			a.Outcome = engine.Outcome{Start: k.Start, State: engine.Succeeded}
 			continue
 		}
 		if a.Found || a.NoTask || w.missing {

@@ -49,6 +49,9 @@ func explanationView(v *view, e engine.Explanation) {
 			}
 			reason(v, "-", b)
 		}
+		for _, name := range t.Uncounted {
+			v.line("  - %s does not count: the revision of its run has no such task", clean(name))
+		}
 		for _, r := range t.Roots {
 			r.Message = r.TaskRun + ": " + r.Message
 			reason(v, "root:", r.Blocker)

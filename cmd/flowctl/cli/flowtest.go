@@ -143,7 +143,7 @@ func mismatchView(v *view, m *simulate.Mismatch) {
 	v.line("  %s: %s at %s", posText(m.Pos), m.Subject, v.at(m.At))
 	field := string(m.Field)
 	if field == "" {
-		field = "request"
+		field = "action"
 	}
 	v.line("    %-9s want  %s", field+":", m.Want)
 	v.WriteString("    " + strings.Repeat(" ", 9) + " got   " + v.paint("failed", clean(m.Got)) + "\n")

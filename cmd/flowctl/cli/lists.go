@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"flowctl/dsl/diag"
+	"flowctl/dsl/flow"
 	"flowctl/engine"
 )
 
@@ -194,7 +195,14 @@ func pausesTable(v *view, pauses []engine.PauseView) {
 func eventsTable(v *view, events []engine.EventView) {
 	rows := make([][]string, 0, len(events))
 	for _, e := range events {
-		rows = append(rows, []string{v.at(e.At), string(e.Kind), e.Subject, e.Agent, e.Detail})
+		lines := []string{e.Detail}
+		if e.Kind == flow.DailyReport { // a list
+			lines = strings.Split(e.Detail, "\n")
+		}
+		rows = append(rows, []string{v.at(e.At), string(e.Kind), e.Subject, e.Agent, lines[0]})
+		for _, line := range lines[1:] {
+			rows = append(rows, []string{"", "", "", "", line})
+		}
 	}
 	v.table([]string{"AT", "KIND", "SUBJECT", "AGENT", "DETAIL"}, rows)
 }

@@ -11,21 +11,22 @@ import (
 
 func newPause(g *globals) *cobra.Command {
 	var all bool
-	var after string
+	var after, group string
 	cmd := &cobra.Command{
-		Use:   "pause TARGET | --all --scheduled-after INSTANT",
+		Use:   "pause TARGET | --group GROUP | --all --scheduled-after INSTANT",
 		Short: "Keep tasks from being dispatched until they are resumed",
 		Long: `Holds a flow, a task, or either for some periods: what is paused is created as ever and waits, and what runs already goes on. A pause
-of a period holds all its versions, also those that are made later.
+of a period holds all its versions, also those that are made later. With --group it holds each flow that is in the group now.
 
 With --all and --scheduled-after it sets the platform's horizon: no run is dispatched that is scheduled after that instant. Runs that
 operators ask for are scheduled when they are asked for. Prints what was paused; flowctl get pauses lists all.`,
 		Example: `  flowctl pause warehouse.orders
   flowctl pause warehouse.orders/load@2026-11-19..2026-11-21
+  flowctl pause --group warehouse
   flowctl pause --all --scheduled-after 2026-11-20T06:00`,
 		Args: argsAs(cobra.MaximumNArgs(1)),
 		RunE: withClient(g, func(ctx context.Context, svc engine.Service, args []string) error {
-			r, err := pauseRequest(args, all)
+			r, err := pauseRequest(args, group, all)
 			if err != nil {
 				return err
 			}
@@ -42,6 +43,7 @@ operators ask for are scheduled when they are asked for. Prints what was paused;
 			return showPauses(g)(svc.Pause(ctx, r))
 		}),
 	}
+	cmd.Flags().StringVar(&group, "group", "", "hold the flows of this group")
 	cmd.Flags().BoolVar(&all, "all", false, "hold everything that is scheduled after an instant")
 	cmd.Flags().StringVar(&after, "scheduled-after", "", "with --all: that instant, such as 2026-11-20T06:00 or 2026-11-20T06:00:00+08:00")
 	return cmd
@@ -49,33 +51,35 @@ operators ask for are scheduled when they are asked for. Prints what was paused;
 
 func newResume(g *globals) *cobra.Command {
 	var all bool
+	var group string
 	cmd := &cobra.Command{
-		Use:   "resume TARGET | --all",
+		Use:   "resume TARGET | --group GROUP | --all",
 		Short: "Let go what was paused",
-		Long: `Takes back the pause of exactly this target; with --all, the platform's horizon. What waits then goes on by itself. Prints what
-was resumed.`,
+		Long: `Takes back the pause of exactly this target; with --group, those of the flows that are in the group now; with --all, the platform's
+horizon. What waits then goes on by itself. Prints what was resumed.`,
 		Example: `  flowctl resume warehouse.orders
   flowctl resume --all`,
 		Args: argsAs(cobra.MaximumNArgs(1)),
 		RunE: withClient(g, func(ctx context.Context, svc engine.Service, args []string) error {
-			r, err := pauseRequest(args, all)
+			r, err := pauseRequest(args, group, all)
 			if err != nil {
 				return err
 			}
 			return showPauses(g)(svc.Resume(ctx, r))
 		}),
 	}
+	cmd.Flags().StringVar(&group, "group", "", "let go the flows of this group")
 	cmd.Flags().BoolVar(&all, "all", false, "lift the horizon that pause --all set")
 	return cmd
 }
 
-// pauseRequest reads what both verbs are about: a target or everything.
-func pauseRequest(args []string, all bool) (engine.PauseRequest, error) {
-	r := engine.PauseRequest{Target: first(args...), All: all}
-	if all == (r.Target != "") {
-		return r, usagef("name a target, or give --all")
+// pauseRequest reads what both verbs are about: a target, a group or everything.
+func pauseRequest(args []string, group string, all bool) (engine.PauseRequest, error) {
+	r := engine.PauseRequest{Target: first(args...), Group: group, All: all}
+	if (r.Target != "") == (group != "" || all) || group != "" && all {
+		return r, usagef("name a target, or give --group or --all")
 	}
-	if all {
+	if r.Target == "" {
 		return r, nil
 	}
 	_, err := engine.ParseTarget(r.Target)

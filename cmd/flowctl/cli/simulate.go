@@ -38,7 +38,7 @@ func newSimulate(g *globals) *cobra.Command {
 critical path of the longest ones, and how busy the agents were. Neither a server nor a process is started.
 
 Times are dates or clock times in the repository's time zone; a date given to --to is included. Unless the file given to --outcomes
-says otherwise, each attempt takes one minute and succeeds, every input exists, everything before --from has succeeded, and one agent with every
+says otherwise, each attempt takes one minute and succeeds, every input exists, every signal is set, everything before --from has succeeded, and one agent with every
 label executes it all. --learn takes durations from the attempts of a server instead. docs/simulation.md tells how to write outcomes.
 
 Exit status: 0 when the simulation was made, whatever came of the runs; 1 when the repository or the outcomes have errors.`,
@@ -51,7 +51,7 @@ Exit status: 0 when the simulation was made, whatever came of the runs; 1 when t
 	f := cmd.Flags()
 	f.StringVar(&s.from, "from", "", "first instant")
 	f.StringVar(&s.to, "to", "", "last date, or the instant at which to end")
-	f.StringVar(&s.outcomes, "outcomes", "", "YAML file that says how long tasks take, what fails and what arrives when")
+	f.StringVar(&s.outcomes, "outcomes", "", "YAML file that says how long tasks take, what fails, what arrives when, and what operators do")
 	f.StringVar(&s.learn, "learn", "", "JSON file of attempts, as flowctl get attempts -o json prints them, to take durations from")
 	f.IntVar(&s.slots, "slots", 0, "slots of the one agent that there is when the outcomes declare none; 0 = as many as are wanted")
 	f.Uint64Var(&s.seed, "seed", 0, "what is drawn at random follows from this number")
@@ -176,6 +176,7 @@ const (
 	mostLinks    = 20
 	mostIdlers   = 10
 	mostAssumed  = 8
+	mostLate     = 10
 )
 
 func simulationView(v *view, r *simulate.Result) {
@@ -184,7 +185,7 @@ func simulationView(v *view, r *simulate.Result) {
 	v.line("%d succeeded, %d failed, %d unfinished; tasks ran for %s and waited for slots for %s",
 		t.Succeeded, t.Failed, t.Unfinished, seconds(t.BusyS), seconds(t.QueuedS))
 	for _, x := range r.Refusals {
-		v.line("refused at %s: the run of %s: %s", v.at(x.At), x.Flow, x.Message)
+		v.line("refused at %s: %s: %s", v.at(x.At), x.Action, x.Message)
 	}
 	if len(r.Assumed) > 0 {
 		v.line("assumed to be 0, as the outcomes do not give them: %s", strings.Join(r.Assumed[:min(len(r.Assumed), mostAssumed)], ", "))
@@ -193,8 +194,14 @@ func simulationView(v *view, r *simulate.Result) {
 	if len(r.Idle) > 0 {
 		v.line("no task waited for these paths of the outcomes: %s", strings.Join(r.Idle, ", "))
 	}
+	if len(r.IdleSignals) > 0 {
+		v.line("no task waited for these signals of the outcomes: %s", strings.Join(r.IdleSignals, ", "))
+	}
 	flowTable(v, r)
-	agentTable(v, r)
+	timeline(v, r)
+	useTable(v, "AGENT", r.Agents)
+	useTable(v, "POOL", r.Pools)
+	lateTable(v, r)
 	failureTable(v, r)
 	longestRuns(v, r)
 	idlers(v, r)
@@ -217,8 +224,7 @@ func flowTable(v *view, r *simulate.Result) {
 	if len(r.Flows) == 0 {
 		return
 	}
-	flows := slices.Clone(r.Flows)
-	slices.SortStableFunc(flows, func(a, b simulate.FlowSum) int { return cmp.Compare(b.BusyS+b.QueuedS, a.BusyS+a.QueuedS) })
+	flows := busiest(r)
 	var rows [][]string
 	for _, f := range flows[:min(len(flows), mostFlows)] {
 		rows = append(rows, []string{
@@ -238,17 +244,109 @@ func more(v *view, all, shown int, word string) {
 	}
 }
 
-func agentTable(v *view, r *simulate.Result) {
+// useTable shows how busy agents or pools were, and who waited for them.
+func useTable(v *view, what string, uses []simulate.Use) {
+	if len(uses) == 0 {
+		return
+	}
 	var rows [][]string
-	for _, a := range r.Agents {
+	for _, u := range uses {
 		slots := "unlimited"
-		if a.Slots > 0 {
-			slots = fmt.Sprint(a.Slots)
+		if u.Slots > 0 {
+			slots = fmt.Sprint(u.Slots)
 		}
-		rows = append(rows, []string{a.Name, slots, fmt.Sprint(a.Peak), fmt.Sprintf("%.1f", a.Mean), seconds(a.FullS)})
+		rows = append(rows, []string{
+			u.Name, slots, fmt.Sprint(u.Peak), fmt.Sprintf("%.1f", u.Mean), seconds(u.FullS), fmt.Sprintf("%.0f%%", 100*u.Full), seconds(u.WaitedS),
+		})
 	}
 	v.line("")
-	v.table([]string{"AGENT", "SLOTS", "MOST IN USE", "ON AVERAGE", "FULL FOR"}, rows)
+	v.table([]string{what, "SLOTS", "MOST IN USE", "ON AVERAGE", "FULL FOR", "OF THE TIME", "WAITED FOR IT"}, rows)
+}
+
+// lateTable shows the task runs that were late by what their timeouts say.
+func lateTable(v *view, r *simulate.Result) {
+	var rows [][]string
+	found := 0
+	for _, e := range r.Events {
+		if e.Kind != flow.DependencyLate && e.Kind != flow.OutputLate {
+			continue
+		}
+		if found++; found <= mostLate {
+			rows = append(rows, []string{v.at(e.At), e.Subject, string(e.Kind)})
+		}
+	}
+	if found == 0 {
+		return
+	}
+	v.line("")
+	v.table([]string{"LATE AT", "TASK RUN", "WITH"}, rows)
+	more(v, found, mostLate, "task run")
+}
+
+// timeline shows when each flow was busy: the more of its attempts ran at once, the higher.
+func timeline(v *view, r *simulate.Result) {
+	const columns = 48
+	levels := []rune("▁▂▃▄▅▆▇█")
+	busy := map[string][]float64{}
+	width := r.To.Sub(r.From) / columns
+	for i := range r.Runs {
+		run := &r.Runs[i]
+		if busy[run.Flow] == nil {
+			busy[run.Flow] = make([]float64, columns)
+		}
+		for k := range run.Tasks {
+			for _, a := range run.Tasks[k].Attempts {
+				end := r.To
+				if a.FinishedAt != nil {
+					end = *a.FinishedAt
+				}
+				for c := int(a.AssignedAt.Sub(r.From) / width); c < columns; c++ {
+					from := r.From.Add(time.Duration(c) * width)
+					if !from.Before(end) {
+						break
+					}
+					busy[run.Flow][c] += overlap(a.AssignedAt, end, from, from.Add(width)).Seconds()
+				}
+			}
+		}
+	}
+	if len(r.Flows) == 0 || width == 0 {
+		return
+	}
+	var rows [][]string
+	for _, f := range busiest(r)[:min(len(r.Flows), mostFlows)] {
+		most := slices.Max(busy[f.Flow])
+		var line strings.Builder
+		for _, b := range busy[f.Flow] {
+			if b == 0 {
+				line.WriteByte('.')
+				continue
+			}
+			line.WriteRune(levels[min(len(levels)-1, int(b/most*float64(len(levels))))])
+		}
+		rows = append(rows, []string{f.Flow, line.String()})
+	}
+	v.line("")
+	v.table([]string{"FLOW", "TIMELINE"}, rows)
+	v.line("A step of it is %s; the higher, the more attempts of the flow ran.", duration(width))
+}
+
+// overlap is how much two spans of time have in common.
+func overlap(a, b, from, to time.Time) time.Duration {
+	if a.Before(from) {
+		a = from
+	}
+	if b.After(to) {
+		b = to
+	}
+	return max(0, b.Sub(a))
+}
+
+// busiest returns the flows, those that keep agents busy and queues long first.
+func busiest(r *simulate.Result) []simulate.FlowSum {
+	flows := slices.Clone(r.Flows)
+	slices.SortStableFunc(flows, func(a, b simulate.FlowSum) int { return cmp.Compare(b.BusyS+b.QueuedS, a.BusyS+a.QueuedS) })
+	return flows
 }
 
 // longestRuns shows the runs that ended latest after they were due, and the critical path of the first of them.
@@ -297,8 +395,10 @@ func released(l simulate.Link) string {
 		text = "gate " + l.By.Ref
 	case simulate.ByAgent:
 		text = "agent " + l.By.Ref
+	case simulate.BySignal:
+		text = "signal " + l.By.Ref
 	case simulate.ByRequest:
-		text = "a request"
+		text = "an operator"
 	}
 	if l.Slot {
 		text = "a slot, until " + text

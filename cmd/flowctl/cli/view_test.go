@@ -144,6 +144,7 @@ var views = map[string]func(v *view){
 	"events": func(v *view) {
 		eventsTable(v, []engine.EventView{
 			{At: noon, Kind: flow.Failed, Subject: "warehouse.orders/load@2026-11-19", Agent: "local", Detail: "exit code 3\nbye"},
+			{At: started, Kind: flow.DailyReport, Subject: "oncall:data", Detail: "1 took long:\nf/a@2026-11-19 failed after 3h0m0s"},
 			{At: started, Kind: flow.BackfillSkipped, Subject: "backfill 3", Detail: "f@2026-11-01, f@2026-11-02"},
 		})
 	},
@@ -161,7 +162,7 @@ var views = map[string]func(v *view){
 				{Kind: engine.BlockAbsent, Message: "there is no run g@2026-11-18", Hint: "flowctl backfill g --from 2026-11-18 --to 2026-11-18"},
 				{Kind: engine.BlockFlowLimit, Message: "4 of 4 runs of f are active", Holders: []string{"f@2026-11-15", "f@2026-11-16"}},
 				{Kind: engine.BlockStartAfter, Message: "not before 2h after the period", Until: &over},
-			}, Roots: []engine.Root{
+			}, Uncounted: []string{"k/x@2026-11-19"}, Roots: []engine.Root{
 				engine.EndOfChain("h/x@2026-11-19", engine.Failed),
 				{TaskRun: "i/x@2026-11-19", Blocker: engine.Blocker{Kind: engine.BlockPool, Message: "pool p is taken", Holders: []string{"j/x@2026-11-19"}}},
 			}, EarliestStartAt: &over},

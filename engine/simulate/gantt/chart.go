@@ -13,7 +13,7 @@ type chart struct {
 	from, to time.Time
 	zone     *time.Location
 	groups   []group
-	agents   []simulate.AgentUse
+	uses     []simulate.Use  // of agents, then of pools
 	critical map[string]bool // names of the task runs on the critical path of the longest run
 	longest  *simulate.Run   // nil when none ended
 	attempts int
@@ -41,7 +41,7 @@ type bar struct {
 }
 
 func newChart(r *simulate.Result, zone *time.Location) *chart {
-	c := &chart{from: r.From, to: r.To, zone: zone, agents: r.Agents, critical: map[string]bool{}, attempts: r.Totals.Attempts}
+	c := &chart{from: r.From, to: r.To, zone: zone, uses: uses(r), critical: map[string]bool{}, attempts: r.Totals.Attempts}
 	places := map[string][2]int{} // by flow/task: group and row
 	groups := map[string]int{}
 	for i := range r.Runs {
@@ -81,6 +81,16 @@ func newChart(r *simulate.Result, zone *time.Location) *chart {
 	return c
 }
 
+// uses lists agents and pools, the latter named as such.
+func uses(r *simulate.Result) []simulate.Use {
+	all := slices.Clone(r.Agents)
+	for _, p := range r.Pools {
+		p.Name = "pool " + p.Name
+		all = append(all, p)
+	}
+	return all
+}
+
 func (c *chart) bars(t *simulate.TaskRun) []bar {
 	var all []bar
 	for _, a := range t.Attempts {
@@ -115,8 +125,10 @@ func causeText(c simulate.Cause) string {
 		return "its schedule"
 	case simulate.ByTime:
 		return "its time"
+	case simulate.BySignal:
+		return "signal " + c.Ref
 	case simulate.ByRequest:
-		return "a request"
+		return "an operator"
 	case simulate.ByPath:
 		return "input " + c.Ref
 	case simulate.ByGate:

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"flowctl/dsl/flow"
 	"flowctl/engine"
 	"flowctl/engine/simulate"
 )
@@ -36,7 +37,9 @@ func sample(attempts int) *simulate.Result {
 	run.Tasks = []simulate.TaskRun{t}
 	return &simulate.Result{
 		From: at(0), To: at(24 * 60), Runs: []simulate.Run{run}, Totals: simulate.Totals{Runs: 1, Attempts: attempts + 1},
-		Agents:   []simulate.AgentUse{{Name: "a", Slots: 4, Peak: 2, Use: []simulate.Level{{At: at(1), Used: 2}, {At: at(2), Used: 0}}}},
+		Agents:   []simulate.Use{{Name: "a", Slots: 4, Peak: 2, Levels: []simulate.Level{{At: at(1), Used: 2}, {At: at(2), Used: 0}}}},
+		Pools:    []simulate.Use{{Name: "p", Slots: 2, Peak: 2, Full: .25, WaitedS: 60, Levels: []simulate.Level{{At: at(1), Used: 2}, {At: at(2), Used: 0}}}},
+		Events:   []simulate.Event{{At: at(3), Kind: flow.OutputLate, Subject: "f/<b>t@1"}},
 		Failures: []simulate.FailureSum{{Task: "f/t", Reason: "<script>", TaskRuns: 1}},
 	}
 }
@@ -64,6 +67,16 @@ func TestSelfContained(t *testing.T) {
 		}
 		if !strings.Contains(text, "prefers-color-scheme: dark") {
 			t.Errorf("the %s knows no dark scheme", name)
+		}
+	}
+	for _, want := range []string{"pool p", "full 25% of the time", "waits: 1m0s"} {
+		if !strings.Contains(string(svg), want) {
+			t.Errorf("the svg does not say %q", want)
+		}
+	}
+	for _, want := range []string{"<td>pool p</td>", "25%", "output_late"} {
+		if !strings.Contains(string(HTML(sample(3), time.UTC)), want) {
+			t.Errorf("the html does not say %q", want)
 		}
 	}
 	if !bytes.Equal(SVG(sample(3), time.UTC), svg) {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"flowctl/dsl/flow"
 	"flowctl/engine/simulate"
 )
 
@@ -34,13 +35,23 @@ th { background: var(--head); font-weight: 600 } td.n, th.n { text-align: right 
 <h1>Simulation, {{.Title}}</h1>
 <p>{{.Totals.Runs}} runs: {{.Totals.Succeeded}} succeeded, {{.Totals.Failed}} failed, {{.Totals.Unfinished}} unfinished. {{.Totals.Attempts}} attempts ran for
 {{span .Totals.BusyS}} in all, and waited {{span .Totals.QueuedS}} for slots.</p>
-{{range .Refusals}}<p>Refused: the run of {{.Flow}}: {{.Message}}</p>
+{{range .Refusals}}<p>Refused at {{clock .At}}: {{.Action}}: {{.Message}}</p>
 {{end}}<div class="chart">
 {{.Chart}}</div>
 {{with .Longest}}<h2>The runs that ended latest</h2>
 <div class="tables"><table>
 <tr><th>Run</th><th>State</th><th>Due</th><th class="n">Started after</th><th class="n">Ended after</th></tr>
 {{range .}}<tr><td>{{.Name}}</td><td>{{.State}}</td><td>{{clock .DueAt}}</td><td class="n">{{span .DelayS}}</td><td class="n">{{span .LateS}}</td></tr>
+{{end}}</table></div>
+{{end}}<h2>Agents and pools</h2>
+<div class="tables"><table>
+<tr><th>Name</th><th class="n">Slots</th><th class="n">Most in use</th><th class="n">On average</th><th class="n">Full for</th><th class="n">Of the time</th><th class="n">Waited for it</th></tr>
+{{range .Uses}}<tr><td>{{.Name}}</td><td class="n">{{if .Slots}}{{.Slots}}{{else}}unlimited{{end}}</td><td class="n">{{.Peak}}</td><td class="n">{{printf "%.1f" .Mean}}</td><td class="n">{{span .FullS}}</td><td class="n">{{share .Full}}</td><td class="n">{{span .WaitedS}}</td></tr>
+{{end}}</table></div>
+{{with .Late}}<h2>What was late</h2>
+<div class="tables"><table>
+<tr><th>At</th><th>Task run</th><th>With</th></tr>
+{{range .}}<tr><td>{{clock .At}}</td><td>{{.Subject}}</td><td>{{.Kind}}</td></tr>
 {{end}}</table></div>
 {{end}}{{with .Failures}}<h2>What failed</h2>
 <div class="tables"><table>
@@ -61,8 +72,11 @@ th { background: var(--head); font-weight: 600 } td.n, th.n { text-align: right 
 </html>
 `
 
-// mostRuns is how many of the latest runs the page lists.
-const mostRuns = 20
+// How many of the latest runs, and of what was late by its timeouts, the page lists.
+const (
+	mostRuns = 20
+	mostLate = 100
+)
 
 // page is what the template shows.
 type page struct {
@@ -71,19 +85,30 @@ type page struct {
 	Chart    template.HTML
 	Longest  []simulate.Run
 	Critical *simulate.Run
+	Uses     []simulate.Use
+	Late     []simulate.Event
 }
+
+// span writes seconds as a duration.
+func span(s float64) string { return (time.Duration(s) * time.Second).String() }
 
 // HTML makes a page of a result; times are shown in the zone.
 func HTML(r *simulate.Result, zone *time.Location) []byte {
 	clock := func(t time.Time) string { return t.In(zone).Format("2006-01-02 15:04:05") }
-	span := func(s float64) string { return (time.Duration(s) * time.Second).String() }
 	t := template.Must(template.New("page").Funcs(template.FuncMap{
 		"clock": clock, "span": span, "cause": causeText,
-		"took": func(l simulate.Link) string { return l.FinishedAt.Sub(l.StartedAt).Round(time.Second).String() },
+		"share": func(part float64) string { return fmt.Sprintf("%.0f%%", 100*part) },
+		"took":  func(l simulate.Link) string { return l.FinishedAt.Sub(l.StartedAt).Round(time.Second).String() },
 	}).Parse(pageText))
 	p := page{
 		Result: r, Title: fmt.Sprintf("%s to %s %s", clock(r.From), clock(r.To), zone),
 		Chart: template.HTML(SVG(r, zone)), // it escapes what it shows
+		Uses:  uses(r),
+	}
+	for _, e := range r.Events {
+		if (e.Kind == flow.DependencyLate || e.Kind == flow.OutputLate) && len(p.Late) < mostLate {
+			p.Late = append(p.Late, e)
+		}
 	}
 	for i := range r.Runs {
 		if run := &r.Runs[i]; run.FinishedAt != nil && len(run.CriticalPath) > 0 {

@@ -17,7 +17,7 @@ const (
 	plot      = 1000
 	right     = 20
 	top       = 64 // title and legend
-	strip     = 44 // an agent's use
+	strip     = 44 // the use of an agent or a pool
 	stripGap  = 10
 	axis      = 22
 	rowHeight = 16
@@ -86,7 +86,7 @@ func short(s string, most int) string {
 }
 
 func (d *drawing) draw(r *simulate.Result) {
-	strips := min(len(d.agents), maxStrips)
+	strips := min(len(d.uses), maxStrips)
 	begin := top + strips*(strip+stripGap) + axis // of the rows
 	height := begin
 	for _, g := range d.groups {
@@ -100,7 +100,7 @@ func (d *drawing) draw(r *simulate.Result) {
 	d.legend(r)
 	d.grid(height, begin)
 	for i := range strips {
-		d.use(&d.agents[i], top+i*(strip+stripGap))
+		d.use(&d.uses[i], top+i*(strip+stripGap))
 	}
 	y := begin
 	for _, g := range d.groups {
@@ -148,8 +148,8 @@ func (d *drawing) grid(height, begin int) {
 	}
 }
 
-// use draws how many slots of an agent are taken.
-func (d *drawing) use(a *simulate.AgentUse, y int) {
+// use draws how many slots of an agent or a pool are taken.
+func (d *drawing) use(a *simulate.Use, y int) {
 	most := max(a.Slots, a.Peak, 1)
 	if a.Slots == 0 || a.Slots > 4*a.Peak { // or the little that is used would not be seen
 		most = max(a.Peak, 1)
@@ -159,7 +159,10 @@ func (d *drawing) use(a *simulate.AgentUse, y int) {
 		slots = fmt.Sprintf("%d slots", a.Slots)
 	}
 	d.add(`<text class="flow" x="8" y="%d">%s</text>`, y+14, escape(short(a.Name, 34)))
-	d.add(`<text class="dim" x="8" y="%d">%s, at most %d in use</text>`, y+30, slots, a.Peak)
+	d.add(`<text class="dim" x="8" y="%d">%s, at most %d in use</text>`, y+28, slots, a.Peak)
+	if a.Full > 0 || a.WaitedS > 0 {
+		d.add(`<text class="dim" x="8" y="%d">full %.0f%% of the time, waits: %s</text>`, y+42, 100*a.Full, span(a.WaitedS))
+	}
 	level := func(used int) float64 { return float64(y+strip) - float64(strip*used)/float64(most) }
 	d.add(`<line class="grid" x1="%d" y1="%d" x2="%d" y2="%d"/>`, gutter, y+strip, gutter+plot, y+strip)
 	if a.Slots == most {
@@ -167,7 +170,7 @@ func (d *drawing) use(a *simulate.AgentUse, y int) {
 	}
 	d.WriteString(`<path class="use" d="`)
 	fmt.Fprintf(d, "M%d %d", gutter, y+strip)
-	for _, l := range columns(a.Use, d) {
+	for _, l := range columns(a.Levels, d) {
 		fmt.Fprintf(d, "H%.1fV%.1f", l.x, level(l.used))
 	}
 	d.add(`H%dV%dZ"/>`, gutter+plot, y+strip)

@@ -24,6 +24,8 @@ type Ledger struct {
 	Drains    map[string]engine.Drain
 	Paces     map[string]engine.Pace // by flow/task
 	Signals   map[engine.LedgerKey]engine.SignalRow
+	Overdue   map[engine.RunID]engine.Overdue
+	Anomalies map[engine.AttemptID]engine.Anomaly
 
 	lastRun  engine.RunID                     // also of those that are no more
 	periods  map[engine.RunKey][]engine.RunID // versions of a period, lowest first
@@ -41,6 +43,7 @@ func New() *Ledger {
 		Backfills: map[engine.BackfillID]engine.BackfillRow{}, Waits: map[engine.RunID][]engine.Wait{},
 		Pauses: map[engine.PauseKey]engine.Pause{}, Events: map[string]engine.Event{}, Presences: map[string]engine.Presence{}, Drains: map[string]engine.Drain{}, Paces: map[string]engine.Pace{},
 		Signals: map[engine.LedgerKey]engine.SignalRow{},
+		Overdue: map[engine.RunID]engine.Overdue{}, Anomalies: map[engine.AttemptID]engine.Anomaly{},
 		periods: map[engine.RunKey][]engine.RunID{}, outcomes: map[task]map[period.Instant][]engine.Outcome{},
 	}
 }
@@ -51,6 +54,7 @@ func (l *Ledger) Clone() *Ledger {
 		Active: l.Active, Runs: maps.Clone(l.Runs), TaskRuns: maps.Clone(l.TaskRuns), Attempts: maps.Clone(l.Attempts),
 		Flows: maps.Clone(l.Flows), Backfills: maps.Clone(l.Backfills), Waits: map[engine.RunID][]engine.Wait{},
 		Pauses: maps.Clone(l.Pauses), Events: maps.Clone(l.Events), Presences: maps.Clone(l.Presences), Drains: maps.Clone(l.Drains), Paces: maps.Clone(l.Paces), Signals: maps.Clone(l.Signals), lastRun: l.lastRun,
+		Overdue: maps.Clone(l.Overdue), Anomalies: maps.Clone(l.Anomalies),
 		periods: map[engine.RunKey][]engine.RunID{}, outcomes: map[task]map[period.Instant][]engine.Outcome{},
 	}
 	for k, v := range l.Waits {
@@ -95,6 +99,11 @@ func (l *Ledger) Apply(c *engine.Changes) {
 	for _, id := range c.NoWaits {
 		delete(l.Waits, id)
 	}
+	for _, o := range c.Overdue {
+		if l.Overdue[o.Run] = o; o.At == 0 {
+			delete(l.Overdue, o.Run)
+		}
+	}
 	for _, w := range c.Waits {
 		l.Waits[w.Run] = append(l.Waits[w.Run], w)
 	}
@@ -122,6 +131,12 @@ func (l *Ledger) Apply(c *engine.Changes) {
 	}
 	for _, p := range c.Paces {
 		l.Paces[p.Flow+"/"+p.Task] = p
+	}
+	for _, a := range c.Anomalies {
+		l.Anomalies[a.Attempt] = a
+	}
+	for _, id := range c.NoAnomalies {
+		delete(l.Anomalies, id)
 	}
 	for _, x := range c.Signals {
 		k := engine.LedgerKey{Signal: x.Signal, Start: x.Start}
@@ -160,6 +175,7 @@ func (l *Ledger) remove(id engine.RunID) {
 		}
 	}
 	delete(l.Waits, id)
+	delete(l.Overdue, id)
 	delete(l.Runs, id)
 }
 

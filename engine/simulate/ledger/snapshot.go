@@ -47,6 +47,12 @@ func (l *Ledger) Snapshot() *engine.Snapshot {
 	for _, id := range sorted(l.Paces) {
 		s.Paces = append(s.Paces, l.Paces[id])
 	}
+	for _, id := range sorted(l.Overdue) {
+		s.Overdue = append(s.Overdue, l.Overdue[id])
+	}
+	for _, id := range sorted(l.Anomalies) {
+		s.Anomalies = append(s.Anomalies, l.Anomalies[id])
+	}
 	for _, id := range sorted(l.Backfills) {
 		s.LastBackfill = id
 		if b := l.Backfills[id]; b.FinishedAt == 0 {

@@ -19,8 +19,8 @@ func (s *Store) Commit(ctx context.Context, term int64, c *engine.Changes) error
 // apply writes the rows in the order that doc.go promises.
 func (w *writer) apply(c *engine.Changes) error {
 	for _, step := range []func(*engine.Changes) error{
-		w.putBackfills, w.putRuns, w.deleteRuns, w.deleteTaskRuns, w.putTaskRuns, w.putAttempts, w.deleteWaits, w.putWaits, w.putOutcomes, w.putFlows,
-		w.addOperations, w.deletePauses, w.putPauses, w.addEvents, w.putPresences, w.putDrains, w.putPaces, w.putSignals,
+		w.putBackfills, w.putRuns, w.deleteRuns, w.deleteTaskRuns, w.putTaskRuns, w.putAttempts, w.deleteWaits, w.putWaits, w.putOverdue, w.putOutcomes, w.putFlows,
+		w.addOperations, w.deletePauses, w.putPauses, w.addEvents, w.putPresences, w.putDrains, w.putPaces, w.putAnomalies, w.putSignals,
 	} {
 		if err := step(c); err != nil {
 			return err
@@ -86,6 +86,7 @@ func (w *writer) deleteRuns(c *engine.Changes) error {
 			`DELETE FROM outcomes WHERE (task, period_start, version) IN (SELECT t.id, r.period_start, r.version
 	FROM runs r JOIN tasks t ON t.flow = r.flow WHERE r.id = ?1)`,
 			`DELETE FROM waits WHERE run = ?1`,
+			`DELETE FROM overdue WHERE run = ?1`,
 			`DELETE FROM task_runs WHERE run = ?1`,
 			`DELETE FROM runs WHERE id = ?1`,
 			`UPDATE server SET last_run = max(last_run, ?1)`,
@@ -191,14 +192,14 @@ func (w *writer) deletePauses(c *engine.Changes) error {
 	return nil
 }
 
-const addEvent = `INSERT INTO events (at, kind, flow, task, run, attempt, backfill, agent, key, detail)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (key) DO NOTHING`
+const addEvent = `INSERT INTO events (at, kind, flow, task, run, attempt, backfill, agent, key, detail, owner)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT (key) DO NOTHING`
 
 func (w *writer) addEvents(c *engine.Changes) error {
 	for i := range c.Events {
 		e := &c.Events[i]
 		_, err := w.exec(addEvent, int64(e.At), string(e.Kind), e.Flow, e.Task, int64(e.Run), int64(e.Attempt), int64(e.Backfill), e.Agent, e.Key,
-			e.Detail)
+			e.Detail, e.Owner)
 		if err != nil {
 			return fmt.Errorf("event %s: %w", e.Key, err)
 		}
@@ -252,6 +253,25 @@ func (w *writer) putPaces(c *engine.Changes) error {
 		p := &c.Paces[i]
 		if _, err := w.exec(putPace, p.Flow, p.Task, p.Count, p.Mean, p.Deviation); err != nil {
 			return fmt.Errorf("pace of %s/%s: %w", p.Flow, p.Task, err)
+		}
+	}
+	return nil
+}
+
+const putAnomaly = `INSERT INTO anomalies (attempt, name, owner, at, took, state, count, mean, deviation)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (attempt) DO NOTHING`
+
+func (w *writer) putAnomalies(c *engine.Changes) error {
+	for i := range c.Anomalies {
+		a := &c.Anomalies[i]
+		_, err := w.exec(putAnomaly, int64(a.Attempt), a.Name, a.Owner, int64(a.At), a.Took, string(a.State), a.Count, a.Mean, a.Deviation)
+		if err != nil {
+			return fmt.Errorf("anomaly of attempt %d: %w", a.Attempt, err)
+		}
+	}
+	for _, id := range c.NoAnomalies {
+		if _, err := w.exec(`DELETE FROM anomalies WHERE attempt = ?1`, int64(id)); err != nil {
+			return fmt.Errorf("remove the anomaly of attempt %d: %w", id, err)
 		}
 	}
 	return nil

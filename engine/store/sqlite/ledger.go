@@ -92,6 +92,19 @@ func (w *writer) putWaits(c *engine.Changes) error {
 	return nil
 }
 
+func (w *writer) putOverdue(c *engine.Changes) error {
+	for _, o := range c.Overdue {
+		text, args := `INSERT INTO overdue (run, at) VALUES (?1, ?2) ON CONFLICT (run) DO UPDATE SET at = ?2`, []any{int64(o.Run), int64(o.At)}
+		if o.At == 0 {
+			text, args = `DELETE FROM overdue WHERE run = ?1`, args[:1]
+		}
+		if _, err := w.exec(text, args...); err != nil {
+			return fmt.Errorf("lateness of run %d: %w", o.Run, err)
+		}
+	}
+	return nil
+}
+
 // Extra runs have no say in the ledger, should one have been written there. The codes of ledgerStates: 1 succeeded, 2 skipped.
 const (
 	// What an older version made of a task does not count once a newer one exists, which may not have the task any more.

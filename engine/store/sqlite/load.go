@@ -61,6 +61,8 @@ func (s *Store) Load(ctx context.Context) (*engine.Snapshot, error) {
 			{`SELECT agent, lost, told FROM presences WHERE NOT told ORDER BY agent`, into(&n.Presences, scanPresence)},
 			{`SELECT agent, at, by_whom FROM drains ORDER BY agent`, into(&n.Drains, scanDrain)},
 			{`SELECT flow, task, count, mean, deviation FROM paces ORDER BY flow, task`, into(&n.Paces, scanPace)},
+			{`SELECT run, at FROM overdue ORDER BY run`, into(&n.Overdue, scanOverdue)},
+			{`SELECT attempt, name, owner, at, took, state, count, mean, deviation FROM anomalies ORDER BY attempt`, into(&n.Anomalies, scanAnomaly)},
 			{aheadRuns, into(&n.Ahead, scanAhead)},
 			{supersededRuns, func(r *row) error { n.Superseded = append(n.Superseded, engine.RunID(r.int())); return nil }},
 			{wokenRuns, func(r *row) error { n.Woken = append(n.Woken, engine.RunID(r.int())); return nil }},

@@ -14,7 +14,7 @@ const (
 	t.dependency_late, t.output_late, t.alerted, t.gate_asked, t.gate_taken, t.gate_released`
 	attemptColumns = `a.id, a.run, a.task, a.no, a.agent, a.boot, a.state, a.code, a.message, a.exit_code, a.assigned, a.started, a.finished, a.max_rss, a.cpu,
 	a.read_bytes, a.written_bytes`
-	eventColumns    = `id, at, kind, flow, task, run, attempt, backfill, agent, key, detail`
+	eventColumns    = `id, at, kind, flow, task, run, attempt, backfill, agent, key, detail, owner`
 	backfillColumns = `id, revision, flows, from_period, to_period, max_active, missing_upstream, reprocess, state, total, created, skipped,
 	succeeded, failed, cursor, by_whom, created_at, finished_at, unfinished`
 )
@@ -82,7 +82,7 @@ func scanPause(r *row) (v engine.Pause, _ error) {
 func scanEvent(r *row) (v engine.Event, _ error) {
 	v.ID, v.At, v.Kind = r.int(), period.Instant(r.int()), flow.Event(r.text())
 	v.Flow, v.Task, v.Run, v.Attempt = r.text(), r.text(), engine.RunID(r.int()), engine.AttemptID(r.int())
-	v.Backfill, v.Agent, v.Key, v.Detail = engine.BackfillID(r.int()), r.text(), r.text(), r.text()
+	v.Backfill, v.Agent, v.Key, v.Detail, v.Owner = engine.BackfillID(r.int()), r.text(), r.text(), r.text(), r.text()
 	return v, nil
 }
 
@@ -98,6 +98,16 @@ func scanPresence(r *row) (v engine.Presence, _ error) {
 
 func scanPace(r *row) (v engine.Pace, _ error) {
 	v.Flow, v.Task, v.Count, v.Mean, v.Deviation = r.text(), r.text(), r.int(), r.int(), r.int()
+	return v, nil
+}
+
+func scanOverdue(r *row) (engine.Overdue, error) {
+	return engine.Overdue{Run: engine.RunID(r.int()), At: period.Instant(r.int())}, nil
+}
+
+func scanAnomaly(r *row) (v engine.Anomaly, _ error) {
+	v.Attempt, v.Name, v.Owner, v.At = engine.AttemptID(r.int()), r.text(), r.text(), period.Instant(r.int())
+	v.Took, v.State, v.Count, v.Mean, v.Deviation = r.int(), engine.State(r.text()), r.int(), r.int(), r.int()
 	return v, nil
 }
 

@@ -49,7 +49,11 @@ func (w *world) everything() engine.Changes {
 		},
 		Events: []engine.Event{{
 			At: at(31), Kind: flow.Retrying, Flow: "f", Task: "load", Run: 7, Attempt: 11, Backfill: 3, Agent: "host", Key: "retrying/7/load/11",
-			Detail: "exit 1 – 出错",
+			Owner: "oncall:data", Detail: "exit 1 – 出错",
+		}},
+		Overdue: []engine.Overdue{{Run: 7, At: at(33)}},
+		Anomalies: []engine.Anomaly{{
+			Attempt: 11, Name: "f/load@2026-11-20", Owner: "oncall:data", At: at(34), Took: 1 << 40, State: engine.Failed, Count: 3, Mean: 4, Deviation: 5,
 		}},
 		Presences: []engine.Presence{{Agent: "host", Lost: at(32)}},
 		Drains:    []engine.Drain{{Agent: "host", At: at(33), By: "alice"}},
@@ -65,7 +69,7 @@ func testRoundTrip(w *world) {
 	n := w.load()
 	w.equal("snapshot", n, &engine.Snapshot{
 		Active: w.revision, Runs: c.Runs, TaskRuns: c.TaskRuns, Attempts: c.Attempts, Flows: c.Flows, Backfills: c.Backfills, Pauses: c.Pauses, Woken: []engine.RunID{7},
-		Presences: c.Presences, Drains: c.Drains, Paces: c.Paces,
+		Presences: c.Presences, Drains: c.Drains, Paces: c.Paces, Overdue: c.Overdue, Anomalies: c.Anomalies,
 		LastRun: 7, LastAttempt: 11, LastBackfill: 3,
 	})
 	answers, err := w.Outcomes(w.ctx, []engine.LedgerKey{{Flow: "f", Task: "load", Start: at(0)}})
@@ -107,6 +111,7 @@ func testReplace(w *world) {
 	r, t, a, b, f := &c.Runs[0], &c.TaskRuns[0], &c.Attempts[0], &c.Backfills[0], &c.Flows[0]
 	c.Presences[0].Lost = 0
 	c.Drains[0].By = "bob"
+	c.Overdue[0].At = at(35)
 	c.Paces[0].Count, c.Paces[0].Mean, c.Paces[0].Deviation = 4, 2, 1
 	r.Zone, r.Label, r.Kind, r.Pinned, r.Params, r.Partial, r.Extra, r.Force = "UTC", "l", engine.Manual, false, map[string]string{}, false, false, false
 	r.Created, r.Due, r.Started, r.Finished = 0, 0, 0, 0
@@ -120,7 +125,7 @@ func testReplace(w *world) {
 	w.commit(c)
 	w.equal("snapshot", w.load(), &engine.Snapshot{
 		Active: w.revision, Runs: c.Runs, TaskRuns: c.TaskRuns, Attempts: c.Attempts, Flows: c.Flows, Backfills: c.Backfills, Pauses: c.Pauses, Woken: []engine.RunID{7},
-		Presences: c.Presences, Drains: c.Drains, Paces: c.Paces,
+		Presences: c.Presences, Drains: c.Drains, Paces: c.Paces, Overdue: c.Overdue, Anomalies: c.Anomalies,
 		LastRun: 7, LastAttempt: 11, LastBackfill: 3,
 	})
 	w.commit(engine.Changes{Drains: []engine.Drain{{Agent: "host", Lifted: true}, {Agent: "a", At: at(1), By: "bob"}}})

@@ -63,6 +63,21 @@ func testEventOnce(w *world) {
 	w.equal("events", got, []engine.Event{{ID: 2, Key: "l"}, {ID: 1, Key: "k", Detail: "first"}})
 }
 
+func testOverdueAndAnomalies(w *world) {
+	w.commit(engine.Changes{
+		Overdue:   []engine.Overdue{{Run: 3, At: at(1)}, {Run: 1, At: at(2)}, {Run: 2, At: at(3)}},
+		Anomalies: []engine.Anomaly{{Attempt: 2, Name: "b"}, {Attempt: 1, Name: "a"}},
+	})
+	w.equal("overdue", w.load().Overdue, []engine.Overdue{{Run: 1, At: at(2)}, {Run: 2, At: at(3)}, {Run: 3, At: at(1)}})
+	w.equal("anomalies", w.load().Anomalies, []engine.Anomaly{{Attempt: 1, Name: "a"}, {Attempt: 2, Name: "b"}})
+	w.commit(engine.Changes{
+		Overdue:   []engine.Overdue{{Run: 1}, {Run: 1, At: at(4)}, {Run: 2}, {Run: 3, At: at(5)}, {Run: 3}}, // a run may be active again and settle in one round
+		Anomalies: []engine.Anomaly{{Attempt: 3, Name: "c"}}, NoAnomalies: []engine.AttemptID{1, 3},
+	})
+	w.equal("overdue", w.load().Overdue, []engine.Overdue{{Run: 1, At: at(4)}})
+	w.equal("anomalies", w.load().Anomalies, []engine.Anomaly{{Attempt: 2, Name: "b"}})
+}
+
 func testPresences(w *world) {
 	w.commit(engine.Changes{Presences: []engine.Presence{{Agent: "b", Lost: at(1)}, {Agent: "c"}, {Agent: "a", Lost: at(2)}}})
 	w.commit(engine.Changes{Presences: []engine.Presence{{Agent: "b", Lost: at(1), Told: true}}})

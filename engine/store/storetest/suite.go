@@ -52,6 +52,7 @@ func Run(t *testing.T, open Open) {
 		{"events are listed", testEvents},
 		{"an event is kept once", testEventOnce},
 		{"agents whose loss was told are not loaded", testPresences},
+		{"lateness of settled runs and anomalies come and go", testOverdueAndAnomalies},
 		{"signals are set and unset", testSignals},
 		{"what is absent is not found", testNotFound},
 		{"readers see whole commits", testReaders},
