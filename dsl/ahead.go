@@ -35,11 +35,6 @@ var ahead = map[*shape][]string{
 	&templateShape: aheadTask,
 }
 
-// aheadRunners are runners that this build does not have.
-var aheadRunners = []string{
-	"hive",
-}
-
 func isAhead(list []string, name string) bool { return len(list) > 0 && slices.Contains(list, name) }
 
 // The message and hint of what is ahead.

@@ -72,14 +72,10 @@ func (l *lookup) teamDraft(t *teamDraft) {
 	}
 }
 
-// runner reports a runner that neither comes with flowctl nor is in plugins.lock, and one that this version does not have.
+// runner reports a runner that neither comes with flowctl nor is in plugins.lock.
 func (l *lookup) runner(name text) {
 	switch {
-	case name.at.Line == 0:
-	case slices.Contains(builtinRunners(), name.value):
-		if isAhead(aheadRunners, name.value) {
-			l.found = append(l.found, finding{Diagnostic: aheadAt(name.at, "the runner "+name.value)})
-		}
+	case name.at.Line == 0 || slices.Contains(builtinRunners(), name.value):
 	case l.plugin(flow.RunnerPlugin, name.value) == nil:
 		known := append(builtinRunners(), l.pluginNames(flow.RunnerPlugin)...)
 		l.unknown(name, diag.UnknownRunner, "runner", l.suggest(name.value, func() []string { return known }, "runners: "))

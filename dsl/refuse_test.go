@@ -41,7 +41,6 @@ func TestAheadOfTheEngine(t *testing.T) {
 	cases := map[string][]string{
 		"f.yaml": {
 			task + "on_agent_lost: wait", task + "alerts: {default: true}",
-			task + "runner: hive\n    with: {host: h}",
 			"alerts: {}\nflow: f\nteam: data\ntasks: {t: {run: x}}", "channels: {}", "templates: {t: {on_agent_lost: fail, run: x}}\n---\nflow: f\nteam: data\ntasks: {t: {uses: t}}",
 		},
 		"flowctl.yaml": {"version: 1\nmonitors: {}", "version: 1\nwatchdog: {url: http://h/}", "version: 1\ndefaults: {on_agent_lost: fail}"},

@@ -90,11 +90,6 @@ func TestAheadNamesFields(t *testing.T) {
 			}
 		}
 	}
-	for _, r := range aheadRunners {
-		if new(schemas).builtin("runner", r) == nil {
-			t.Errorf("there is no runner %s", r)
-		}
-	}
 }
 
 // TestSchemasCompile reads the schema of each plugin that comes with flowctl.

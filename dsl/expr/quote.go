@@ -13,6 +13,8 @@ func Quoter(runner string) func(string) string {
 		return quoteShell
 	case "python":
 		return quotePython
+	case "hive":
+		return quoteHive
 	}
 	return nil
 }
@@ -22,3 +24,8 @@ func quoteShell(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''
 
 // quotePython makes a string literal. Go's escapes for ASCII are Python's too.
 func quotePython(s string) string { return strconv.QuoteToASCII(s) }
+
+// quoteHive makes a string literal of HiveQL. Hive replaces ${…} in literals, too, before it reads them: the $ is written as an escape.
+func quoteHive(s string) string { return "'" + hiveEscapes.Replace(s) + "'" }
+
+var hiveEscapes = strings.NewReplacer(`\`, `\\`, "'", `\'`, "\n", `\n`, "\r", `\r`, "\x00", `\u0000`, "${", `\u0024{`)

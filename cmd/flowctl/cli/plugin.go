@@ -13,12 +13,17 @@ import (
 	"flowctl/plugins/sensor/hdfs"
 	"flowctl/plugins/sensor/http"
 	"flowctl/plugins/sensor/s3"
+	"flowctl/runners/hive"
 	"flowctl/runners/python"
 	"flowctl/runners/shell"
 	"flowctl/runners/ssh"
 )
 
-const sshSession = "ssh-session"
+// The verbs of the processes that look after attempts.
+const (
+	sshSession  = "ssh-session"
+	hiveSession = "hive-session"
+)
 
 // newPlugin returns the verbs with which flowctl starts itself as a plugin process and as its keeper. They are no part of the
 // command-line contract.
@@ -39,23 +44,31 @@ func newPlugin() *cobra.Command {
 		Use: sshSession, Short: "Be the near half of an attempt of the ssh runner", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error { return exitWith(ssh.Session(os.Getenv(process.EnvWork))) },
 	}
-	plugin.AddCommand(serve, keep, session)
+	statements := &cobra.Command{
+		Use: hiveSession, Short: "Be the session of an attempt of the hive runner", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			return exitWith(hive.Session(os.Getenv(process.EnvWork), os.Stdout))
+		},
+	}
+	plugin.AddCommand(serve, keep, session, statements)
 	return plugin
 }
 
 // servePlugin serves a built-in plugin until its host does not need it any more.
 func servePlugin(kind, name string) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
 	switch kind + "-" + name {
 	case "runner-shell":
 		return exitWith(process.Serve(shell.Runner{}))
 	case "runner-python":
 		return exitWith(process.Serve(python.Runner{}))
 	case "runner-ssh":
-		self, err := os.Executable()
-		if err != nil {
-			return err
-		}
 		return exitWith(process.Serve(ssh.Runner{Near: []string{self, "plugin", sshSession}}))
+	case "runner-hive":
+		return exitWith(process.Serve(hive.Runner{Near: []string{self, "plugin", hiveSession}}))
 	case "sensor-file":
 		return exitWith(sdk.Serve(file.Sensor{}))
 	case "sensor-hdfs":
