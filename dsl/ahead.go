@@ -16,8 +16,6 @@ var aheadTask = []string{
 	"alerts",
 	"lost_after",
 	"on_agent_lost",
-	"resources",
-	"run_as",
 }
 
 // ahead are fields by their mapping.

@@ -34,7 +34,7 @@ func FuzzSize(f *testing.F) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		size, err := parseSize(text)
+		size, err := ParseSize(text)
 		if err != nil {
 			return
 		}

@@ -134,15 +134,15 @@ func (d *decoder) size(n *node) int64 {
 	if t.at.Line == 0 {
 		return 0
 	}
-	bytes, err := parseSize(t.value)
+	bytes, err := ParseSize(t.value)
 	if err != nil {
 		d.report(n, diag.WrongType, "write it like 512MiB or 2GiB", "%s is not a size: %v", strconv.Quote(t.value), err)
 	}
 	return bytes
 }
 
-// parseSize reads a number and a unit: B, KiB, MiB, GiB, TiB, or KB, MB, GB, TB by thousands.
-func parseSize(s string) (int64, error) {
+// ParseSize reads a number and a unit: B, KiB, MiB, GiB, TiB, or KB, MB, GB, TB by thousands.
+func ParseSize(s string) (int64, error) {
 	digits := len(s) - len(strings.TrimLeft(s, "0123456789."))
 	unit := map[string]float64{
 		"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40, "KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12,

@@ -40,11 +40,10 @@ func TestAheadOfTheEngine(t *testing.T) {
 	const task = "flow: f\nteam: data\ntasks:\n  t:\n    run: x\n    "
 	cases := map[string][]string{
 		"f.yaml": {
-			task + "run_as: etl", task + "resources: {cpu: 1}",
 			task + "on_agent_lost: wait", task + "alerts: {default: true}",
-			"alerts: {}\nflow: f\nteam: data\ntasks: {t: {run: x}}", "channels: {}", "templates: {t: {run_as: etl, run: x}}\n---\nflow: f\nteam: data\ntasks: {t: {uses: t}}",
+			"alerts: {}\nflow: f\nteam: data\ntasks: {t: {run: x}}", "channels: {}", "templates: {t: {on_agent_lost: fail, run: x}}\n---\nflow: f\nteam: data\ntasks: {t: {uses: t}}",
 		},
-		"flowctl.yaml": {"version: 1\nmonitors: {}", "version: 1\nwatchdog: {url: http://h/}", "version: 1\ndefaults: {resources: {cpu: 1}}"},
+		"flowctl.yaml": {"version: 1\nmonitors: {}", "version: 1\nwatchdog: {url: http://h/}", "version: 1\ndefaults: {on_agent_lost: fail}"},
 	}
 	for file, texts := range cases {
 		for _, text := range texts {

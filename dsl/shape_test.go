@@ -112,7 +112,7 @@ func TestParseSize(t *testing.T) {
 		"1B": 1, "512MiB": 512 << 20, "2GiB": 2 << 30, "1.5 GiB": 3 << 29, "2GB": 2_000_000_000, "1TiB": 1 << 40,
 		"": 0, "2": 0, "2G": 0, "-1GiB": 0, "0GiB": 0, "GiB": 0, "1e99TiB": 0, "99999999999TiB": 0, "1.1.1GiB": 0,
 	} {
-		if got, err := parseSize(text); got != want || (err == nil) != (want > 0) {
+		if got, err := ParseSize(text); got != want || (err == nil) != (want > 0) {
 			t.Errorf("%q: %d, %v", text, got, err)
 		}
 	}

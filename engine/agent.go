@@ -25,6 +25,7 @@ type Assignment struct {
 	Args    []AssignmentArg
 	With    string // JSON object
 	Env     []string
+	RunAs   string   // user of the operating system; empty = the agent's own
 	Inputs  []string // paths that are checked once more before the start
 	Outputs []string // paths that must have changed for success; empty = the exit code alone decides
 	Timeout int64    // microseconds; 0 = none
@@ -54,6 +55,7 @@ type Report struct {
 	Kind    ReportKind
 	Result  Result   // of ReportFinished
 	Missing []string // inputs that were not there, of ReportRefused
+	Full    bool     // of ReportRefused: it is the agent that can take none at present, as Message says
 	Message string
 }
 
@@ -66,6 +68,8 @@ type Result struct {
 	Outputs  map[string]string
 	MaxRSS   int64 // bytes
 	CPU      int64 // microseconds
+	// Read and Written are the bytes that came from disks and went to them; 0 = unknown.
+	Read, Written int64
 }
 
 // Hello is how an agent presents itself when its stream opens.
@@ -75,6 +79,8 @@ type Hello struct {
 	Labels  []string
 	Slots   int
 	Version string
+	Host    Host
+	Beat    Beat
 	// Attempts are those that the agent still holds: running, or finished and not yet acknowledged.
 	Attempts []Report
 }
@@ -102,5 +108,6 @@ type FleetEvents interface {
 	Joined(ctx context.Context, h Hello) error
 	Reported(ctx context.Context, agent string, rs []Report) error
 	Probed(ctx context.Context, agent string, ps []PathState) error
+	Beaten(ctx context.Context, agent string, b Beat) error
 	Lost(ctx context.Context, agent string)
 }

@@ -100,6 +100,8 @@ type Attempt struct {
 	Finished period.Instant
 	MaxRSS   int64 // bytes; 0 = unknown
 	CPU      int64 // microseconds of user and system time; 0 = unknown
+	// Read and Written are the bytes that came from disks and went to them; 0 = unknown.
+	Read, Written int64
 }
 
 // Outcome is one line of the ledger: how a task ended for a period. It is never purged.
@@ -234,6 +236,14 @@ type Presence struct {
 	Told  bool           // an event told of the loss
 }
 
+// Drain keeps an agent from being given work until an operator lifts it. What runs there goes on.
+type Drain struct {
+	Agent  string
+	At     period.Instant
+	By     string
+	Lifted bool // the row of this agent is removed
+}
+
 // Pace is how long the attempts of a task take that succeed, with the newest weighing most.
 type Pace struct {
 	Flow      string
@@ -280,6 +290,7 @@ type Changes struct {
 	NoPauses    []PauseKey // pauses that are no more; none of them is in Pauses
 	Events      []Event
 	Presences   []Presence
+	Drains      []Drain // in the order of what happened
 	Paces       []Pace
 	Anomalies   []Anomaly
 	NoAnomalies []AttemptID // those that were reported; applied after Anomalies
@@ -304,7 +315,7 @@ type TaskRunKey struct {
 // Empty tells whether there is nothing to store.
 func (c *Changes) Empty() bool {
 	return len(c.Runs)+len(c.NoRuns)+len(c.TaskRuns)+len(c.NoTaskRuns)+len(c.Attempts)+len(c.Waits)+len(c.NoWaits)+len(c.Outcomes)+len(c.Flows)+
-		len(c.Backfills)+len(c.Operations)+len(c.Pauses)+len(c.NoPauses)+len(c.Events)+len(c.Presences)+len(c.Paces)+len(c.Signals)+len(c.Overdue)+len(c.Anomalies)+len(c.NoAnomalies) == 0
+		len(c.Backfills)+len(c.Operations)+len(c.Pauses)+len(c.NoPauses)+len(c.Events)+len(c.Presences)+len(c.Drains)+len(c.Paces)+len(c.Signals)+len(c.Overdue)+len(c.Anomalies)+len(c.NoAnomalies) == 0
 }
 
 // Reset empties c and keeps its memory.
@@ -324,6 +335,7 @@ func (c *Changes) Reset() {
 	c.NoPauses = c.NoPauses[:0]
 	c.Events = c.Events[:0]
 	c.Presences = c.Presences[:0]
+	c.Drains = c.Drains[:0]
 	c.Paces = c.Paces[:0]
 	c.Signals = c.Signals[:0]
 	c.Overdue = c.Overdue[:0]

@@ -61,8 +61,14 @@ type Service interface {
 	WatchBackfill(ctx context.Context, id BackfillID, f func(BackfillView) error) error
 
 	Agents(ctx context.Context, p Page) (*List[AgentView], error)
-	// AgentToken makes a one-time token with which one agent can join within ttl.
-	AgentToken(ctx context.Context, ttl time.Duration) (*AgentToken, error)
+	Agent(ctx context.Context, name string) (*AgentDetail, error)
+	// AgentToken makes a one-time token with which one agent can join.
+	AgentToken(ctx context.Context, r AgentTokenRequest) (*AgentToken, error)
+	// AgentTokens lists the tokens that can be used.
+	AgentTokens(ctx context.Context, p Page) (*List[AgentTokenView], error)
+	RevokeAgentToken(ctx context.Context, id string) error
+	// ControlAgent does verb: drain, undrain or revoke.
+	ControlAgent(ctx context.Context, name, verb string) (*AgentView, error)
 	// DeclareDead settles as lost what an agent holds that is gone for good, and returns these attempts.
 	DeclareDead(ctx context.Context, agent string) ([]AttemptView, error)
 	Operations(ctx context.Context, q OperationsQuery) (*List[OperationView], error)
@@ -208,6 +214,8 @@ type AttemptView struct {
 	FinishedAt *time.Time `json:"finished_at,omitempty"`
 	MaxRSS     int64      `json:"max_rss_bytes,omitempty"`
 	CPUS       float64    `json:"cpu_s,omitempty"`
+	Read       int64      `json:"read_bytes,omitempty"`    // from disks
+	Written    int64      `json:"written_bytes,omitempty"` // to disks
 }
 
 // LogTimes says when the parts of a log arrived at the server, to the second.
@@ -419,16 +427,83 @@ type BackfillDecision struct {
 // AgentView is an agent.
 type AgentView struct {
 	Name     string    `json:"name"`
-	State    string    `json:"state" enum:"connected,lost"`
+	State    string    `json:"state" enum:"connected,lost,revoked"`
 	Labels   []string  `json:"labels" nullable:"false"`
 	Slots    int       `json:"slots"`
 	Running  int       `json:"running"`
 	Version  string    `json:"version"`
 	LastSeen time.Time `json:"last_seen"`
+	// Who keeps it from being given work, and since when; empty = nobody.
+	DrainedBy string     `json:"drained_by,omitempty"`
+	DrainedAt *time.Time `json:"drained_at,omitempty"`
+
+	// What it said of its machine, and of itself, when it connected last.
+	Host       string     `json:"host,omitempty"`
+	StartedAt  *time.Time `json:"started_at,omitempty"`
+	HeartbeatS float64    `json:"heartbeat_s,omitempty"` // between its heartbeats
+	CPUs       float64    `json:"cpus,omitempty"`
+	Memory     int64      `json:"memory_bytes,omitempty"`
+	// What tasks that say what they need may take altogether, and the users as whom tasks may run.
+	TaskCPUs   float64   `json:"task_cpus,omitempty"`
+	TaskMemory int64     `json:"task_memory_bytes,omitempty"`
+	Accounts   []string  `json:"accounts" nullable:"false"`
+	JoinedAt   time.Time `json:"joined_at"`
+
+	CertificateEndsAt *time.Time `json:"certificate_ends_at,omitempty"` // it is renewed when a third of its life is left
+	RevokedAt         *time.Time `json:"revoked_at,omitempty"`
+
+	Full string `json:"full,omitempty"` // why it gives attempts back at present
+
+	// Heartbeat is the last one since the server was started; absent: there was none.
+	Heartbeat *Heartbeat `json:"heartbeat,omitempty"`
+}
+
+// Heartbeat is how the machine of an agent was doing at an instant.
+type Heartbeat struct {
+	At         time.Time `json:"at"`
+	CPUUsed    float64   `json:"cpu_used"` // the part of all cores that was busy since the one before
+	Load       float64   `json:"load"`     // processes that ran or wanted to, on average over a minute
+	MemoryFree int64     `json:"memory_free_bytes"`
+	Disk       int64     `json:"disk_bytes"` // of the file system that holds the agent's data
+	DiskFree   int64     `json:"disk_free_bytes"`
+}
+
+// AgentDetail is an agent with what it has and does.
+type AgentDetail struct {
+	AgentView
+	Plugins  []Plugin      `json:"plugins" nullable:"false"`
+	Attempts []AttemptView `json:"attempts" nullable:"false"` // those that it holds
+	// Mismatches are the tasks of the active revision that it can never be given.
+	Mismatches []AgentMismatch `json:"mismatches" nullable:"false"`
+}
+
+// AgentMismatch is a reason why an agent cannot be given some tasks.
+type AgentMismatch struct {
+	Reason string   `json:"reason"`
+	Tasks  []string `json:"tasks" nullable:"false"` // the first of them, flow/task
+	Count  int      `json:"count"`
+}
+
+// AgentTokenRequest is `flowctl agents token`.
+type AgentTokenRequest struct {
+	TTLS     float64  `json:"ttl_s" exclusiveMinimum:"0" maximum:"604800" doc:"seconds until it expires"`
+	Labels   []string `json:"labels,omitempty" doc:"the agent gets these besides its own"`
+	Accounts []string `json:"accounts,omitempty" doc:"the only users as whom tasks are given to the agent; none = those that it allows"`
+}
+
+// AgentTokenView is a token that was not used yet.
+type AgentTokenView struct {
+	ID        string    `json:"id"`
+	By        string    `json:"by"`
+	MadeAt    time.Time `json:"made_at"`
+	ExpiresAt time.Time `json:"expires_at"`
+	Labels    []string  `json:"labels" nullable:"false"`
+	Accounts  []string  `json:"accounts" nullable:"false"`
 }
 
 // AgentToken lets one agent join.
 type AgentToken struct {
+	ID        string    `json:"id"`
 	Token     string    `json:"token"` // holds the fingerprint of the server's CA as well
 	ExpiresAt time.Time `json:"expires_at"`
 }

@@ -49,9 +49,12 @@ type Store interface {
 	// Agents.
 	PutAgent(ctx context.Context, a *Agent) error
 	Agents(ctx context.Context) ([]Agent, error)
-	// PutToken stores the SHA-256 of a one-time join token; UseToken consumes it.
-	PutToken(ctx context.Context, hash string, expires time.Time) error
-	UseToken(ctx context.Context, hash string, now time.Time) error
+	PutToken(ctx context.Context, t *JoinToken) error
+	// UseToken consumes a join token by its hash: of many who try at once, one gets it.
+	UseToken(ctx context.Context, hash string, now time.Time) (*JoinToken, error)
+	// Tokens lists the join tokens that can be used, those that expire first in front.
+	Tokens(ctx context.Context, now time.Time) ([]JoinToken, error)
+	DeleteToken(ctx context.Context, id string) error
 
 	// Reads for people. Lists are ordered newest first unless said otherwise; the cursor is opaque.
 	Runs(ctx context.Context, q RunQuery) ([]Run, string, error)
@@ -92,6 +95,7 @@ type Snapshot struct {
 	Superseded []RunID
 	// Presences are those of the agents whose loss was not told, by name.
 	Presences []Presence
+	Drains    []Drain   // by agent
 	Paces     []Pace    // by flow and task
 	Overdue   []Overdue // by run
 	Anomalies []Anomaly // by attempt
@@ -173,9 +177,34 @@ type Agent struct {
 	Slots       int
 	Version     string
 	BootID      string
-	JoinedAt    time.Time
-	LastSeen    time.Time
+	Host        Host
+	Grant       Grant
+	// CertificateEnds is when its newest certificate expires; Revoked when it was taken back, zero = it was not.
+	CertificateEnds, Revoked time.Time
+	JoinedAt                 time.Time
+	LastSeen                 time.Time
 }
+
+// Grant is what the operator who made a token gives the agent that joins with it.
+type Grant struct {
+	Labels   []string `json:"labels,omitempty"`   // besides its own
+	Accounts []string `json:"accounts,omitempty"` // the only users as whom tasks are given to it; empty = those that it allows
+}
+
+// JoinToken is a one-time token for an agent. Only who made it knows its secret.
+type JoinToken struct {
+	Hash    string // SHA-256 of the secret, hex
+	Expires time.Time
+	Made    time.Time
+	By      string
+	Grant   Grant
+}
+
+// tokenID is how much of its hash names a token.
+const tokenID = 12
+
+// ID names the token without giving it away.
+func (t *JoinToken) ID() string { return t.Hash[:min(len(t.Hash), tokenID)] }
 
 // RunQuery selects runs. Zero fields do not restrict. Runs of one flow are listed by period and version, others by ID,
 // newest first.

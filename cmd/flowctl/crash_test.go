@@ -120,7 +120,7 @@ type request struct {
 
 func (c *crash) joinAgent() {
 	c.t.Helper()
-	token, err := c.svc.AgentToken(c.t.Context(), time.Minute)
+	token, err := c.svc.AgentToken(c.t.Context(), engine.AgentTokenRequest{TTLS: 60})
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -139,7 +139,7 @@ func (c *crash) joinAgent() {
 
 func (c *crash) startAgent(flags ...string) {
 	c.t.Helper()
-	c.agent = c.start("agent", append([]string{"agent", "--server", c.agents, "--data", filepath.Join(c.dir, "second"), "--slots", "6"}, flags...)...)
+	c.agent = c.start("agent", append([]string{"agent", "--server", c.agents, "--data", filepath.Join(c.dir, "second"), "--slots", "6", "--max-load", "0", "--min-free-memory", "0"}, flags...)...)
 }
 
 // strike kills something while work is running and runs are being asked for, and restarts it. It is false when the victim ended in good

@@ -33,7 +33,7 @@ func TestBuiltinPlugins(t *testing.T) {
 		var err error
 		switch kind {
 		case "runner":
-			_, err = h.Runner(t.Context(), name)
+			_, err = h.Runner(t.Context(), name, "")
 		case "sensor":
 			_, err = h.Sensor(t.Context(), name)
 		}

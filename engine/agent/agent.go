@@ -20,7 +20,8 @@ import (
 // Plugins is where an agent gets its runners and sensors. A plugin may be asked for often; it is launched once. After one
 // answered sdk.ErrGone, asking again gives a new one.
 type Plugins interface {
-	Runner(ctx context.Context, name string) (Runner, error)
+	// The runner's process belongs to a user of the operating system; empty = the agent's own.
+	Runner(ctx context.Context, name, user string) (Runner, error)
 	Sensor(ctx context.Context, name string) (Sensor, error)
 }
 
@@ -39,18 +40,26 @@ type Sensor interface {
 
 // Options are what an Agent is made of.
 type Options struct {
-	Name    string // empty: the name it joined with
-	Dir     string // the data folder; one agent at a time
-	Server  string // host:port of the server's port for agents
-	Token   string // for joining; may be empty when the agent has joined before
-	Labels  []string
-	Slots   int   // how many attempts it offers to execute at once
-	MaxLog  int64 // of an attempt, in bytes: of a longer one the middle is left out; 0 = any length
-	Version string
-	Plugins Plugins
-	Recheck time.Duration // before a check of outputs that failed is first repeated; 0 = a second
-	Log     *slog.Logger
-	Now     func() time.Time
+	Name      string // empty: the name it joined with
+	Dir       string // the data folder; one agent at a time
+	Server    string // host:port of the server's port for agents
+	Token     string // for joining; may be empty when the agent has joined before
+	Labels    []string
+	Slots     int   // how many attempts it offers to execute at once
+	MaxLog    int64 // of an attempt, in bytes: of a longer one the middle is left out; 0 = any length
+	Admission Admission
+	Users     []string // of the operating system, as whom it lets tasks run
+	// CPU (cores) and Memory (bytes) are what tasks that say what they need may take altogether; 0 = all of the machine.
+	CPU      float64
+	Memory   int64
+	EnvFiles map[string]string // by runner: NAME=VALUE lines that its attempts see, in place of Dir/env/RUNNER.env
+	Version  string
+	Plugins  Plugins
+	// Installed names the plugins for people to see; those that are not named work as well.
+	Installed []engine.Plugin
+	Recheck   time.Duration // before a check of outputs that failed is first repeated; 0 = a second
+	Log       *slog.Logger
+	Now       func() time.Time
 }
 
 // ErrRefused is wrapped by the error of Run when the server will not take this agent in, so that trying again is useless.
@@ -61,12 +70,16 @@ var ErrInUse = errors.New("another agent works in the data folder")
 
 // Agent executes attempts. See the package comment.
 type Agent struct {
-	opts    Options
-	bootID  string
-	env     []string // what every attempt sees
-	secrets *secrets
-	trees   *trees
-	trash   *trash
+	opts      Options
+	bootID    string
+	env       []string // what every attempt sees
+	secrets   *secrets
+	machine   *machine
+	admission *admission
+	host      engine.Host
+	runnerEnv map[string][]string // from environment files
+	trees     *trees
+	trash     *trash
 
 	ctx  context.Context // of Run
 	join joining         // of Run's goroutine
@@ -94,14 +107,25 @@ func New(o Options) (*Agent, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find out when the machine was started: %w", err)
 	}
-	return &Agent{
+	m := &machine{dir: o.Dir}
+	a := &Agent{
 		opts:      o,
+		machine:   m,
+		admission: &admission{Admission: o.Admission, now: o.Now},
+		host:      m.host(&o),
 		bootID:    boot,
 		secrets:   newSecrets(filepath.Join(dir, "secrets"), os.Environ()),
 		env:       baseEnv(os.Environ(), filepath.Join(o.Dir, "workspace")),
 		attempts:  map[engine.AttemptID]*attempt{},
 		connected: make(chan struct{}),
-	}, nil
+	}
+	if a.runnerEnv, err = readEnvFiles(filepath.Join(o.Dir, "env"), o.EnvFiles); err != nil {
+		return nil, err
+	}
+	if err := a.openUp(); err != nil {
+		return nil, err
+	}
+	return a, nil
 }
 
 // Run joins when the agent has not yet, connects, and executes attempts until ctx ends, connecting again whenever the

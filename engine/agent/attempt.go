@@ -28,7 +28,9 @@ type attempt struct {
 	id     engine.AttemptID
 	runner string
 	tree   string
-	folder string
+	user   *account         // nil: the agent's own
+	folder string           // the agent's
+	work   string           // the runner's and the task's: the same, or within it
 	wire   *wire.Assignment // nil when it was found in its folder
 
 	phase  phase
@@ -41,6 +43,14 @@ type attempt struct {
 	sent   int64
 	waits  int
 	cancel context.CancelFunc // of the present Wait; nil = none
+}
+
+// as is the name of the user as whom it runs; empty = the agent's own.
+func (at *attempt) as() string {
+	if at.user == nil {
+		return ""
+	}
+	return at.user.name
 }
 
 // report tells the server where the attempt stands. It is finished only when the server has all of its log.
@@ -74,7 +84,8 @@ func (a *Agent) rewind(at *attempt, size int64) {
 // assign takes on an attempt, unless it is known.
 func (a *Agent) assign(s *session, w *wire.Assignment) {
 	id := engine.AttemptID(w.Attempt)
-	at := a.newAttempt(id, w.Runner, w.Tree)
+	who, err := a.userOf(w.RunAs)
+	at := a.newAttempt(id, w.Runner, w.Tree, who)
 	at.wire, at.phase = w, preparing
 	a.mu.Lock()
 	_, known := a.attempts[id]
@@ -82,7 +93,11 @@ func (a *Agent) assign(s *session, w *wire.Assignment) {
 		a.attempts[id] = at
 	}
 	a.mu.Unlock()
-	if !known {
+	switch {
+	case known:
+	case err != nil:
+		a.refuse(s, at, engine.Report{Message: err.Error()})
+	default:
 		a.work.Go(func() { a.execute(s, at) })
 	}
 }
@@ -93,12 +108,22 @@ func (a *Agent) execute(s *session, at *attempt) {
 		a.refuse(s, at, engine.Report{Message: fmt.Sprintf("runner %q with tree %q: these are no names", at.runner, at.tree)})
 		return
 	}
+	if why := a.admission.full(s.ctx); why != "" {
+		a.refuse(s, at, engine.Report{Full: true, Message: why})
+		return
+	}
 	tree, err := a.trees.use(s.ctx, s.client, at.tree, at.wire.Revision)
 	if err != nil {
 		a.refuse(s, at, engine.Report{Message: err.Error()})
 		return
 	}
 	defer a.trees.release(at.tree)
+	if at.user != nil {
+		if tree, err = a.trees.lend(at.tree, at.user, a.accountDir(at.user.name)); err != nil {
+			a.refuse(s, at, engine.Report{Message: fmt.Sprintf("show the files to %s: %v", at.user.name, err)})
+			return
+		}
+	}
 	if len(at.wire.Inputs) > 0 {
 		if r, ok := a.checkInputs(s, at); !ok {
 			a.refuse(s, at, r)
@@ -181,7 +206,7 @@ const startTries = 3
 func (a *Agent) start(s *session, at *attempt, tree string, before map[string]string) (res engine.Result, ok bool) {
 	var err error
 	for range startTries {
-		if err = a.makeFolder(at.folder); err != nil {
+		if err = a.makeFolder(at); err != nil {
 			return notStarted(engine.CodeStart, "make the attempt's folder", err), false
 		}
 		if err = writeMarkers(at.folder, before); err != nil {
@@ -193,10 +218,10 @@ func (a *Agent) start(s *session, at *attempt, tree string, before map[string]st
 			return notStarted(engine.CodeStart, "fill in secrets", err), false
 		}
 		var runner Runner
-		if runner, err = a.opts.Plugins.Runner(a.ctx, at.runner); err != nil {
+		if runner, err = a.opts.Plugins.Runner(a.ctx, at.runner, at.as()); err != nil {
 			return notStarted(engine.CodePlugin, "launch runner "+at.runner, err), false
 		}
-		if err = runner.Start(a.ctx, at.spec(tree, with, attemptEnv(a.env, env, at.wire, at.folder, s.url))); err == nil {
+		if err = runner.Start(a.ctx, at.spec(tree, with, attemptEnv(a.hostEnv(at), env, at.wire, at.work, s.url))); err == nil {
 			return engine.Result{}, true
 		}
 		if errors.Is(err, sdk.ErrInvalid) {
@@ -220,7 +245,7 @@ func notStarted(code engine.ErrorCode, doing string, err error) engine.Result {
 func (at *attempt) spec(tree, with string, env []string) sdk.Spec {
 	w := at.wire
 	spec := sdk.Spec{
-		Attempt: strconv.FormatInt(w.Attempt, 10), Work: at.folder, Dir: filepath.Join(tree, filepath.FromSlash(w.Folder)),
+		Attempt: strconv.FormatInt(w.Attempt, 10), Work: at.work, Dir: filepath.Join(tree, filepath.FromSlash(w.Folder)),
 		Text: w.Text, With: json.RawMessage(with), Env: env, Timeout: time.Duration(w.Timeout) * time.Microsecond,
 	}
 	if w.File != "" {

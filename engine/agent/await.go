@@ -75,7 +75,7 @@ func (a *Agent) wait(at *attempt) (ended, error) {
 	if err != nil {
 		return ended{}, err
 	}
-	runner, err := a.opts.Plugins.Runner(ctx, at.runner)
+	runner, err := a.opts.Plugins.Runner(ctx, at.runner, at.as())
 	if err != nil {
 		return ended{}, fmt.Errorf("launch runner %s: %w", at.runner, err)
 	}
@@ -91,7 +91,7 @@ func (a *Agent) wait(at *attempt) (ended, error) {
 		at.sent = offset + int64(len(data))
 		return nil
 	})
-	res, err := runner.Wait(ctx, at.folder, start, ship.take)
+	res, err := runner.Wait(ctx, at.work, start, ship.take)
 	if err == nil {
 		err = ship.end()
 	}
@@ -122,6 +122,7 @@ func (a *Agent) finish(at *attempt, e ended) bool {
 	res := engine.Result{
 		State: engine.State(e.result.State), Code: engine.ErrorCode(e.result.Code), Message: a.secrets.text(e.result.Message),
 		ExitCode: e.result.ExitCode, MaxRSS: e.result.MaxRSS, CPU: e.result.CPU.Microseconds(),
+		Read: e.result.Read, Written: e.result.Written,
 	}
 	if !a.judge(at, &res) {
 		return false
@@ -174,7 +175,7 @@ func (a *Agent) withOutputs(at *attempt, res engine.Result) engine.Result {
 	if res.State != engine.Succeeded {
 		return res
 	}
-	outputs, err := readOutputs(filepath.Join(at.folder, outputFile))
+	outputs, err := readOutputs(filepath.Join(at.work, outputFile), at.user)
 	if err != nil {
 		res.State, res.Code, res.Message = engine.Failed, engine.CodeOutput, a.secrets.text(err.Error())
 	}
@@ -217,10 +218,10 @@ func (a *Agent) giveBack(at *attempt) bool {
 // recover asks a new plugin process about an attempt that another one was given.
 func (a *Agent) recover(at *attempt) (sdk.Recovered, error) {
 	for try := 1; ; try++ {
-		runner, err := a.opts.Plugins.Runner(a.ctx, at.runner)
+		runner, err := a.opts.Plugins.Runner(a.ctx, at.runner, at.as())
 		if err == nil {
 			var found sdk.Recovered
-			if found, err = runner.Recover(a.ctx, at.folder); err == nil {
+			if found, err = runner.Recover(a.ctx, at.work); err == nil {
 				return found, nil
 			}
 		}
@@ -235,8 +236,8 @@ func (a *Agent) signal(at *attempt) {
 	var err error
 	for range startTries {
 		var runner Runner
-		if runner, err = a.opts.Plugins.Runner(a.ctx, at.runner); err == nil {
-			err = runner.Signal(a.ctx, at.folder, sdk.Terminate)
+		if runner, err = a.opts.Plugins.Runner(a.ctx, at.runner, at.as()); err == nil {
+			err = runner.Signal(a.ctx, at.work, sdk.Terminate)
 		}
 		if !errors.Is(err, sdk.ErrGone) || a.ctx.Err() != nil {
 			break

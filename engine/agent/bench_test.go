@@ -13,7 +13,10 @@ import (
 // instantPlugins stands in for a runner whose attempts are over as soon as they start.
 type instantPlugins struct{}
 
-func (instantPlugins) Runner(context.Context, string) (Runner, error) { return instantRunner{}, nil }
+func (instantPlugins) Runner(context.Context, string, string) (Runner, error) {
+	return instantRunner{}, nil
+}
+
 func (instantPlugins) Sensor(context.Context, string) (Sensor, error) { panic("no inputs") }
 
 type instantRunner struct{ Runner }
@@ -33,6 +36,7 @@ type finishes struct {
 
 func (f finishes) Joined(context.Context, engine.Hello) error               { close(f.joined); return nil }
 func (f finishes) Lost(context.Context, string)                             {}
+func (f finishes) Beaten(context.Context, string, engine.Beat) error        { return nil }
 func (f finishes) Probed(context.Context, string, []engine.PathState) error { return nil }
 func (f finishes) Reported(_ context.Context, agent string, rs []engine.Report) error {
 	var ids []engine.AttemptID

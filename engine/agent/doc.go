@@ -6,6 +6,9 @@
 //	identity.pem          certificate, key and the server's authority, from joining
 //	work/RUNNER/TREE/ID   one attempt (FLOWCTL_WORK): what the runner keeps of it, and what the task leaves
 //	trees/TREE            the files of a revision; blobs/HASH their contents, shared between revisions
+//	accounts/USER         of a user as whom attempts run: its workspace, and the trees as it sees them. Its attempts are in
+//	                      work/RUNNER@USER/TREE/ID, where task/ is the user's
+//	env/RUNNER.env        what attempts of a runner see of this host
 //	spare/                emptied folders of attempts, for the next ones
 //	workspace/            FLOWCTL_WORKSPACE: what tasks leave for one another; relative input paths resolve against it
 //

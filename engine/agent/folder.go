@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 
 	"google.golang.org/protobuf/proto"
 
@@ -27,18 +28,29 @@ const (
 // validName is the form of all names of the product. Trees and runners name folders here.
 var validName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}$`)
 
-// newAttempt returns an attempt with its folder, work/RUNNER/TREE/ID. The path is all that the agent has to remember of
-// an attempt that was started, so making the folder is recording the start: one atomic step, and the cheapest there is.
-func (a *Agent) newAttempt(id engine.AttemptID, runner, tree string) *attempt {
-	return &attempt{
-		id: id, runner: runner, tree: tree,
-		folder: filepath.Join(a.opts.Dir, "work", runner, tree, strconv.FormatInt(int64(id), 10)),
+// newAttempt returns an attempt with its folder, work/RUNNER/TREE/ID, or work/RUNNER@USER/TREE/ID when it runs as another user. The path is all that
+// the agent has to remember of an attempt that was started, so making the folder is recording the start: one atomic step, and the
+// cheapest there is.
+func (a *Agent) newAttempt(id engine.AttemptID, runner, tree string, who *account) *attempt {
+	at := &attempt{id: id, runner: runner, tree: tree, user: who}
+	folder := runner
+	if who != nil {
+		folder += "@" + who.name
 	}
+	at.folder = filepath.Join(a.opts.Dir, "work", folder, tree, strconv.FormatInt(int64(id), 10))
+	if at.work = at.folder; who != nil {
+		at.work = filepath.Join(at.folder, ownWork)
+	}
+	return at
 }
 
 // makeFolder makes the folder of an attempt, empty. What a past life left there was not started, or the attempt would be
 // known.
-func (a *Agent) makeFolder(folder string) error {
+func (a *Agent) makeFolder(at *attempt) error {
+	if at.user != nil {
+		return a.makeAccountFolder(at)
+	}
+	folder := at.folder
 	if a.trash.reuse(folder) {
 		return nil
 	}
@@ -70,7 +82,14 @@ func (a *Agent) foundAttempts() ([]*attempt, error) {
 			}
 			continue
 		}
-		found = append(found, a.newAttempt(engine.AttemptID(id), filepath.Base(runner), filepath.Base(tree)))
+		name, as, _ := strings.Cut(filepath.Base(runner), "@")
+		var who *account
+		if as != "" {
+			if who, err = lookup(as); err != nil {
+				return nil, fmt.Errorf("attempt %d runs as %s: %w", id, as, err)
+			}
+		}
+		found = append(found, a.newAttempt(engine.AttemptID(id), name, filepath.Base(tree), who))
 	}
 	return found, nil
 }

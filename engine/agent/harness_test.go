@@ -35,15 +35,16 @@ func TestMain(m *testing.M) {
 type memory struct {
 	mu     sync.Mutex
 	agents map[string]engine.Agent
-	tokens map[string]time.Time
+	tokens map[string]*engine.JoinToken
 	files  map[engine.RevisionID][]engine.File
 	blobs  map[string][]byte
-	reads  int // of blobs
+	reads  int               // of blobs
+	puts   chan engine.Agent // of PutAgent; nil = nobody wants to know
 }
 
 func newMemory() *memory {
 	return &memory{
-		agents: map[string]engine.Agent{}, tokens: map[string]time.Time{},
+		agents: map[string]engine.Agent{}, tokens: map[string]*engine.JoinToken{},
 		files: map[engine.RevisionID][]engine.File{}, blobs: map[string][]byte{},
 	}
 }
@@ -52,6 +53,9 @@ func (m *memory) PutAgent(_ context.Context, a *engine.Agent) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.agents[a.Name] = *a
+	if m.puts != nil {
+		m.puts <- *a
+	}
 	return nil
 }
 
@@ -65,22 +69,22 @@ func (m *memory) Agents(context.Context) ([]engine.Agent, error) {
 	return all, nil
 }
 
-func (m *memory) PutToken(_ context.Context, hash string, expires time.Time) error {
+func (m *memory) PutToken(_ context.Context, t *engine.JoinToken) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.tokens[hash] = expires
+	m.tokens[t.Hash] = t
 	return nil
 }
 
-func (m *memory) UseToken(_ context.Context, hash string, now time.Time) error {
+func (m *memory) UseToken(_ context.Context, hash string, now time.Time) (*engine.JoinToken, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	expires, ok := m.tokens[hash]
+	t := m.tokens[hash]
 	delete(m.tokens, hash)
-	if !ok || now.After(expires) {
-		return engine.Errorf(engine.Unauthorized, "no such token")
+	if t == nil || now.After(t.Expires) {
+		return nil, engine.Errorf(engine.Unauthorized, "no such token")
 	}
-	return nil
+	return t, nil
 }
 
 func (m *memory) Files(_ context.Context, id engine.RevisionID) ([]engine.File, error) {
@@ -127,6 +131,8 @@ func (e events) Reported(_ context.Context, _ string, rs []engine.Report) error 
 	return nil
 }
 
+func (e events) Beaten(context.Context, string, engine.Beat) error { return nil }
+
 func (e events) Probed(_ context.Context, _ string, ps []engine.PathState) error {
 	e.ch <- ps
 	return nil
@@ -169,6 +175,7 @@ type rig struct {
 	addr   string
 	close  func() // ends the hub
 	plugin *plugin
+	life   time.Duration // of certificates; 0 = the usual
 }
 
 func newRig(t testing.TB) *rig {
@@ -204,6 +211,7 @@ func (r *rig) serve(addr string) {
 	r.t.Helper()
 	h, err := hub.New(r.t.Context(), hub.Options{
 		Dir: filepath.Join(r.dir, "ca"), Store: r.store, Logs: r.logs, URL: "http://server", Log: quiet(), Now: time.Now,
+		Life: r.life,
 	})
 	if err != nil {
 		r.t.Fatal(err)
@@ -226,7 +234,7 @@ func (r *rig) serve(addr string) {
 
 func (r *rig) token() string {
 	r.t.Helper()
-	token, err := r.hub.Token(r.t.Context(), time.Hour)
+	token, err := r.hub.Token(r.t.Context(), time.Hour, "test", engine.Grant{})
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -331,7 +339,7 @@ type runner struct {
 	*plugin
 }
 
-func (p *plugin) Runner(_ context.Context, name string) (Runner, error) {
+func (p *plugin) Runner(_ context.Context, name, _ string) (Runner, error) {
 	if name != "fake" {
 		return nil, fmt.Errorf("no plugin flowctl-runner-%s", name)
 	}
@@ -478,4 +486,6 @@ func (p *played) changed() {
 var success = sdk.Result{State: sdk.Succeeded}
 
 // folderOf is where assignment(id) works.
-func (a *Agent) folderOf(id engine.AttemptID) string { return a.newAttempt(id, "fake", "tree1").folder }
+func (a *Agent) folderOf(id engine.AttemptID) string {
+	return a.newAttempt(id, "fake", "tree1", nil).folder
+}

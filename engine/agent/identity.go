@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -37,6 +38,14 @@ func Joined(dir string) bool {
 	return err == nil
 }
 
+// Expired tells whether the agent of a data folder has to join again: its certificate ended while it did not run.
+func Expired(dir string, now time.Time) bool {
+	id, err := readIdentity(dir)
+	return err == nil && id.expired(now)
+}
+
+func (id *identity) expired(now time.Time) bool { return now.After(id.cert.Leaf.NotAfter) }
+
 func identityPath(dir string) string { return filepath.Join(dir, "identity.pem") }
 
 // joining tells whether the token is to be used although there is a certificate.
@@ -70,7 +79,7 @@ func (a *Agent) identify(ctx context.Context) (*identity, error) {
 			return nil, fmt.Errorf("%w: %w", ErrRefused, err)
 		}
 		if id == nil || wire.Fingerprint(id.ca.Raw) != token.Fingerprint || a.join == joinNow {
-			if id, err = a.exchange(ctx, token); err == nil {
+			if id, err = a.exchange(ctx, token, a.nameToJoin(id)); err == nil {
 				a.join = joinedNow
 			}
 			return id, err
@@ -82,7 +91,18 @@ func (a *Agent) identify(ctx context.Context) (*identity, error) {
 	if a.opts.Name != "" && a.opts.Name != id.name {
 		return nil, fmt.Errorf("%w: %s belongs to agent %q, not %q", ErrRefused, a.opts.Dir, id.name, a.opts.Name)
 	}
+	if id.expired(a.opts.Now()) {
+		return nil, fmt.Errorf("%w: %w: it expired at %s: join with a new token", ErrRefused, errCertificate, id.cert.Leaf.NotAfter.Format(time.RFC3339))
+	}
 	return id, nil
+}
+
+// nameToJoin is the name to join under: the one that is asked for, else the one that the agent had.
+func (a *Agent) nameToJoin(id *identity) string {
+	if a.opts.Name == "" && id != nil {
+		return id.name
+	}
+	return a.opts.Name
 }
 
 func readIdentity(dir string) (*identity, error) {
@@ -103,7 +123,7 @@ func readIdentity(dir string) (*identity, error) {
 }
 
 // exchange joins: it exchanges the token for a certificate and stores it.
-func (a *Agent) exchange(ctx context.Context, token wire.Token) (*identity, error) {
+func (a *Agent) exchange(ctx context.Context, token wire.Token, name string) (*identity, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err
@@ -120,7 +140,7 @@ func (a *Agent) exchange(ctx context.Context, token wire.Token) (*identity, erro
 	defer conn.Close() //nolint:errcheck // the one call on it is over
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	reply, err := wire.NewAgentsClient(conn).Join(ctx, &wire.JoinRequest{Token: token.Secret, Name: a.opts.Name, Csr: csr})
+	reply, err := wire.NewAgentsClient(conn).Join(ctx, &wire.JoinRequest{Token: token.Secret, Name: name, Csr: csr})
 	switch code := status.Code(err); {
 	case pin.mismatch.Load():
 		return nil, fmt.Errorf("%w: the server at %s is not the one that made the token", ErrRefused, a.opts.Server)
@@ -129,20 +149,20 @@ func (a *Agent) exchange(ctx context.Context, token wire.Token) (*identity, erro
 	case err != nil:
 		return nil, fmt.Errorf("join the server at %s: %w", a.opts.Server, err)
 	}
-	if err := storeIdentity(a.opts.Dir, key, reply); err != nil {
+	if err := storeIdentity(a.opts.Dir, key, reply.Certificate, reply.Ca); err != nil {
 		return nil, fmt.Errorf("%w: store the certificate: %w", ErrRefused, err)
 	}
-	a.opts.Log.Info("joined", "server", a.opts.Server, "agent", a.opts.Name)
+	a.opts.Log.Info("joined", "server", a.opts.Server, "agent", name)
 	return readIdentity(a.opts.Dir)
 }
 
-func storeIdentity(dir string, key *ecdsa.PrivateKey, r *wire.JoinReply) error {
+func storeIdentity(dir string, key crypto.PrivateKey, cert, ca []byte) error {
 	der, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
 		return err
 	}
-	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: r.Certificate})
-	text = append(text, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: r.Ca})...)
+	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert})
+	text = append(text, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ca})...)
 	text = append(text, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})...)
 	f, err := os.OpenFile(identityPath(dir)+".new", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {

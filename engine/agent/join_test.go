@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"flowctl/engine"
 	"flowctl/engine/wire"
 )
 
@@ -64,7 +65,7 @@ func TestAnotherServersTokenIsRefused(t *testing.T) {
 func TestJoinRefusals(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	expired, err := r.hub.Token(t.Context(), -time.Second)
+	expired, err := r.hub.Token(t.Context(), -time.Second, "test", engine.Grant{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,6 +27,7 @@ type outbox struct {
 	logBytes int
 	reports  []*wire.Report
 	paths    []*wire.PathState
+	beat     *wire.Beat  // the newest
 	timer    *time.Timer // ends the lingering; nil before the first
 	armed    bool
 }
@@ -101,18 +102,27 @@ func (o *outbox) probed(ps []*wire.PathState) {
 	}
 }
 
+func (o *outbox) beaten(b *wire.Beat) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.closed {
+		o.beat = b
+		o.wake()
+	}
+}
+
 // take removes all that is queued as one message, or nil when nothing is.
 func (o *outbox) take() *wire.AgentMessage {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if len(o.logs)+len(o.reports)+len(o.paths) == 0 {
+	if len(o.logs)+len(o.reports)+len(o.paths) == 0 && o.beat == nil {
 		return nil
 	}
-	m := &wire.AgentMessage{Logs: o.logs, Reports: o.reports, Paths: o.paths}
+	m := &wire.AgentMessage{Logs: o.logs, Reports: o.reports, Paths: o.paths, Beat: o.beat}
 	if o.logBytes > 0 {
 		o.space.Broadcast()
 	}
-	o.logs, o.reports, o.paths, o.logBytes = nil, nil, nil, 0
+	o.logs, o.reports, o.paths, o.beat, o.logBytes = nil, nil, nil, nil, 0
 	return m
 }
 

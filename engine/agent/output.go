@@ -9,14 +9,16 @@ import (
 	"os"
 	"strings"
 	"unicode/utf8"
+
+	"golang.org/x/sys/unix"
 )
 
 // maxOutput bounds $FLOWCTL_OUTPUT, in bytes: outputs are facts for later tasks and for people, not data.
 const maxOutput = 64 << 10
 
 // readOutputs reads the key=value lines that an attempt wrote. No file is no outputs. The error is the task's mistake.
-func readOutputs(path string) (map[string]string, error) {
-	f, err := os.Open(path)
+func readOutputs(path string, who *account) (map[string]string, error) {
+	f, err := openOutput(path, who)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -29,6 +31,22 @@ func readOutputs(path string) (map[string]string, error) {
 		return nil, fmt.Errorf("$FLOWCTL_OUTPUT cannot be read: %w", err)
 	}
 	return parseOutputs(data)
+}
+
+// openOutput opens what an attempt wrote. What another account made must be a file of its own: a link could lead to what only the agent may read.
+func openOutput(path string, who *account) (*os.File, error) {
+	if who == nil {
+		return os.Open(path)
+	}
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	var s unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &s); err != nil || s.Mode&unix.S_IFMT != unix.S_IFREG || int(s.Uid) != who.uid {
+		return nil, errors.Join(fmt.Errorf("it is no file of %s", who.name), err, f.Close())
+	}
+	return f, nil
 }
 
 // parseOutputs reads key=value lines. Blank lines are skipped, the last line of a key counts, and everything after the first

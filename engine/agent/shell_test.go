@@ -37,8 +37,8 @@ func servePlugin(args []string) int {
 // hostPlugins gives an agent the plugins of a host.
 type hostPlugins struct{ host *host.Host }
 
-func (p hostPlugins) Runner(ctx context.Context, name string) (Runner, error) {
-	return p.host.Runner(ctx, name)
+func (p hostPlugins) Runner(ctx context.Context, name, user string) (Runner, error) {
+	return p.host.Runner(ctx, name, user)
 }
 
 func (p hostPlugins) Sensor(ctx context.Context, name string) (Sensor, error) {
@@ -121,7 +121,7 @@ func TestShellAttemptOutlivesAgentAndPlugin(t *testing.T) {
 	nextReport(t, r.events, 1, engine.ReportStarted)
 
 	// The plugin dies under the agent, then the agent goes too.
-	p, err := h.Runner(t.Context(), "shell")
+	p, err := h.Runner(t.Context(), "shell", "")
 	if err != nil {
 		t.Fatal(err)
 	}

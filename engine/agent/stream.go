@@ -31,8 +31,9 @@ func (a *Agent) connect(ctx context.Context) (greeted bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	creds := &alerts{TransportCredentials: credentials.NewTLS(id.tls(a.opts.Now))}
 	conn, err := grpc.NewClient("passthrough:///"+a.opts.Server,
-		grpc.WithTransportCredentials(credentials.NewTLS(id.tls(a.opts.Now))),
+		grpc.WithTransportCredentials(creds),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(wire.MaxMessage)),
 		grpc.WithInitialWindowSize(wire.Window), grpc.WithInitialConnWindowSize(wire.Window),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: wire.AgentKeepalive, Timeout: wire.KeepaliveTimeout}),
@@ -46,12 +47,12 @@ func (a *Agent) connect(ctx context.Context) (greeted bool, err error) {
 	client := wire.NewAgentsClient(conn)
 	stream, err := client.Connect(ctx)
 	if err != nil {
-		return false, refusal(err)
+		return false, creds.refusal(err)
 	}
 	s := &session{ctx: ctx, client: client, out: newOutbox()}
 	welcome, err := a.open(stream)
 	if err != nil {
-		return false, refusal(err)
+		return false, creds.refusal(err)
 	}
 	s.url = welcome.Url
 	if err := stream.Send(&wire.AgentMessage{Hello: a.begin(s, welcome.LogSizes)}); err != nil {
@@ -60,12 +61,14 @@ func (a *Agent) connect(ctx context.Context) (greeted bool, err error) {
 	}
 	a.opts.Log.Info("connected", "server", a.opts.Server, "agent", id.name)
 
-	var sender sync.WaitGroup
+	var sender sync.WaitGroup // and the others that last as long
 	sender.Go(func() {
 		if err := send(ctx, s.out, stream); err != nil {
 			cancel() // the receiver learns why
 		}
 	})
+	sender.Go(func() { a.pulse(s) })
+	sender.Go(func() { a.renew(s, id) })
 	err = a.receive(s, stream)
 	cancel()
 	a.end(s)
@@ -109,9 +112,13 @@ func (a *Agent) open(stream grpc.BidiStreamingClient[wire.AgentMessage, wire.Ser
 // begin makes s the session and brings the attempts in line with what the server has of their logs. The hello
 // must be the first thing sent. See the package comment for what becomes of an attempt in each of its phases.
 func (a *Agent) begin(s *session, sizes map[int64]int64) *wire.Hello {
+	beat := a.beat(s.ctx)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	h := &wire.Hello{BootId: a.bootID, Labels: a.opts.Labels, Slots: int64(a.opts.Slots), Version: a.opts.Version}
+	h := &wire.Hello{
+		BootId: a.bootID, Labels: a.opts.Labels, Slots: int64(a.opts.Slots), Version: a.opts.Version,
+		Host: wire.FromHost(a.host), Beat: wire.FromBeat(beat),
+	}
 	for id, at := range a.attempts {
 		if at.phase == preparing {
 			delete(a.attempts, id) // it is the old session's; the server sends it again

@@ -126,7 +126,7 @@ func TestFolderInTheWay(t *testing.T) {
 	a := &Agent{trash: tr}
 	for range 2 { // without a spare folder, and with one
 		path := folderWith(t, filepath.Join(dir, "7"), "start.json")
-		if err := a.makeFolder(path); err != nil {
+		if err := a.makeFolder(&attempt{folder: path}); err != nil {
 			t.Fatal(err)
 		}
 		if left, err := os.ReadDir(path); err != nil || len(left) != 0 {

@@ -56,6 +56,9 @@ func openTrees(dir, boot string) (*trees, error) {
 			return nil, fmt.Errorf("remove the trees of another boot: %w", err)
 		}
 	}
+	if err := t.takeBack("*"); err != nil { // they are made again from the trees
+		return nil, fmt.Errorf("remove the trees of accounts: %w", err)
+	}
 	entries, err := os.ReadDir(t.dir)
 	if err != nil {
 		return nil, fmt.Errorf("look for trees: %w", err)
@@ -240,7 +243,7 @@ func (t *trees) sweep() error {
 	slices.SortFunc(idle, func(x, y string) int { return int(t.known[y].lastUse) - int(t.known[x].lastUse) })
 	for _, name := range idle[keepTrees:] {
 		gone := filepath.Join(t.dir, ".gone-"+name)
-		if err := errors.Join(os.Rename(filepath.Join(t.dir, name), gone), os.RemoveAll(gone)); err != nil {
+		if err := errors.Join(os.Rename(filepath.Join(t.dir, name), gone), os.RemoveAll(gone), t.takeBack(name)); err != nil {
 			return fmt.Errorf("remove an old tree: %w", err)
 		}
 		delete(t.known, name)

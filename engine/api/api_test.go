@@ -76,11 +76,21 @@ var calls = map[string]func(context.Context, engine.Service) (any, error){
 	"Resume": func(ctx context.Context, s engine.Service) (any, error) {
 		return s.Resume(ctx, filled[engine.PauseRequest]())
 	},
-	"Pauses":      func(ctx context.Context, s engine.Service) (any, error) { return s.Pauses(ctx, page) },
-	"Backfills":   func(ctx context.Context, s engine.Service) (any, error) { return s.Backfills(ctx, page) },
-	"Backfill":    func(ctx context.Context, s engine.Service) (any, error) { return s.Backfill(ctx, 7) },
-	"Agents":      func(ctx context.Context, s engine.Service) (any, error) { return s.Agents(ctx, page) },
-	"AgentToken":  func(ctx context.Context, s engine.Service) (any, error) { return s.AgentToken(ctx, 90*time.Second) },
+	"Pauses":    func(ctx context.Context, s engine.Service) (any, error) { return s.Pauses(ctx, page) },
+	"Backfills": func(ctx context.Context, s engine.Service) (any, error) { return s.Backfills(ctx, page) },
+	"Backfill":  func(ctx context.Context, s engine.Service) (any, error) { return s.Backfill(ctx, 7) },
+	"Agents":    func(ctx context.Context, s engine.Service) (any, error) { return s.Agents(ctx, page) },
+	"Agent":     func(ctx context.Context, s engine.Service) (any, error) { return s.Agent(ctx, "host/1") },
+	"AgentToken": func(ctx context.Context, s engine.Service) (any, error) {
+		return s.AgentToken(ctx, filled[engine.AgentTokenRequest]())
+	},
+	"AgentTokens": func(ctx context.Context, s engine.Service) (any, error) { return s.AgentTokens(ctx, page) },
+	"RevokeAgentToken": func(ctx context.Context, s engine.Service) (any, error) {
+		return nil, s.RevokeAgentToken(ctx, "0123456789ab")
+	},
+	"ControlAgent": func(ctx context.Context, s engine.Service) (any, error) {
+		return s.ControlAgent(ctx, "host/1", "drain")
+	},
 	"DeclareDead": func(ctx context.Context, s engine.Service) (any, error) { return s.DeclareDead(ctx, "host/1") },
 	"Operations": func(ctx context.Context, s engine.Service) (any, error) {
 		q := filled[engine.OperationsQuery]()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/url"
 	"strconv"
-	"time"
 
 	"flowctl/engine"
 )
@@ -111,8 +110,25 @@ func (c *client) Agents(ctx context.Context, p engine.Page) (*engine.List[engine
 	return fetch[engine.List[engine.AgentView]](ctx, c, "/agents", pageOf(p))
 }
 
-func (c *client) AgentToken(ctx context.Context, ttl time.Duration) (*engine.AgentToken, error) {
-	return submit[engine.AgentToken](ctx, c, "/agents/tokens", tokenBody{ttl.Seconds()})
+func (c *client) Agent(ctx context.Context, name string) (*engine.AgentDetail, error) {
+	return fetch[engine.AgentDetail](ctx, c, "/agents/"+url.PathEscape(name), nil)
+}
+
+func (c *client) AgentToken(ctx context.Context, r engine.AgentTokenRequest) (*engine.AgentToken, error) {
+	return submit[engine.AgentToken](ctx, c, "/agents/tokens", r)
+}
+
+func (c *client) AgentTokens(ctx context.Context, p engine.Page) (*engine.List[engine.AgentTokenView], error) {
+	return fetch[engine.List[engine.AgentTokenView]](ctx, c, "/agents/tokens", pageOf(p))
+}
+
+func (c *client) RevokeAgentToken(ctx context.Context, id string) error {
+	_, err := submit[struct{}](ctx, c, "/agents/tokens/"+url.PathEscape(id)+"/revoke", nil)
+	return err
+}
+
+func (c *client) ControlAgent(ctx context.Context, name, verb string) (*engine.AgentView, error) {
+	return submit[engine.AgentView](ctx, c, "/agents/"+url.PathEscape(name)+"/"+url.PathEscape(verb), nil)
 }
 
 func (c *client) DeclareDead(ctx context.Context, agent string) ([]engine.AttemptView, error) {

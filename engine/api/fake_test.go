@@ -183,8 +183,20 @@ func (f *fake) Agents(ctx context.Context, p engine.Page) (*engine.List[engine.A
 	return answer[engine.List[engine.AgentView]](f.record(ctx, "Agents", p))
 }
 
-func (f *fake) AgentToken(ctx context.Context, ttl time.Duration) (*engine.AgentToken, error) {
-	return answer[engine.AgentToken](f.record(ctx, "AgentToken", ttl))
+func (f *fake) Agent(ctx context.Context, name string) (*engine.AgentDetail, error) {
+	return answer[engine.AgentDetail](f.record(ctx, "Agent", name))
+}
+
+func (f *fake) AgentToken(ctx context.Context, r engine.AgentTokenRequest) (*engine.AgentToken, error) {
+	return answer[engine.AgentToken](f.record(ctx, "AgentToken", r))
+}
+
+func (f *fake) AgentTokens(ctx context.Context, p engine.Page) (*engine.List[engine.AgentTokenView], error) {
+	return answer[engine.List[engine.AgentTokenView]](f.record(ctx, "AgentTokens", p))
+}
+
+func (f *fake) RevokeAgentToken(ctx context.Context, id string) error {
+	return f.record(ctx, "RevokeAgentToken", id)
 }
 
 func (f *fake) Events(ctx context.Context, q engine.EventsQuery) (*engine.List[engine.EventView], error) {
@@ -206,6 +218,10 @@ func (f *fake) AnswerGates(ctx context.Context, r engine.GateRequest) ([]engine.
 
 func (f *fake) SetSignal(ctx context.Context, r engine.SignalRequest) (*engine.SignalView, error) {
 	return answer[engine.SignalView](f.record(ctx, "SetSignal", r))
+}
+
+func (f *fake) ControlAgent(ctx context.Context, name, verb string) (*engine.AgentView, error) {
+	return answer[engine.AgentView](f.record(ctx, "ControlAgent", name, verb))
 }
 
 func (f *fake) DeclareDead(ctx context.Context, agent string) ([]engine.AttemptView, error) {

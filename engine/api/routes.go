@@ -79,11 +79,12 @@ type (
 		ID   int64  `path:"id" minimum:"1"`
 		Verb string `path:"verb" enum:"pause,resume,cancel"`
 	}
+	agentVerb struct {
+		Name string `path:"name"`
+		Verb string `path:"verb" enum:"drain,undrain,revoke"`
+	}
 	targetBody struct {
 		Target string `json:"target" doc:"flow[/task][@period[..period]][#version]"`
-	}
-	tokenBody struct {
-		TTL float64 `json:"ttl_s" exclusiveMinimum:"0" maximum:"604800" doc:"seconds until it expires"`
 	}
 )
 
@@ -123,9 +124,23 @@ func (s *server) readRoutes(api huma.API, svc engine.Service) {
 		func(ctx context.Context, in *PageParams) (*engine.List[engine.AgentView], error) {
 			return list(svc.Agents(ctx, in.page()))
 		})
+	get(s, api, "/agents/{name}", "get-agent", "Get an agent with what it has and does",
+		func(ctx context.Context, in *flowName) (*engine.AgentDetail, error) { return svc.Agent(ctx, in.Name) })
 	post(s, api, "/agents/tokens", "create-agent-token", http.StatusCreated, "Make a one-time token with which one agent can join",
-		func(ctx context.Context, in *request[tokenBody]) (*engine.AgentToken, error) {
-			return svc.AgentToken(ctx, time.Duration(in.Body.TTL*float64(time.Second)))
+		func(ctx context.Context, in *request[engine.AgentTokenRequest]) (*engine.AgentToken, error) {
+			return svc.AgentToken(ctx, in.Body)
+		})
+	get(s, api, "/agents/tokens", "list-agent-tokens", "List the tokens with which agents can join",
+		func(ctx context.Context, in *PageParams) (*engine.List[engine.AgentTokenView], error) {
+			return list(svc.AgentTokens(ctx, in.page()))
+		})
+	post(s, api, "/agents/tokens/{name}/revoke", "revoke-agent-token", http.StatusOK, "Take a token back that was not used",
+		func(ctx context.Context, in *flowName) (*struct{}, error) {
+			return &struct{}{}, svc.RevokeAgentToken(ctx, in.Name)
+		})
+	post(s, api, "/agents/{name}/{verb}", "control-agent", http.StatusOK, "Keep an agent from being given work, lift that, or take its certificate back",
+		func(ctx context.Context, in *agentVerb) (*engine.AgentView, error) {
+			return svc.ControlAgent(ctx, in.Name, in.Verb)
 		})
 	post(s, api, "/agents/{name}/declare-dead", "declare-dead", http.StatusOK, "Settle as lost what an agent holds that is gone for good",
 		func(ctx context.Context, in *flowName) (*engine.List[engine.AttemptView], error) {

@@ -40,32 +40,10 @@ func since(t time.Time) period.Instant {
 	return period.At(t)
 }
 
-// AgentToken implements engine.Service.
-func (s *Service) AgentToken(ctx context.Context, ttl time.Duration) (*engine.AgentToken, error) {
-	l, err := s.lead()
-	if err != nil {
-		return nil, err
-	}
-	token, err := s.Tokens.Token(ctx, ttl)
-	if err != nil {
-		return nil, err
-	}
-	_, err = l.Do(ctx, core.Noted{By: s.Caller(ctx), Verb: "token", Target: "agents", Detail: "valid for " + ttl.String()})
-	return token, err
-}
-
 // DeclareDead implements engine.Service.
 func (s *Service) DeclareDead(ctx context.Context, agent string) ([]engine.AttemptView, error) {
-	known, err := s.Store.Agents(ctx)
-	if err != nil {
+	if _, err := s.agent(ctx, agent); err != nil {
 		return nil, err
-	}
-	exists := false
-	for i := range known {
-		exists = exists || known[i].Name == agent
-	}
-	if !exists {
-		return nil, engine.Errorf(engine.NotFound, "no agent %s: see flowctl get agents", agent)
 	}
 	l, err := s.lead()
 	if err != nil {
@@ -75,17 +53,5 @@ func (s *Service) DeclareDead(ctx context.Context, agent string) ([]engine.Attem
 	if err != nil {
 		return nil, err
 	}
-	views := []engine.AttemptView{}
-	for _, id := range ids.([]engine.AttemptID) {
-		a, err := s.Store.Attempt(ctx, id)
-		if err != nil {
-			return nil, err
-		}
-		r, err := s.Store.Run(ctx, a.Run)
-		if err != nil {
-			return nil, err
-		}
-		views = append(views, attemptView(r, a))
-	}
-	return views, nil
+	return s.attemptViews(ctx, ids.([]engine.AttemptID))
 }

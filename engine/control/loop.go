@@ -417,6 +417,11 @@ func (l *Loop) Probed(ctx context.Context, agent string, ps []engine.PathState) 
 	return l.Post(ctx, core.Probed{Agent: agent, Paths: ps})
 }
 
+// Beaten implements engine.FleetEvents.
+func (l *Loop) Beaten(ctx context.Context, agent string, b engine.Beat) error {
+	return l.Post(ctx, core.AgentBeat{Agent: agent, Beat: b})
+}
+
 // Gate notes what became of a question to a quality gate.
 func (l *Loop) Gate(ctx context.Context, r engine.GateReport) error {
 	return l.Post(ctx, core.GateReported{GateReport: r})

@@ -15,9 +15,10 @@ import (
 	"flowctl/engine/logs"
 )
 
-// Tokens makes one-time tokens for agents.
-type Tokens interface {
-	Token(ctx context.Context, ttl time.Duration) (*engine.AgentToken, error)
+// Trust decides which agents are let in.
+type Trust interface {
+	Token(ctx context.Context, ttl time.Duration, by string, grant engine.Grant) (*engine.AgentToken, error)
+	Revoke(ctx context.Context, agent string) error
 }
 
 // Service answers people and programs over the loop and the store. It is safe for concurrent use.
@@ -26,7 +27,8 @@ type Service struct {
 	Follower *Follower
 	Output   *logs.Logs
 	KeepLogs time.Duration // how long a log stays after its attempt ended; 0 = for ever
-	Tokens   Tokens
+	Trust    Trust
+	Local    string                       // the agent within this server, which cannot be revoked
 	Gates    gate.Secret                  // of the tokens of quality gates
 	Caller   func(context.Context) string // who asks
 	Now      func() time.Time
@@ -242,35 +244,6 @@ func (s *Service) addPaces(ctx context.Context, ts []engine.TaskView) error {
 			ts[i].MeanS, ts[i].DeviationS, ts[i].Samples = float64(p.Mean)/1e6, float64(p.Deviation)/1e6, p.Count
 		}
 	})
-}
-
-// Agents implements engine.Service.
-func (s *Service) Agents(ctx context.Context, p engine.Page) (*engine.List[engine.AgentView], error) {
-	rows, err := s.Store.Agents(ctx)
-	if err != nil {
-		return nil, err
-	}
-	l, err := s.lead()
-	if err != nil {
-		return nil, err
-	}
-	views := make([]engine.AgentView, len(rows))
-	err = l.Query(ctx, func(m *core.Machine) {
-		for i, a := range rows {
-			connected, running := m.AgentState(a.Name)
-			views[i] = engine.AgentView{
-				Name: a.Name, State: "lost", Labels: append([]string{}, a.Labels...), Slots: a.Slots, Running: running,
-				Version: a.Version, LastSeen: a.LastSeen.UTC(),
-			}
-			if connected {
-				views[i].State, views[i].LastSeen = "connected", s.Now().UTC()
-			}
-		}
-	})
-	if err != nil {
-		return nil, err
-	}
-	return page(views, func(a engine.AgentView) string { return a.Name }, p), nil
 }
 
 // number reads a cursor that is a number; empty = 0.

@@ -10,6 +10,7 @@ import (
 	"flowctl/dsl/flow"
 	"flowctl/dsl/period"
 	"flowctl/engine"
+	"flowctl/engine/core"
 )
 
 // instant returns nil for an instant that is not known yet.
@@ -45,7 +46,7 @@ func attemptView(r *engine.Run, a *engine.Attempt) engine.AttemptView {
 	v := engine.AttemptView{
 		ID: a.ID, TaskRun: r.Name(a.Task), Run: a.Run, No: a.No, Agent: a.Agent, State: a.State, Code: a.Code, Message: a.Message,
 		AssignedAt: a.Assigned.Time(), StartedAt: instant(a.Started), FinishedAt: instant(a.Finished),
-		MaxRSS: a.MaxRSS, CPUS: float64(a.CPU) / 1e6,
+		MaxRSS: a.MaxRSS, CPUS: float64(a.CPU) / 1e6, Read: a.Read, Written: a.Written,
 	}
 	if a.Finished != 0 && a.ExitCode >= 0 {
 		v.ExitCode = &a.ExitCode
@@ -134,6 +135,36 @@ func ruleText(r period.Rule) string {
 		return " (latest)"
 	}
 	return ""
+}
+
+func agentView(a *engine.Agent, s core.AgentState, now time.Time) engine.AgentView {
+	v := engine.AgentView{
+		Name: a.Name, State: "lost", Labels: append([]string{}, a.Labels...), Slots: a.Slots, Running: len(s.Live),
+		Version: a.Version, LastSeen: a.LastSeen.UTC(), JoinedAt: a.JoinedAt.UTC(),
+		Host: a.Host.Name, HeartbeatS: a.Host.Interval.Seconds(), CPUs: float64(a.Host.CPU) / 1000, Memory: a.Host.Memory,
+		TaskCPUs: float64(a.Host.TaskCPU) / 1000, TaskMemory: a.Host.TaskMemory, Accounts: append([]string{}, a.Host.Users...),
+	}
+	if s.Connected {
+		v.State, v.LastSeen = "connected", now.UTC()
+	}
+	if ends := a.CertificateEnds.UTC(); !ends.IsZero() {
+		v.CertificateEndsAt = &ends
+	}
+	if revoked := a.Revoked.UTC(); !revoked.IsZero() {
+		v.State, v.RevokedAt = "revoked", &revoked
+	}
+	if started := a.Host.Started.UTC(); !started.IsZero() {
+		v.StartedAt = &started
+	}
+	if b := s.Beat; s.BeatAt != 0 {
+		v.Heartbeat = &engine.Heartbeat{
+			At: s.BeatAt.Time(), CPUUsed: float64(b.CPU) / 1000, Load: float64(b.Load) / 1000,
+			MemoryFree: b.MemoryFree, Disk: b.Disk, DiskFree: b.DiskFree,
+		}
+	}
+	v.Full = s.Full
+	v.DrainedBy, v.DrainedAt = s.Drain.By, instant(s.Drain.At)
+	return v
 }
 
 func backfillView(b *engine.BackfillRow) engine.BackfillView {

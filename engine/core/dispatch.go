@@ -18,7 +18,7 @@ func (m *Machine) dispatch() bool {
 			if len(q.tasks) == 0 || best != nil && before(best.tasks[0], q.tasks[0]) {
 				continue
 			}
-			if a := m.pick(q.selector, q.tasks[0].run.fills()); a != nil {
+			if a := m.pick(&q.demand, q.tasks[0].run.fills()); a != nil {
 				best, to = q, a
 			}
 		}
@@ -111,6 +111,7 @@ func (m *Machine) assignment(t *taskRun) (*engine.Assignment, error) {
 		Run: r.row.ID, Flow: r.row.Flow, Task: d.Name, RunName: r.row.Name(""), Version: r.row.Version,
 		Runner: d.Runner, Revision: r.rev.ID, Tree: r.rev.Tree, Folder: r.flow.Folder, File: d.File,
 		Timeout: d.Timeout.Microseconds(), Inputs: t.paths,
+		RunAs:       userOf(r.rev.Project, d),
 		PeriodStart: r.row.Period.Start, PeriodEnd: r.row.Period.End, PeriodLabel: r.row.Label,
 	}
 	return as, m.render(as, t)

@@ -243,20 +243,31 @@ func (m *Machine) missingInputs(t *taskRun) []engine.Blocker {
 
 // noAgent explains why no agent takes a ready task run.
 func (m *Machine) noAgent(t *taskRun) []engine.Blocker {
-	var why []string
+	var why, crowded []string
 	eligible := false
+	d := DemandOf(t.run.rev.Project, t.def)
 	for _, a := range m.fleet {
-		switch lacks := a.mismatch(t.def.Agents); {
+		switch mismatch := a.offer.Mismatch(d); {
 		case !a.connected:
 			why = append(why, a.name+" is lost")
-		case len(lacks) > 0:
-			why = append(why, a.name+" lacks "+strings.Join(lacks, ", "))
+		case mismatch != "":
+			why = append(why, a.name+" "+mismatch)
+		case a.drain.Agent != "":
+			why = append(why, a.name+" is drained by "+a.drain.By)
+		case a.full != "":
+			why = append(why, a.name+" takes nothing at present: "+a.full)
 		default:
 			eligible = true
+			if !a.fits(&d) {
+				crowded = append(crowded, a.left())
+			}
 		}
 	}
 	if eligible {
 		message := "all slots of the eligible agents are taken"
+		if len(crowded) > 0 {
+			message += ", or too little is left there: " + strings.Join(crowded, "; ")
+		}
 		if t.run.fills() {
 			message = "all slots of the eligible agents that backfills may take are taken"
 		}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"flowctl/dsl/flow"
+	"flowctl/dsl/period"
 	"flowctl/engine"
 )
 
@@ -19,38 +20,34 @@ const refusedPause = 5 * time.Second
 type agent struct {
 	name      string
 	boot      string
-	labels    []string
+	offer     Offer
 	slots     int
+	cpu       int64 // thousandths of a core; 0 = not known
+	beat      engine.Beat
+	beatAt    period.Instant
+	full      string // why it takes no attempt before its next beat; empty = it does
 	connected bool
 	live      map[engine.AttemptID]*taskRun
 	probing   map[string][]*watch // by path
 	asked     int                 // watches in probing
 	filling   int                 // live attempts of backfills
-	seen      engine.Presence     // no agent = never since the restart
+	// What the live attempts were said to need.
+	cpuTaken, memoryTaken int64
+	seen                  engine.Presence // no agent = never since the restart
+	drain                 engine.Drain    // no agent = it is not drained
 }
 
 // free returns how many more attempts the agent may be given. Backfills leave a quarter of its slots alone, at least one when there are two,
 // so that no scheduled run waits there for the end of what a backfill began.
 func (a *agent) free(backfill bool) int {
 	switch {
-	case !a.connected:
+	case !a.connected || a.drain.Agent != "" || a.full != "":
 		return 0
 	case backfill:
 		kept := min(max(1, a.slots/4), a.slots-1)
 		return min(a.slots-len(a.live), a.slots-kept-a.filling)
 	}
 	return a.slots - len(a.live)
-}
-
-// mismatch returns the labels of a selector that the agent lacks.
-func (a *agent) mismatch(selector []string) []string {
-	var lacks []string
-	for _, want := range selector {
-		if !slices.Contains(a.labels, want) {
-			lacks = append(lacks, want)
-		}
-	}
-	return lacks
 }
 
 func (m *Machine) agent(name string) *agent {
@@ -64,17 +61,16 @@ func (m *Machine) agent(name string) *agent {
 	return a
 }
 
-// pick returns the connected agent with the largest free part of its slots among those that have all labels.
-func (m *Machine) pick(selector []string, backfill bool) *agent {
+// pick returns the agent that is least busy, the first by name of several, among those that can meet a demand and have room.
+func (m *Machine) pick(d *Demand, backfill bool) *agent {
 	var best *agent
-	most := 0
+	var least int64
 	for _, a := range m.fleet {
-		free := a.free(backfill)
-		if free <= 0 || len(selector) > 0 && len(a.mismatch(selector)) > 0 {
+		if a.free(backfill) <= 0 || !a.offer.takes(d) || !a.fits(d) {
 			continue
 		}
-		if best == nil || free*best.slots > most*a.slots {
-			best, most = a, free
+		if use := a.use(); best == nil || use < least {
+			best, least = a, use
 		}
 	}
 	return best
@@ -84,6 +80,9 @@ func (m *Machine) pick(selector []string, backfill bool) *agent {
 func (a *agent) hand(t *taskRun) {
 	t.agent = a
 	a.live[t.attempt.ID] = t
+	t.taken = DemandOf(t.run.rev.Project, t.def)
+	a.cpuTaken += t.taken.CPU
+	a.memoryTaken += t.taken.Memory
 	if t.run.fills() {
 		a.filling++
 	}
@@ -91,13 +90,15 @@ func (a *agent) hand(t *taskRun) {
 
 // within tells whether a connected agent has all labels of a selector.
 func (m *Machine) within(selector []string) bool {
-	return slices.ContainsFunc(m.fleet, func(a *agent) bool { return a.connected && len(a.mismatch(selector)) == 0 })
+	return slices.ContainsFunc(m.fleet, func(a *agent) bool { return a.connected && len(a.offer.lacks(selector)) == 0 })
 }
 
 // join takes an agent's account of itself: what it holds is compared with what the machine gave it.
 func (m *Machine) join(h engine.Hello) {
 	a := m.agent(h.Name)
-	a.connected, a.boot, a.labels, a.slots = true, h.BootID, h.Labels, h.Slots
+	a.connected, a.boot, a.slots, a.cpu = true, h.BootID, h.Slots, h.Host.CPU
+	a.offer = OfferOf(h.Labels, &h.Host)
+	a.beat, a.beatAt, a.full = h.Beat, m.now, h.Beat.Full
 	m.lookable = true
 	m.present(a)
 	known := make(map[engine.AttemptID]bool, len(h.Attempts))
@@ -226,6 +227,8 @@ func (m *Machine) begin(t *taskRun) {
 func (m *Machine) end(t *taskRun) {
 	delete(m.attempts, t.attempt.ID)
 	delete(t.agent.live, t.attempt.ID)
+	t.agent.cpuTaken -= t.taken.CPU
+	t.agent.memoryTaken -= t.taken.Memory
 	if t.run.fills() {
 		t.agent.filling--
 	}
@@ -257,7 +260,8 @@ func (m *Machine) finish(t *taskRun, res engine.Result) {
 			res.Code = ""
 		}
 	}
-	a.State, a.Code, a.Message, a.ExitCode, a.MaxRSS, a.CPU = res.State, res.Code, res.Message, res.ExitCode, res.MaxRSS, res.CPU
+	a.State, a.Code, a.Message, a.ExitCode = res.State, res.Code, res.Message, res.ExitCode
+	a.MaxRSS, a.CPU, a.Read, a.Written = res.MaxRSS, res.CPU, res.Read, res.Written
 	if res.State == engine.Succeeded {
 		t.row.Code, t.row.Message, t.row.Outputs = "", "", res.Outputs
 		if t.row.Started == 0 {
@@ -321,13 +325,19 @@ func (m *Machine) retry(t *taskRun) {
 	m.enqueue(t)
 }
 
-// refuse takes back an attempt that the agent did not start. It does not count as a try.
+// refuse takes back an attempt that the agent did not start. It does not count as a try. An agent that can take none is not asked again before it says
+// that it can; others are, at once.
 func (m *Machine) refuse(t *taskRun, r *engine.Report) {
+	if r.Full {
+		t.agent.full = r.Message
+	}
 	m.end(t)
 	a := &t.attempt
 	a.State, a.Code, a.ExitCode, a.Message = engine.Failed, engine.CodeRefused, -1, r.Message
 	t.row.Attempts--
-	t.notBefore = m.now.Add(refusedPause)
+	if !r.Full {
+		t.notBefore = m.now.Add(refusedPause)
+	}
 	if len(r.Missing) > 0 {
 		a.Message = "input not there: " + strings.Join(r.Missing, ", ")
 	} else {

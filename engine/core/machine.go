@@ -31,7 +31,7 @@ type Machine struct {
 	outlooks   []*outlook // of the selectors of watches, in the order of their making
 	agents     map[string]*agent
 	fleet      []*agent          // the same, by name
-	queues     map[string]*queue // ready task runs by agent selector
+	queues     map[string]*queue // ready task runs by what they ask of an agent
 	queueList  []*queue          // the same, in the order of their making
 	limits     map[int32]*limit  // by task id
 	pools      map[string]*pool
@@ -121,6 +121,8 @@ func (m *Machine) Handle(now period.Instant, ev Event) (reply any, err error) {
 		m.join(ev.Hello)
 	case AgentLost:
 		m.lose(ev.Agent)
+	case AgentBeat:
+		m.beat(ev)
 	case Reported:
 		m.reported(ev.Agent, ev.Reports)
 	case Probed:
@@ -153,6 +155,8 @@ func (m *Machine) Handle(now period.Instant, ev Event) (reply any, err error) {
 		reply, err = m.resume(ev)
 	case DeclareDead:
 		reply, err = m.declareDead(ev)
+	case Drain:
+		m.drain(ev)
 	case Missing:
 		m.tellMissing(ev.Expectation)
 	case Noted:
@@ -302,12 +306,4 @@ func (m *Machine) Cursor(name string) period.Instant {
 		return f.row.Cursor
 	}
 	return 0
-}
-
-// AgentState tells whether an agent is connected and how many attempts it holds.
-func (m *Machine) AgentState(name string) (connected bool, live int) {
-	if a := m.agents[name]; a != nil {
-		return a.connected, len(a.live)
-	}
-	return false, 0
 }

@@ -198,7 +198,7 @@ func (m *Machine) probe(o *outlook) {
 func (m *Machine) observer(selector []string) *agent {
 	var best *agent
 	for _, a := range m.fleet {
-		if a.connected && a.asked < probesAtOnce && len(a.mismatch(selector)) == 0 && (best == nil || a.asked < best.asked) {
+		if a.connected && a.asked < probesAtOnce && len(a.offer.lacks(selector)) == 0 && (best == nil || a.asked < best.asked) {
 			best = a
 		}
 	}

@@ -93,7 +93,10 @@ func (s *sim) world() *reference.World {
 		w.Signals = append(w.Signals, x)
 	}
 	for _, name := range sortedKeys(s.hosts) {
-		w.Agents = append(w.Agents, reference.Agent{Name: name, Connected: s.hosts[name].connected, Slots: hostSlots, Labels: hostLabels(name)})
+		_, drained := s.rows.Drains[name]
+		w.Agents = append(w.Agents, reference.Agent{
+			Name: name, Connected: s.hosts[name].connected, Drained: drained, Slots: hostSlots, Labels: hostLabels(name),
+		})
 	}
 	return w
 }

@@ -57,6 +57,7 @@ func (s *sim) actions() map[string]func(*rapid.T) {
 		"gate":      s.gateSome,
 		"operate":   s.operate,
 		"dead":      func() { s.do(DeclareDead{By: "ann", Agent: s.pick("agent", "one", "two")}) },
+		"drain":     func() { s.do(Drain{By: "ann", Agent: s.pick("agent", "one", "two"), Lift: s.chance("lift", 60)}) },
 		"pause":     s.pauseSome,
 		"start":     s.startRun,
 		"backfill":  s.backfillSome,
@@ -416,6 +417,9 @@ func (s *sim) allIsWell() {
 	s.signalAll()
 	s.join("one")
 	s.join("two")
+	for _, name := range []string{"one", "two"} {
+		s.do(Drain{By: "ann", Agent: name, Lift: true})
+	}
 	for _, id := range sortedKeys(s.m.backfills) {
 		if s.m.backfills[id].row.State == engine.BackfillPaused {
 			s.do(ControlBackfill{By: "ann", ID: id, Verb: "resume"})

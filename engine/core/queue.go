@@ -11,11 +11,10 @@ import (
 	"flowctl/engine"
 )
 
-// queue holds the ready task runs of one agent selector, best first.
+// queue holds the ready task runs that ask the same of an agent, best first.
 type queue struct {
-	selector []string
-	key      string
-	tasks    taskHeap
+	demand Demand
+	tasks  taskHeap
 }
 
 // limit is the concurrency of one task over all runs.
@@ -78,7 +77,7 @@ func before(a, b *taskRun) bool {
 	return a.def.Index < b.def.Index
 }
 
-// selectorOf returns the key of the queue for a task's agent labels.
+// selectorOf returns the key of a task's agent labels.
 func selectorOf(t *flow.Task) string {
 	switch len(t.Agents) {
 	case 0:
@@ -93,16 +92,18 @@ func selectorOf(t *flow.Task) string {
 
 // enqueue puts a ready task run where dispatch finds it.
 func (m *Machine) enqueue(t *taskRun) {
-	key := selectorOf(t.def)
+	d := DemandOf(t.run.rev.Project, t.def)
+	key := d.key(t.def)
 	q := m.queues[key]
 	if q == nil {
-		q = &queue{key: key, selector: t.def.Agents}
+		q = &queue{demand: d}
 		m.queues[key] = q
 		m.queueList = append(m.queueList, q)
 	}
 	if t.since == 0 {
 		t.since = m.now
 	}
+	t.queue = q
 	heap.Push(&q.tasks, t)
 }
 
@@ -115,7 +116,7 @@ func (m *Machine) dequeue(t *taskRun) {
 		heap.Remove(t.parked, t.rank-1)
 		t.parked = nil
 	} else {
-		heap.Remove(&m.queues[selectorOf(t.def)].tasks, t.rank-1)
+		heap.Remove(&t.queue.tasks, t.rank-1)
 	}
 	m.unpark(t)
 }

@@ -52,7 +52,7 @@ func (s *sim) record(to io.Writer) error {
 // decode returns the event of a line.
 func (l *line) decode(revs map[engine.RevisionID]*Revision) (Event, error) {
 	for _, known := range []Event{
-		Tick{}, Boot{}, Activated{}, AgentJoined{}, AgentLost{}, Reported{}, Probed{}, LedgerAnswered{}, ExistingAnswered{}, Loaded{}, Overdue{}, StartRun{},
+		Tick{}, Boot{}, Activated{}, AgentJoined{}, AgentLost{}, Reported{}, Probed{}, LedgerAnswered{}, ExistingAnswered{}, Loaded{}, Overdue{}, AgentBeat{}, Drain{}, Missing{}, Noted{}, StartRun{},
 		Rerun{}, Reruns{}, Kill{}, Succeed{}, Skip{}, Delete{}, Pause{}, Resume{}, DeclareDead{}, StartBackfill{}, ControlBackfill{}, SetSignal{}, GateReported{}, AnswerGate{},
 	} {
 		if reflect.TypeOf(known).Name() != l.Kind {

@@ -33,6 +33,9 @@ func Restore(now period.Instant, s *engine.Snapshot, revisions map[engine.Revisi
 	for _, p := range s.Presences { // no agent could reach the server while it was down: all are away from now on
 		m.away(m.agent(p.Agent))
 	}
+	for _, d := range s.Drains {
+		m.agent(d.Agent).drain = d
+	}
 	for _, a := range s.Anomalies {
 		m.anomalies[a.Attempt] = a
 	}

@@ -49,6 +49,8 @@ type taskRun struct {
 	paths            []string
 	missing          int            // paths not there, or not looked at yet
 	rank             int            // position in its queue plus one; 0 = not in one
+	queue            *queue         // the newest that it was in
+	taken            Demand         // of its live attempt
 	parked           *taskHeap      // of the limit that holds it back; nil = none does
 	pool             *pool          // whose slots its live attempt holds; nil = none
 	pooled           int            // how many of them

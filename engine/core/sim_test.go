@@ -909,6 +909,11 @@ func (m *Machine) snapshot(now period.Instant) map[string]string {
 	for _, p := range m.paces {
 		found["pace "+p.row.Flow+"/"+p.row.Task] = fmt.Sprintf("%+v", p.row)
 	}
+	for _, a := range m.fleet {
+		if a.drain.Agent != "" {
+			found["drain "+a.name] = fmt.Sprintf("%+v", a.drain)
+		}
+	}
 	found["numbers"] = fmt.Sprint(m.lastRun, m.lastAttempt, m.lastBackfill)
 	return found
 }

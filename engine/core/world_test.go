@@ -186,7 +186,7 @@ func (w *world) join(name string, slots int, labels ...string) {
 	if w.fleet[name] == nil {
 		w.fleet[name] = map[engine.AttemptID]*engine.Assignment{}
 	}
-	h := engine.Hello{Name: name, BootID: "boot", Slots: slots, Labels: labels}
+	h := engine.Hello{Name: name, BootID: "boot", Slots: slots, Labels: labels, Host: engine.Host{Users: []string{"etl"}}}
 	for _, id := range sortedKeys(w.fleet[name]) {
 		h.Attempts = append(h.Attempts, engine.Report{Attempt: id, Kind: engine.ReportStarted})
 	}

@@ -20,10 +20,13 @@ import (
 	"flowctl/engine/wire"
 )
 
-// lifetime of all certificates. Agents are revoked by name, not by the calendar, so certificates outlive machines.
+// lifetime of the authority itself, and of the certificate that a server makes with each start.
 const lifetime = 20 * 365 * 24 * time.Hour
 
-// skew is how far an agent's clock may be behind the server's.
+// agentLifetime of the certificates of agents, which renew them, unless Options say otherwise.
+const agentLifetime = 30 * 24 * time.Hour
+
+// skew is how far an agent's clock may be behind the server's, or a tenth of a certificate's life, if that is less.
 const skew = 24 * time.Hour
 
 // authority is the server's own certificate authority.
@@ -31,14 +34,15 @@ type authority struct {
 	cert *x509.Certificate
 	key  crypto.Signer
 	now  func() time.Time
+	life time.Duration // of the certificates of agents
 }
 
 // openAuthority reads the authority from dir, or makes a new one there.
-func openAuthority(dir string, now func() time.Time) (*authority, error) {
+func openAuthority(dir string, now func() time.Time, life time.Duration) (*authority, error) {
 	path := filepath.Join(dir, "authority.pem")
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return newAuthority(dir, path, now)
+		return newAuthority(dir, path, now, life)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read the certificate authority: %w", err)
@@ -51,10 +55,10 @@ func openAuthority(dir string, now func() time.Time) (*authority, error) {
 	if !ok {
 		return nil, fmt.Errorf("read the certificate authority from %s: its key cannot sign", path)
 	}
-	return &authority{cert: pair.Leaf, key: signer, now: now}, nil
+	return &authority{cert: pair.Leaf, key: signer, now: now, life: life}, nil
 }
 
-func newAuthority(dir, path string, now func() time.Time) (*authority, error) {
+func newAuthority(dir, path string, now func() time.Time, life time.Duration) (*authority, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err
@@ -66,8 +70,8 @@ func newAuthority(dir, path string, now func() time.Time) (*authority, error) {
 		MaxPathLenZero:        true,
 		KeyUsage:              x509.KeyUsageCertSign,
 	}
-	a := &authority{cert: template, key: key, now: now}
-	if a.cert, err = a.sign(template, key.Public()); err != nil {
+	a := &authority{cert: template, key: key, now: now, life: life}
+	if a.cert, err = a.sign(template, key.Public(), lifetime); err != nil {
 		return nil, fmt.Errorf("make the certificate authority: %w", err)
 	}
 	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
@@ -101,15 +105,15 @@ func writeDurably(path string, data []byte) error {
 // fingerprint is what join tokens pin.
 func (a *authority) fingerprint() string { return wire.Fingerprint(a.cert.Raw) }
 
-// sign issues a certificate. The template says what it is for; sign fills in the rest.
-func (a *authority) sign(template *x509.Certificate, public crypto.PublicKey) (*x509.Certificate, error) {
+// sign issues a certificate that is good for a time. The template says what it is for; sign fills in the rest.
+func (a *authority) sign(template *x509.Certificate, public crypto.PublicKey, life time.Duration) (*x509.Certificate, error) {
 	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 120))
 	if err != nil {
 		return nil, err
 	}
 	template.SerialNumber = serial
-	template.NotBefore = a.now().Add(-skew)
-	template.NotAfter = a.now().Add(lifetime)
+	template.NotBefore = a.now().Add(-min(skew, life/10))
+	template.NotAfter = a.now().Add(life)
 	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, public, a.key)
 	if err != nil {
 		return nil, err
@@ -130,7 +134,7 @@ func (a *authority) agentCertificate(name string, csr []byte) (*x509.Certificate
 		Subject:     pkix.Name{CommonName: name},
 		KeyUsage:    x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
-	}, req.PublicKey)
+	}, req.PublicKey, a.life)
 }
 
 // serverTLS makes a certificate for this server, anew with each start, and the configuration that wants client certificates
@@ -145,7 +149,7 @@ func (a *authority) serverTLS() (*tls.Config, error) {
 		DNSNames:    []string{wire.ServerName},
 		KeyUsage:    x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-	}, key.Public())
+	}, key.Public(), lifetime)
 	if err != nil {
 		return nil, fmt.Errorf("make the server's certificate: %w", err)
 	}

@@ -7,7 +7,8 @@
 // Token. The token's text holds the fingerprint of the authority, so that the agent knows the server before it
 // trusts it, and of the token only a hash is stored. The agent gets a client certificate that names it; every other call
 // wants that certificate (TLS 1.3). A certificate is good as long as it is the one that the agent's name joined with
-// last: joining again under a name replaces the old certificate.
+// last: joining again under a name replaces the old certificate. It lasts 30 days; Renew gives another for the same key. Revoke
+// takes it back: handshakes and calls are refused, and the stream ends.
 //
 // The server's certificate always names the role (wire.ServerName), not a host. Only this authority can have issued it,
 // so an agent may reach the server under any address.

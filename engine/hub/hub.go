@@ -22,18 +22,19 @@ import (
 type Store interface {
 	PutAgent(ctx context.Context, a *engine.Agent) error
 	Agents(ctx context.Context) ([]engine.Agent, error)
-	PutToken(ctx context.Context, hash string, expires time.Time) error
-	UseToken(ctx context.Context, hash string, now time.Time) error
+	PutToken(ctx context.Context, t *engine.JoinToken) error
+	UseToken(ctx context.Context, hash string, now time.Time) (*engine.JoinToken, error)
 	Files(ctx context.Context, id engine.RevisionID) ([]engine.File, error)
 	Blob(ctx context.Context, hash string) ([]byte, error)
 }
 
-// Options are what a Hub is made of. All fields are needed, except URL.
+// Options are what a Hub is made of. All fields are needed, except URL and Life.
 type Options struct {
 	Dir   string // of the certificate authority
 	Store Store
 	Logs  *logs.Logs
-	URL   string // of the server's API; tasks see it as FLOWCTL_SERVER
+	URL   string        // of the server's API; tasks see it as FLOWCTL_SERVER
+	Life  time.Duration // of the certificates of agents; 0 = 30 days
 	Log   *slog.Logger
 	Now   func() time.Time
 }
@@ -62,7 +63,10 @@ type Hub struct {
 
 // New returns a hub that knows the agents of the store. It serves nothing before Serve.
 func New(ctx context.Context, o Options) (*Hub, error) {
-	ca, err := openAuthority(o.Dir, o.Now)
+	if o.Life == 0 {
+		o.Life = agentLifetime
+	}
+	ca, err := openAuthority(o.Dir, o.Now, o.Life)
 	if err != nil {
 		return nil, err
 	}
@@ -78,6 +82,7 @@ func New(ctx context.Context, o Options) (*Hub, error) {
 	for i := range known {
 		h.agents[known[i].Name] = &known[i]
 	}
+	config.VerifyConnection = h.admit
 	h.ctx, h.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	h.server = grpc.NewServer(
 		grpc.Creds(credentials.NewTLS(config)),

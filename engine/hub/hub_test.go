@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -35,7 +36,7 @@ type agentStore struct {
 	Store
 	mu     sync.Mutex
 	agents map[string]engine.Agent
-	tokens map[string]bool
+	tokens map[string]*engine.JoinToken
 }
 
 func (s *agentStore) PutAgent(_ context.Context, a *engine.Agent) error {
@@ -54,21 +55,22 @@ func (s *agentStore) Agents(context.Context) (all []engine.Agent, _ error) {
 	return all, nil
 }
 
-func (s *agentStore) PutToken(_ context.Context, hash string, _ time.Time) error {
+func (s *agentStore) PutToken(_ context.Context, t *engine.JoinToken) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.tokens[hash] = true
+	s.tokens[t.Hash] = t
 	return nil
 }
 
-func (s *agentStore) UseToken(_ context.Context, hash string, _ time.Time) error {
+func (s *agentStore) UseToken(_ context.Context, hash string, _ time.Time) (*engine.JoinToken, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.tokens[hash] {
-		return errors.New("no such token")
+	t := s.tokens[hash]
+	if t == nil {
+		return nil, errors.New("no such token")
 	}
 	delete(s.tokens, hash)
-	return nil
+	return t, nil
 }
 
 // fleet is an engine.FleetEvents that tells the test of every call, and can be made to block or fail.
@@ -95,6 +97,11 @@ func (f *fleet) Lost(_ context.Context, agent string) {
 func (f *fleet) Reported(_ context.Context, agent string, rs []engine.Report) error {
 	f.calls <- "reported " + agent
 	return f.refuse
+}
+
+func (f *fleet) Beaten(_ context.Context, agent string, b engine.Beat) error {
+	f.calls <- fmt.Sprintf("beat %s %d", agent, b.Load)
+	return nil
 }
 
 func (f *fleet) Probed(context.Context, string, []engine.PathState) error { return nil }
@@ -126,7 +133,7 @@ func newRig(t *testing.T) *rig {
 	t.Helper()
 	r := &rig{
 		t: t, dir: t.TempDir(),
-		store: &agentStore{agents: map[string]engine.Agent{}, tokens: map[string]bool{}},
+		store: &agentStore{agents: map[string]engine.Agent{}, tokens: map[string]*engine.JoinToken{}},
 		fleet: &fleet{calls: make(chan string, 100), hellos: make(chan engine.Hello, 100)},
 	}
 	var err error
@@ -178,7 +185,7 @@ func (r *rig) dial(cert *tls.Certificate) wire.AgentsClient {
 // join returns a client that has joined.
 func (r *rig) join(name string) wire.AgentsClient {
 	r.t.Helper()
-	token, err := r.hub.Token(r.t.Context(), time.Hour)
+	token, err := r.hub.Token(r.t.Context(), time.Hour, "test", engine.Grant{Labels: []string{"given"}, Accounts: []string{"etl", "x"}})
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -280,7 +287,7 @@ func TestAuthorityIsKeptPrivately(t *testing.T) {
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("%v, %v", info, err)
 	}
-	again, err := openAuthority(filepath.Join(r.dir, "ca"), time.Now)
+	again, err := openAuthority(filepath.Join(r.dir, "ca"), time.Now, time.Hour)
 	if err != nil || again.fingerprint() != r.hub.ca.fingerprint() {
 		t.Errorf("the authority did not survive: %v", err)
 	}
@@ -381,8 +388,27 @@ func TestLogsAreStoredBeforeReportsAreHeeded(t *testing.T) {
 		t.Errorf("welcome %v", welcome)
 	}
 	a := r.store.agents["one"]
-	if a.BootID != "b" || a.Slots != 3 || len(a.Labels) != 1 || a.Fingerprint == "" || a.JoinedAt.IsZero() {
+	if a.BootID != "b" || a.Slots != 3 || len(a.Labels) != 2 || a.Fingerprint == "" || a.JoinedAt.IsZero() {
 		t.Errorf("stored agent %+v", a)
+	}
+}
+
+func TestBeatsReachTheScheduler(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	s, _ := r.connect(r.join("a"))
+	r.send(s, &wire.AgentMessage{Hello: &wire.Hello{
+		BootId: "b", Slots: 1, Host: &wire.Host{Name: "h", CpuMilli: 2000, Users: []string{"root", "etl"}}, Beat: &wire.Beat{Load: 700},
+	}})
+	r.fleet.expect(t, "joined a")
+	if h := <-r.fleet.hellos; h.Host.Name != "h" || h.Host.CPU != 2000 || h.Beat.Load != 700 || len(h.Host.Users) != 1 || h.Host.Users[0] != "etl" {
+		t.Errorf("hello %+v", h)
+	}
+	r.send(s, &wire.AgentMessage{Beat: &wire.Beat{Load: 900}})
+	r.fleet.expect(t, "beat a 900")
+	known, err := r.store.Agents(t.Context())
+	if err != nil || len(known) != 1 || known[0].Host.CPU != 2000 {
+		t.Errorf("stored %+v, %v", known, err)
 	}
 }
 

@@ -22,18 +22,19 @@ import (
 // validName is what an agent may be called: the form of all names of the product.
 var validName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}$`)
 
-// Token makes a one-time token with which one agent can join within ttl.
-func (h *Hub) Token(ctx context.Context, ttl time.Duration) (*engine.AgentToken, error) {
+// Token makes a one-time token with which one agent can join within ttl, and is given what the grant says.
+func (h *Hub) Token(ctx context.Context, ttl time.Duration, by string, grant engine.Grant) (*engine.AgentToken, error) {
 	secret := make([]byte, 24)
 	if _, err := rand.Read(secret); err != nil {
 		return nil, err
 	}
 	token := wire.Token{Secret: hex.EncodeToString(secret), Fingerprint: h.ca.fingerprint()}
-	expires := h.opts.Now().Add(ttl)
-	if err := h.opts.Store.PutToken(ctx, token.Hash(), expires); err != nil {
+	now := h.opts.Now()
+	row := engine.JoinToken{Hash: token.Hash(), Made: now, Expires: now.Add(ttl), By: by, Grant: grant}
+	if err := h.opts.Store.PutToken(ctx, &row); err != nil {
 		return nil, fmt.Errorf("store a join token: %w", err)
 	}
-	return &engine.AgentToken{Token: token.String(), ExpiresAt: expires}, nil
+	return &engine.AgentToken{ID: row.ID(), Token: token.String(), ExpiresAt: row.Expires}, nil
 }
 
 // Join implements the call of the same name.
@@ -43,7 +44,8 @@ func (h *Hub) Join(ctx context.Context, r *wire.JoinRequest) (*wire.JoinReply, e
 			"%q cannot be the name of an agent: use up to 200 letters, digits, '_', '.', '-', and begin with a letter, digit or '_'", r.Name)
 	}
 	now := h.opts.Now()
-	if err := h.opts.Store.UseToken(ctx, wire.Token{Secret: r.Token}.Hash(), now); err != nil {
+	token, err := h.opts.Store.UseToken(ctx, wire.Token{Secret: r.Token}.Hash(), now)
+	if err != nil {
 		h.opts.Log.Warn("an agent was refused", "agent", r.Name, "reason", err)
 		return nil, status.Error(codes.Unauthenticated, "the join token is unknown, used or expired: make another one on the server")
 	}
@@ -52,16 +54,14 @@ func (h *Hub) Join(ctx context.Context, r *wire.JoinRequest) (*wire.JoinReply, e
 		return nil, status.Errorf(codes.InvalidArgument, "certificate request: %v", err)
 	}
 	a := &engine.Agent{
-		Name: r.Name, Fingerprint: wire.Fingerprint(cert.RawSubjectPublicKeyInfo), JoinedAt: now, LastSeen: now,
+		Name: r.Name, Fingerprint: wire.Fingerprint(cert.RawSubjectPublicKeyInfo), CertificateEnds: cert.NotAfter, Grant: token.Grant,
+		JoinedAt: now, LastSeen: now,
 	}
 	h.rows.Lock()
 	defer h.rows.Unlock()
-	if err := h.opts.Store.PutAgent(ctx, a); err != nil {
-		return nil, status.Errorf(codes.Internal, "store the agent: %v", err)
+	if err := h.put(ctx, a); err != nil {
+		return nil, status.Errorf(codes.Internal, "%v", err)
 	}
-	h.mu.Lock()
-	h.agents[a.Name] = a
-	h.mu.Unlock()
 	h.opts.Log.Info("an agent joined the fleet", "agent", a.Name)
 	return &wire.JoinReply{Certificate: cert.Raw, Ca: h.ca.cert.Raw}, nil
 }
@@ -79,8 +79,11 @@ func (h *Hub) authenticate(ctx context.Context) (context.Context, error) {
 	h.mu.Lock()
 	a := h.agents[name]
 	h.mu.Unlock()
-	if a == nil || a.Fingerprint != wire.Fingerprint(cert.RawSubjectPublicKeyInfo) {
+	switch {
+	case a == nil || a.Fingerprint != wire.Fingerprint(cert.RawSubjectPublicKeyInfo):
 		return nil, status.Errorf(codes.Unauthenticated, "the certificate of agent %q is not the one it joined with last: join with a new token", name)
+	case !a.Revoked.IsZero():
+		return nil, errRevoked
 	}
 	return context.WithValue(ctx, agentKey{}, name), nil
 }

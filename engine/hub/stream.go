@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -162,9 +163,25 @@ func (h *Hub) handshake(s *stream) (engine.Hello, error) {
 		return engine.Hello{}, status.Error(codes.InvalidArgument, "hello is missing after open")
 	}
 	return engine.Hello{
-		Name: s.agent, BootID: m.Hello.BootId, Labels: m.Hello.Labels, Slots: int(m.Hello.Slots), Version: m.Hello.Version,
-		Attempts: wire.Reports(m.Hello.Attempts),
+		Name: s.agent, BootID: m.Hello.BootId, Labels: h.labels(s.agent, m.Hello.Labels), Slots: int(m.Hello.Slots), Version: m.Hello.Version,
+		Attempts: wire.Reports(m.Hello.Attempts), Host: h.host(s.agent, m.Hello.Host), Beat: wire.ToBeat(m.Hello.Beat),
 	}, nil
+}
+
+// labels are an agent's own and those that its token gave it.
+func (h *Hub) labels(agent string, own []string) []string {
+	all := slices.Concat(own, h.known(agent).Grant.Labels)
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// host is what an agent says of its machine, with those of its users that its token let it have.
+func (h *Hub) host(agent string, w *wire.Host) engine.Host {
+	host := wire.ToHost(w)
+	if only := h.known(agent).Grant.Accounts; len(only) > 0 {
+		host.Users = slices.DeleteFunc(host.Users, func(user string) bool { return !slices.Contains(only, user) })
+	}
+	return host
 }
 
 // take stores and passes on one message.
@@ -187,6 +204,9 @@ func (h *Hub) take(ctx context.Context, s *stream, m *wire.AgentMessage) error {
 		if err := h.events.Probed(ctx, s.agent, states); err != nil {
 			return fmt.Errorf("take in probes of agent %s: %w", s.agent, err)
 		}
+	}
+	if m.Beat != nil {
+		return h.events.Beaten(ctx, s.agent, wire.ToBeat(m.Beat))
 	}
 	return nil
 }
@@ -212,15 +232,12 @@ func (s *stream) write(ctx context.Context) error {
 func (h *Hub) seen(name string, hello *engine.Hello) {
 	h.rows.Lock()
 	defer h.rows.Unlock()
-	h.mu.Lock()
-	a := *h.agents[name]
+	a := h.known(name)
 	a.LastSeen = h.opts.Now()
 	if hello != nil {
-		a.Labels, a.Slots, a.Version, a.BootID = hello.Labels, hello.Slots, hello.Version, hello.BootID
+		a.Labels, a.Slots, a.Version, a.BootID, a.Host = hello.Labels, hello.Slots, hello.Version, hello.BootID, hello.Host
 	}
-	h.agents[name] = &a
-	h.mu.Unlock()
-	if err := h.opts.Store.PutAgent(context.WithoutCancel(h.ctx), &a); err != nil {
+	if err := h.put(context.WithoutCancel(h.ctx), &a); err != nil {
 		h.opts.Log.Warn("the agent's row was not stored", "agent", name, "error", err)
 	}
 }

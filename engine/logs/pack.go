@@ -43,13 +43,16 @@ func (l *Logs) packFinished(stopped <-chan struct{}) {
 // pack compresses the log of an attempt that has ended, if that is worth it.
 func (l *Logs) pack(id engine.AttemptID) error {
 	path := l.path(id)
-	if info, err := os.Stat(path); err != nil || info.Size() < worthPacking {
-		return nil //nolint:nilerr // there is no log, or it is packed
+	if !isWorthPacking(path) {
+		return nil
 	}
 	f := l.acquire(id)
 	defer l.release(f)
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if !isWorthPacking(path) { // somebody else has packed it
+		return nil
+	}
 	if f.f != nil {
 		if err := f.f.Close(); err != nil {
 			return err
@@ -57,6 +60,12 @@ func (l *Logs) pack(id engine.AttemptID) error {
 		f.f = nil
 	}
 	return pack(path)
+}
+
+// isWorthPacking tells whether there is a log that is not packed, and is long.
+func isWorthPacking(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Size() >= worthPacking
 }
 
 // pack replaces the files of a log by a packed one. A crash in between leaves the log as it was, or both, of which it counts.

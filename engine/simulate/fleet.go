@@ -24,22 +24,24 @@ type execution struct {
 
 // hosts makes the agents of a simulation: those that the outcomes declare, else one that can execute every task.
 func hosts(p *flow.Project, given *flow.Outcomes, slots int) []*host {
+	users := allUsers(p)
 	if len(given.Agents) == 0 {
 		if slots == 0 {
 			slots = unlimited
 		}
-		return []*host{newHost(flow.Host{Name: "local", Slots: slots, Labels: allLabels(p)})}
+		return []*host{newHost(flow.Host{Name: "local", Slots: slots, Labels: allLabels(p)}, users)}
 	}
 	var all []*host
 	for _, h := range given.Agents {
-		all = append(all, newHost(h))
+		all = append(all, newHost(h, users))
 	}
 	return all
 }
 
-func newHost(h flow.Host) *host {
+// newHost makes a host that lets tasks run as all users, and has as much as they need.
+func newHost(h flow.Host, users []string) *host {
 	return &host{
-		Hello: engine.Hello{Name: h.Name, BootID: "1", Slots: h.Slots, Labels: h.Labels},
+		Hello: engine.Hello{Name: h.Name, BootID: "1", Slots: h.Slots, Labels: h.Labels, Host: engine.Host{Users: users}},
 		held:  map[engine.AttemptID]*execution{},
 	}
 }
@@ -53,6 +55,15 @@ func allLabels(p *flow.Project) []string {
 				found[l] = true
 			}
 		}
+	}
+	return sorted(found)
+}
+
+// allUsers returns the users of all accounts.
+func allUsers(p *flow.Project) []string {
+	found := map[string]bool{}
+	for _, a := range p.Accounts {
+		found[a.User] = true
 	}
 	return sorted(found)
 }

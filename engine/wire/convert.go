@@ -11,7 +11,7 @@ func FromAssignment(a *engine.Assignment) *Assignment {
 		Attempt: int64(a.Attempt), Run: int64(a.Run), Flow: a.Flow, Task: a.Task, RunName: a.RunName,
 		Version: int64(a.Version), No: int64(a.No), Runner: a.Runner,
 		Revision: int64(a.Revision), Tree: a.Tree, Folder: a.Folder,
-		Text: a.Text, File: a.File, With: a.With, Env: a.Env, Inputs: a.Inputs, Outputs: a.Outputs, Timeout: a.Timeout,
+		Text: a.Text, File: a.File, With: a.With, Env: a.Env, RunAs: a.RunAs, Inputs: a.Inputs, Outputs: a.Outputs, Timeout: a.Timeout,
 		PeriodStart: int64(a.PeriodStart), PeriodEnd: int64(a.PeriodEnd), PeriodLabel: a.PeriodLabel,
 	}
 	for _, arg := range a.Args {
@@ -26,7 +26,7 @@ func ToAssignment(w *Assignment) *engine.Assignment {
 		Attempt: engine.AttemptID(w.Attempt), Run: engine.RunID(w.Run), Flow: w.Flow, Task: w.Task, RunName: w.RunName,
 		Version: int(w.Version), No: int(w.No), Runner: w.Runner,
 		Revision: engine.RevisionID(w.Revision), Tree: w.Tree, Folder: w.Folder,
-		Text: w.Text, File: w.File, With: w.With, Env: w.Env, Inputs: w.Inputs, Outputs: w.Outputs, Timeout: w.Timeout,
+		Text: w.Text, File: w.File, With: w.With, Env: w.Env, RunAs: w.RunAs, Inputs: w.Inputs, Outputs: w.Outputs, Timeout: w.Timeout,
 		PeriodStart: period.Instant(w.PeriodStart), PeriodEnd: period.Instant(w.PeriodEnd), PeriodLabel: w.PeriodLabel,
 	}
 	for _, arg := range w.Args {
@@ -37,7 +37,7 @@ func ToAssignment(w *Assignment) *engine.Assignment {
 
 // FromReport puts a report on the wire. Only the report of an end carries a result.
 func FromReport(r engine.Report) *Report {
-	w := &Report{Attempt: int64(r.Attempt), Kind: uint32(r.Kind), Missing: r.Missing, Message: r.Message}
+	w := &Report{Attempt: int64(r.Attempt), Kind: uint32(r.Kind), Missing: r.Missing, Message: r.Message, Full: r.Full}
 	if r.Kind == engine.ReportFinished {
 		w.Result = FromResult(r.Result)
 	}
@@ -48,7 +48,7 @@ func FromReport(r engine.Report) *Report {
 func ToReport(w *Report) engine.Report {
 	return engine.Report{
 		Attempt: engine.AttemptID(w.Attempt), Kind: engine.ReportKind(w.Kind), Result: ToResult(w.Result),
-		Missing: w.Missing, Message: w.Message,
+		Missing: w.Missing, Message: w.Message, Full: w.Full,
 	}
 }
 
@@ -56,7 +56,7 @@ func ToReport(w *Report) engine.Report {
 func FromResult(r engine.Result) *Result {
 	return &Result{
 		State: string(r.State), Code: string(r.Code), Message: r.Message, ExitCode: int64(r.ExitCode),
-		Outputs: r.Outputs, MaxRss: r.MaxRSS, Cpu: r.CPU,
+		Outputs: r.Outputs, MaxRss: r.MaxRSS, Cpu: r.CPU, Read: r.Read, Written: r.Written,
 	}
 }
 
@@ -65,6 +65,7 @@ func ToResult(w *Result) engine.Result {
 	return engine.Result{
 		State: engine.State(w.GetState()), Code: engine.ErrorCode(w.GetCode()), Message: w.GetMessage(),
 		ExitCode: int(w.GetExitCode()), Outputs: w.GetOutputs(), MaxRSS: w.GetMaxRss(), CPU: w.GetCpu(),
+		Read: w.GetRead(), Written: w.GetWritten(),
 	}
 }
 

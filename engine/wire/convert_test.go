@@ -3,6 +3,7 @@ package wire
 import (
 	"reflect"
 	"testing"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -28,6 +29,8 @@ func fill(v reflect.Value, n *int64) {
 		v.SetString("s" + string(rune('a'+*n%26)))
 	case reflect.Uint8:
 		v.SetUint(uint64(engine.ReportFinished))
+	case reflect.Bool:
+		v.SetBool(true)
 	default:
 		v.SetInt(*n)
 	}
@@ -48,6 +51,27 @@ func TestAssignmentSurvivesTheWire(t *testing.T) {
 	}
 	if got := ToAssignment(&w); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v\nwant %+v", got, want)
+	}
+}
+
+func TestHostAndBeatSurviveTheWire(t *testing.T) {
+	t.Parallel()
+	host := engine.Host{
+		Name: "h", Started: time.UnixMicro(5).UTC(), Interval: time.Second, CPU: 1500, Memory: 1 << 40,
+		TaskCPU: 1000, TaskMemory: 1 << 30, Users: []string{"etl"},
+		Plugins: []engine.Plugin{{Kind: "runner", Name: "shell", Version: "1"}, {Kind: "sensor", Name: "file"}},
+	}
+	if got := ToHost(FromHost(host)); !reflect.DeepEqual(got, host) {
+		t.Errorf("got %+v\nwant %+v", got, host)
+	}
+	var n int64
+	var beat engine.Beat
+	fill(reflect.ValueOf(&beat).Elem(), &n)
+	if got := ToBeat(FromBeat(beat)); got != beat {
+		t.Errorf("got %+v\nwant %+v", got, beat)
+	}
+	if got := ToHost(nil); !reflect.DeepEqual(got, engine.Host{}) {
+		t.Errorf("of an agent that says nothing: %+v", got)
 	}
 }
 

@@ -134,6 +134,94 @@ func (x *JoinReply) GetCa() []byte {
 	return nil
 }
 
+type RenewRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Csr           []byte                 `protobuf:"bytes,1,opt,name=csr,proto3" json:"csr,omitempty"` // PKCS #10, DER
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RenewRequest) Reset() {
+	*x = RenewRequest{}
+	mi := &file_engine_wire_wire_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RenewRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RenewRequest) ProtoMessage() {}
+
+func (x *RenewRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_engine_wire_wire_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RenewRequest.ProtoReflect.Descriptor instead.
+func (*RenewRequest) Descriptor() ([]byte, []int) {
+	return file_engine_wire_wire_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *RenewRequest) GetCsr() []byte {
+	if x != nil {
+		return x.Csr
+	}
+	return nil
+}
+
+type RenewReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Certificate   []byte                 `protobuf:"bytes,1,opt,name=certificate,proto3" json:"certificate,omitempty"` // DER
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RenewReply) Reset() {
+	*x = RenewReply{}
+	mi := &file_engine_wire_wire_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RenewReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RenewReply) ProtoMessage() {}
+
+func (x *RenewReply) ProtoReflect() protoreflect.Message {
+	mi := &file_engine_wire_wire_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RenewReply.ProtoReflect.Descriptor instead.
+func (*RenewReply) Descriptor() ([]byte, []int) {
+	return file_engine_wire_wire_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *RenewReply) GetCertificate() []byte {
+	if x != nil {
+		return x.Certificate
+	}
+	return nil
+}
+
 // AgentMessage is what an agent sends: open first, then hello, then anything else.
 type AgentMessage struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -142,13 +230,14 @@ type AgentMessage struct {
 	Logs          []*LogChunk            `protobuf:"bytes,3,rep,name=logs,proto3" json:"logs,omitempty"` // to be stored before the reports are heeded
 	Reports       []*Report              `protobuf:"bytes,4,rep,name=reports,proto3" json:"reports,omitempty"`
 	Paths         []*PathState           `protobuf:"bytes,5,rep,name=paths,proto3" json:"paths,omitempty"`
+	Beat          *Beat                  `protobuf:"bytes,20,opt,name=beat,proto3" json:"beat,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *AgentMessage) Reset() {
 	*x = AgentMessage{}
-	mi := &file_engine_wire_wire_proto_msgTypes[2]
+	mi := &file_engine_wire_wire_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -160,7 +249,7 @@ func (x *AgentMessage) String() string {
 func (*AgentMessage) ProtoMessage() {}
 
 func (x *AgentMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_wire_wire_proto_msgTypes[2]
+	mi := &file_engine_wire_wire_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -173,7 +262,7 @@ func (x *AgentMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AgentMessage.ProtoReflect.Descriptor instead.
 func (*AgentMessage) Descriptor() ([]byte, []int) {
-	return file_engine_wire_wire_proto_rawDescGZIP(), []int{2}
+	return file_engine_wire_wire_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *AgentMessage) GetOpen() *Open {
@@ -211,6 +300,13 @@ func (x *AgentMessage) GetPaths() []*PathState {
 	return nil
 }
 
+func (x *AgentMessage) GetBeat() *Beat {
+	if x != nil {
+		return x.Beat
+	}
+	return nil
+}
+
 // ServerMessage is what the server sends: welcome first, then anything else.
 type ServerMessage struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -225,7 +321,7 @@ type ServerMessage struct {
 
 func (x *ServerMessage) Reset() {
 	*x = ServerMessage{}
-	mi := &file_engine_wire_wire_proto_msgTypes[3]
+	mi := &file_engine_wire_wire_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -237,7 +333,7 @@ func (x *ServerMessage) String() string {
 func (*ServerMessage) ProtoMessage() {}
 
 func (x *ServerMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_wire_wire_proto_msgTypes[3]
+	mi := &file_engine_wire_wire_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -250,7 +346,7 @@ func (x *ServerMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServerMessage.ProtoReflect.Descriptor instead.
 func (*ServerMessage) Descriptor() ([]byte, []int) {
-	return file_engine_wire_wire_proto_rawDescGZIP(), []int{3}
+	return file_engine_wire_wire_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ServerMessage) GetWelcome() *Welcome {
@@ -297,7 +393,7 @@ type Open struct {
 
 func (x *Open) Reset() {
 	*x = Open{}
-	mi := &file_engine_wire_wire_proto_msgTypes[4]
+	mi := &file_engine_wire_wire_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -309,7 +405,7 @@ func (x *Open) String() string {
 func (*Open) ProtoMessage() {}
 
 func (x *Open) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_wire_wire_proto_msgTypes[4]
+	mi := &file_engine_wire_wire_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -322,7 +418,7 @@ func (x *Open) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Open.ProtoReflect.Descriptor instead.
 func (*Open) Descriptor() ([]byte, []int) {
-	return file_engine_wire_wire_proto_rawDescGZIP(), []int{4}
+	return file_engine_wire_wire_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Open) GetAttempts() []int64 {
@@ -342,7 +438,7 @@ type Welcome struct {
 
 func (x *Welcome) Reset() {
 	*x = Welcome{}
-	mi := &file_engine_wire_wire_proto_msgTypes[5]
+	mi := &file_engine_wire_wire_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -354,7 +450,7 @@ func (x *Welcome) String() string {
 func (*Welcome) ProtoMessage() {}
 
 func (x *Welcome) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_wire_wire_proto_msgTypes[5]
+	mi := &file_engine_wire_wire_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -367,7 +463,7 @@ func (x *Welcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Welcome.ProtoReflect.Descriptor instead.
 func (*Welcome) Descriptor() ([]byte, []int) {
-	return file_engine_wire_wire_proto_rawDescGZIP(), []int{5}
+	return file_engine_wire_wire_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Welcome) GetLogSizes() map[int64]int64 {
@@ -391,13 +487,15 @@ type Hello struct {
 	Slots         int64                  `protobuf:"varint,3,opt,name=slots,proto3" json:"slots,omitempty"`
 	Version       string                 `protobuf:"bytes,4,opt,name=version,proto3" json:"version,omitempty"`
 	Attempts      []*Report              `protobuf:"bytes,5,rep,name=attempts,proto3" json:"attempts,omitempty"`
+	Host          *Host                  `protobuf:"bytes,20,opt,name=host,proto3" json:"host,omitempty"`
+	Beat          *Beat                  `protobuf:"bytes,21,opt,name=beat,proto3" json:"beat,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Hello) Reset() {
 	*x = Hello{}
-	mi := &file_engine_wire_wire_proto_msgTypes[6]
+	mi := &file_engine_wire_wire_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -409,7 +507,7 @@ func (x *Hello) String() string {
 func (*Hello) ProtoMessage() {}
 
 func (x *Hello) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_wire_wire_proto_msgTypes[6]
+	mi := &file_engine_wire_wire_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -422,7 +520,7 @@ func (x *Hello) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hello.ProtoReflect.Descriptor instead.
 func (*Hello) Descriptor() ([]byte, []int) {
-	return file_engine_wire_wire_proto_rawDescGZIP(), []int{6}
+	return file_engine_wire_wire_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Hello) GetBootId() string {
@@ -460,6 +558,273 @@ func (x *Hello) GetAttempts() []*Report {
 	return nil
 }
 
+func (x *Hello) GetHost() *Host {
+	if x != nil {
+		return x.Host
+	}
+	return nil
+}
+
+func (x *Hello) GetBeat() *Beat {
+	if x != nil {
+		return x.Beat
+	}
+	return nil
+}
+
+type Host struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Started       int64                  `protobuf:"varint,2,opt,name=started,proto3" json:"started,omitempty"`                   // microseconds since 1970
+	Interval      int64                  `protobuf:"varint,3,opt,name=interval,proto3" json:"interval,omitempty"`                 // microseconds
+	CpuMilli      int64                  `protobuf:"varint,4,opt,name=cpu_milli,json=cpuMilli,proto3" json:"cpu_milli,omitempty"` // of a core
+	Memory        int64                  `protobuf:"varint,5,opt,name=memory,proto3" json:"memory,omitempty"`                     // bytes
+	Plugins       []*Plugin              `protobuf:"bytes,6,rep,name=plugins,proto3" json:"plugins,omitempty"`
+	TaskCpuMilli  int64                  `protobuf:"varint,7,opt,name=task_cpu_milli,json=taskCpuMilli,proto3" json:"task_cpu_milli,omitempty"`
+	TaskMemory    int64                  `protobuf:"varint,8,opt,name=task_memory,json=taskMemory,proto3" json:"task_memory,omitempty"`
+	Users         []string               `protobuf:"bytes,9,rep,name=users,proto3" json:"users,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Host) Reset() {
+	*x = Host{}
+	mi := &file_engine_wire_wire_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Host) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Host) ProtoMessage() {}
+
+func (x *Host) ProtoReflect() protoreflect.Message {
+	mi := &file_engine_wire_wire_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Host.ProtoReflect.Descriptor instead.
+func (*Host) Descriptor() ([]byte, []int) {
+	return file_engine_wire_wire_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *Host) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Host) GetStarted() int64 {
+	if x != nil {
+		return x.Started
+	}
+	return 0
+}
+
+func (x *Host) GetInterval() int64 {
+	if x != nil {
+		return x.Interval
+	}
+	return 0
+}
+
+func (x *Host) GetCpuMilli() int64 {
+	if x != nil {
+		return x.CpuMilli
+	}
+	return 0
+}
+
+func (x *Host) GetMemory() int64 {
+	if x != nil {
+		return x.Memory
+	}
+	return 0
+}
+
+func (x *Host) GetPlugins() []*Plugin {
+	if x != nil {
+		return x.Plugins
+	}
+	return nil
+}
+
+func (x *Host) GetTaskCpuMilli() int64 {
+	if x != nil {
+		return x.TaskCpuMilli
+	}
+	return 0
+}
+
+func (x *Host) GetTaskMemory() int64 {
+	if x != nil {
+		return x.TaskMemory
+	}
+	return 0
+}
+
+func (x *Host) GetUsers() []string {
+	if x != nil {
+		return x.Users
+	}
+	return nil
+}
+
+type Plugin struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Kind          string                 `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"`
+	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	Version       string                 `protobuf:"bytes,3,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Plugin) Reset() {
+	*x = Plugin{}
+	mi := &file_engine_wire_wire_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Plugin) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Plugin) ProtoMessage() {}
+
+func (x *Plugin) ProtoReflect() protoreflect.Message {
+	mi := &file_engine_wire_wire_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Plugin.ProtoReflect.Descriptor instead.
+func (*Plugin) Descriptor() ([]byte, []int) {
+	return file_engine_wire_wire_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *Plugin) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *Plugin) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Plugin) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+// Beat is sent every few seconds. See engine.Beat for the units.
+type Beat struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Cpu           int64                  `protobuf:"varint,1,opt,name=cpu,proto3" json:"cpu,omitempty"`
+	Load          int64                  `protobuf:"varint,2,opt,name=load,proto3" json:"load,omitempty"`
+	MemoryFree    int64                  `protobuf:"varint,3,opt,name=memory_free,json=memoryFree,proto3" json:"memory_free,omitempty"`
+	Disk          int64                  `protobuf:"varint,4,opt,name=disk,proto3" json:"disk,omitempty"`
+	DiskFree      int64                  `protobuf:"varint,5,opt,name=disk_free,json=diskFree,proto3" json:"disk_free,omitempty"`
+	Full          string                 `protobuf:"bytes,6,opt,name=full,proto3" json:"full,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Beat) Reset() {
+	*x = Beat{}
+	mi := &file_engine_wire_wire_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Beat) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Beat) ProtoMessage() {}
+
+func (x *Beat) ProtoReflect() protoreflect.Message {
+	mi := &file_engine_wire_wire_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Beat.ProtoReflect.Descriptor instead.
+func (*Beat) Descriptor() ([]byte, []int) {
+	return file_engine_wire_wire_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *Beat) GetCpu() int64 {
+	if x != nil {
+		return x.Cpu
+	}
+	return 0
+}
+
+func (x *Beat) GetLoad() int64 {
+	if x != nil {
+		return x.Load
+	}
+	return 0
+}
+
+func (x *Beat) GetMemoryFree() int64 {
+	if x != nil {
+		return x.MemoryFree
+	}
+	return 0
+}
+
+func (x *Beat) GetDisk() int64 {
+	if x != nil {
+		return x.Disk
+	}
+	return 0
+}
+
+func (x *Beat) GetDiskFree() int64 {
+	if x != nil {
+		return x.DiskFree
+	}
+	return 0
+}
+
+func (x *Beat) GetFull() string {
+	if x != nil {
+		return x.Full
+	}
+	return ""
+}
+
 type LogChunk struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Attempt       int64                  `protobuf:"varint,1,opt,name=attempt,proto3" json:"attempt,omitempty"`
@@ -471,7 +836,7 @@ type LogChunk struct {
 
 func (x *LogChunk) Reset() {
 	*x = LogChunk{}
-	mi := &file_engine_wire_wire_proto_msgTypes[7]
+	mi := &file_engine_wire_wire_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -483,7 +848,7 @@ func (x *LogChunk) String() string {
 func (*LogChunk) ProtoMessage() {}
 
 func (x *LogChunk) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_wire_wire_proto_msgTypes[7]
+	mi := &file_engine_wire_wire_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -496,7 +861,7 @@ func (x *LogChunk) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogChunk.ProtoReflect.Descriptor instead.
 func (*LogChunk) Descriptor() ([]byte, []int) {
-	return file_engine_wire_wire_proto_rawDescGZIP(), []int{7}
+	return file_engine_wire_wire_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *LogChunk) GetAttempt() int64 {
@@ -531,7 +896,7 @@ type PathState struct {
 
 func (x *PathState) Reset() {
 	*x = PathState{}
-	mi := &file_engine_wire_wire_proto_msgTypes[8]
+	mi := &file_engine_wire_wire_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -543,7 +908,7 @@ func (x *PathState) String() string {
 func (*PathState) ProtoMessage() {}
 
 func (x *PathState) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_wire_wire_proto_msgTypes[8]
+	mi := &file_engine_wire_wire_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -556,7 +921,7 @@ func (x *PathState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PathState.ProtoReflect.Descriptor instead.
 func (*PathState) Descriptor() ([]byte, []int) {
-	return file_engine_wire_wire_proto_rawDescGZIP(), []int{8}
+	return file_engine_wire_wire_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *PathState) GetPath() string {
@@ -587,13 +952,14 @@ type Report struct {
 	Result        *Result                `protobuf:"bytes,3,opt,name=result,proto3" json:"result,omitempty"`
 	Missing       []string               `protobuf:"bytes,4,rep,name=missing,proto3" json:"missing,omitempty"`
 	Message       string                 `protobuf:"bytes,5,opt,name=message,proto3" json:"message,omitempty"`
+	Full          bool                   `protobuf:"varint,20,opt,name=full,proto3" json:"full,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Report) Reset() {
 	*x = Report{}
-	mi := &file_engine_wire_wire_proto_msgTypes[9]
+	mi := &file_engine_wire_wire_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -605,7 +971,7 @@ func (x *Report) String() string {
 func (*Report) ProtoMessage() {}
 
 func (x *Report) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_wire_wire_proto_msgTypes[9]
+	mi := &file_engine_wire_wire_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -618,7 +984,7 @@ func (x *Report) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Report.ProtoReflect.Descriptor instead.
 func (*Report) Descriptor() ([]byte, []int) {
-	return file_engine_wire_wire_proto_rawDescGZIP(), []int{9}
+	return file_engine_wire_wire_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Report) GetAttempt() int64 {
@@ -656,6 +1022,13 @@ func (x *Report) GetMessage() string {
 	return ""
 }
 
+func (x *Report) GetFull() bool {
+	if x != nil {
+		return x.Full
+	}
+	return false
+}
+
 type Result struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	State         string                 `protobuf:"bytes,1,opt,name=state,proto3" json:"state,omitempty"`
@@ -665,13 +1038,15 @@ type Result struct {
 	Outputs       map[string]string      `protobuf:"bytes,5,rep,name=outputs,proto3" json:"outputs,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	MaxRss        int64                  `protobuf:"varint,6,opt,name=max_rss,json=maxRss,proto3" json:"max_rss,omitempty"` // bytes
 	Cpu           int64                  `protobuf:"varint,7,opt,name=cpu,proto3" json:"cpu,omitempty"`                     // microseconds
+	Read          int64                  `protobuf:"varint,20,opt,name=read,proto3" json:"read,omitempty"`                  // bytes
+	Written       int64                  `protobuf:"varint,21,opt,name=written,proto3" json:"written,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Result) Reset() {
 	*x = Result{}
-	mi := &file_engine_wire_wire_proto_msgTypes[10]
+	mi := &file_engine_wire_wire_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -683,7 +1058,7 @@ func (x *Result) String() string {
 func (*Result) ProtoMessage() {}
 
 func (x *Result) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_wire_wire_proto_msgTypes[10]
+	mi := &file_engine_wire_wire_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -696,7 +1071,7 @@ func (x *Result) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Result.ProtoReflect.Descriptor instead.
 func (*Result) Descriptor() ([]byte, []int) {
-	return file_engine_wire_wire_proto_rawDescGZIP(), []int{10}
+	return file_engine_wire_wire_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Result) GetState() string {
@@ -748,6 +1123,20 @@ func (x *Result) GetCpu() int64 {
 	return 0
 }
 
+func (x *Result) GetRead() int64 {
+	if x != nil {
+		return x.Read
+	}
+	return 0
+}
+
+func (x *Result) GetWritten() int64 {
+	if x != nil {
+		return x.Written
+	}
+	return 0
+}
+
 type Assignment struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Attempt       int64                  `protobuf:"varint,1,opt,name=attempt,proto3" json:"attempt,omitempty"`
@@ -771,14 +1160,15 @@ type Assignment struct {
 	PeriodStart   int64                  `protobuf:"varint,19,opt,name=period_start,json=periodStart,proto3" json:"period_start,omitempty"` // microseconds since 1970
 	PeriodEnd     int64                  `protobuf:"varint,20,opt,name=period_end,json=periodEnd,proto3" json:"period_end,omitempty"`
 	PeriodLabel   string                 `protobuf:"bytes,21,opt,name=period_label,json=periodLabel,proto3" json:"period_label,omitempty"`
-	Outputs       []string               `protobuf:"bytes,22,rep,name=outputs,proto3" json:"outputs,omitempty"` // paths that must have changed for success
+	Outputs       []string               `protobuf:"bytes,22,rep,name=outputs,proto3" json:"outputs,omitempty"`          // paths that must have changed for success
+	RunAs         string                 `protobuf:"bytes,40,opt,name=run_as,json=runAs,proto3" json:"run_as,omitempty"` // user of the operating system
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Assignment) Reset() {
 	*x = Assignment{}
-	mi := &file_engine_wire_wire_proto_msgTypes[11]
+	mi := &file_engine_wire_wire_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -790,7 +1180,7 @@ func (x *Assignment) String() string {
 func (*Assignment) ProtoMessage() {}
 
 func (x *Assignment) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_wire_wire_proto_msgTypes[11]
+	mi := &file_engine_wire_wire_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -803,7 +1193,7 @@ func (x *Assignment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Assignment.ProtoReflect.Descriptor instead.
 func (*Assignment) Descriptor() ([]byte, []int) {
-	return file_engine_wire_wire_proto_rawDescGZIP(), []int{11}
+	return file_engine_wire_wire_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Assignment) GetAttempt() int64 {
@@ -960,6 +1350,13 @@ func (x *Assignment) GetOutputs() []string {
 	return nil
 }
 
+func (x *Assignment) GetRunAs() string {
+	if x != nil {
+		return x.RunAs
+	}
+	return ""
+}
+
 type Arg struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -970,7 +1367,7 @@ type Arg struct {
 
 func (x *Arg) Reset() {
 	*x = Arg{}
-	mi := &file_engine_wire_wire_proto_msgTypes[12]
+	mi := &file_engine_wire_wire_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -982,7 +1379,7 @@ func (x *Arg) String() string {
 func (*Arg) ProtoMessage() {}
 
 func (x *Arg) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_wire_wire_proto_msgTypes[12]
+	mi := &file_engine_wire_wire_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -995,7 +1392,7 @@ func (x *Arg) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Arg.ProtoReflect.Descriptor instead.
 func (*Arg) Descriptor() ([]byte, []int) {
-	return file_engine_wire_wire_proto_rawDescGZIP(), []int{12}
+	return file_engine_wire_wire_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Arg) GetName() string {
@@ -1021,7 +1418,7 @@ type TreeRequest struct {
 
 func (x *TreeRequest) Reset() {
 	*x = TreeRequest{}
-	mi := &file_engine_wire_wire_proto_msgTypes[13]
+	mi := &file_engine_wire_wire_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1033,7 +1430,7 @@ func (x *TreeRequest) String() string {
 func (*TreeRequest) ProtoMessage() {}
 
 func (x *TreeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_wire_wire_proto_msgTypes[13]
+	mi := &file_engine_wire_wire_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1046,7 +1443,7 @@ func (x *TreeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TreeRequest.ProtoReflect.Descriptor instead.
 func (*TreeRequest) Descriptor() ([]byte, []int) {
-	return file_engine_wire_wire_proto_rawDescGZIP(), []int{13}
+	return file_engine_wire_wire_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *TreeRequest) GetRevision() int64 {
@@ -1065,7 +1462,7 @@ type TreePart struct {
 
 func (x *TreePart) Reset() {
 	*x = TreePart{}
-	mi := &file_engine_wire_wire_proto_msgTypes[14]
+	mi := &file_engine_wire_wire_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1077,7 +1474,7 @@ func (x *TreePart) String() string {
 func (*TreePart) ProtoMessage() {}
 
 func (x *TreePart) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_wire_wire_proto_msgTypes[14]
+	mi := &file_engine_wire_wire_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1090,7 +1487,7 @@ func (x *TreePart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TreePart.ProtoReflect.Descriptor instead.
 func (*TreePart) Descriptor() ([]byte, []int) {
-	return file_engine_wire_wire_proto_rawDescGZIP(), []int{14}
+	return file_engine_wire_wire_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *TreePart) GetFiles() []*File {
@@ -1112,7 +1509,7 @@ type File struct {
 
 func (x *File) Reset() {
 	*x = File{}
-	mi := &file_engine_wire_wire_proto_msgTypes[15]
+	mi := &file_engine_wire_wire_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1124,7 +1521,7 @@ func (x *File) String() string {
 func (*File) ProtoMessage() {}
 
 func (x *File) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_wire_wire_proto_msgTypes[15]
+	mi := &file_engine_wire_wire_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1137,7 +1534,7 @@ func (x *File) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use File.ProtoReflect.Descriptor instead.
 func (*File) Descriptor() ([]byte, []int) {
-	return file_engine_wire_wire_proto_rawDescGZIP(), []int{15}
+	return file_engine_wire_wire_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *File) GetPath() string {
@@ -1177,7 +1574,7 @@ type BlobsRequest struct {
 
 func (x *BlobsRequest) Reset() {
 	*x = BlobsRequest{}
-	mi := &file_engine_wire_wire_proto_msgTypes[16]
+	mi := &file_engine_wire_wire_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1189,7 +1586,7 @@ func (x *BlobsRequest) String() string {
 func (*BlobsRequest) ProtoMessage() {}
 
 func (x *BlobsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_wire_wire_proto_msgTypes[16]
+	mi := &file_engine_wire_wire_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1202,7 +1599,7 @@ func (x *BlobsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BlobsRequest.ProtoReflect.Descriptor instead.
 func (*BlobsRequest) Descriptor() ([]byte, []int) {
-	return file_engine_wire_wire_proto_rawDescGZIP(), []int{16}
+	return file_engine_wire_wire_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *BlobsRequest) GetHashes() []string {
@@ -1223,7 +1620,7 @@ type BlobPart struct {
 
 func (x *BlobPart) Reset() {
 	*x = BlobPart{}
-	mi := &file_engine_wire_wire_proto_msgTypes[17]
+	mi := &file_engine_wire_wire_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1235,7 +1632,7 @@ func (x *BlobPart) String() string {
 func (*BlobPart) ProtoMessage() {}
 
 func (x *BlobPart) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_wire_wire_proto_msgTypes[17]
+	mi := &file_engine_wire_wire_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1248,7 +1645,7 @@ func (x *BlobPart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BlobPart.ProtoReflect.Descriptor instead.
 func (*BlobPart) Descriptor() ([]byte, []int) {
-	return file_engine_wire_wire_proto_rawDescGZIP(), []int{17}
+	return file_engine_wire_wire_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *BlobPart) GetData() []byte {
@@ -1276,13 +1673,19 @@ const file_engine_wire_wire_proto_rawDesc = "" +
 	"\x03csr\x18\x03 \x01(\fR\x03csr\"=\n" +
 	"\tJoinReply\x12 \n" +
 	"\vcertificate\x18\x01 \x01(\fR\vcertificate\x12\x0e\n" +
-	"\x02ca\x18\x02 \x01(\fR\x02ca\"\xfb\x01\n" +
+	"\x02ca\x18\x02 \x01(\fR\x02ca\" \n" +
+	"\fRenewRequest\x12\x10\n" +
+	"\x03csr\x18\x01 \x01(\fR\x03csr\".\n" +
+	"\n" +
+	"RenewReply\x12 \n" +
+	"\vcertificate\x18\x01 \x01(\fR\vcertificate\"\xa6\x02\n" +
 	"\fAgentMessage\x12)\n" +
 	"\x04open\x18\x01 \x01(\v2\x15.flowctl.wire.v1.OpenR\x04open\x12,\n" +
 	"\x05hello\x18\x02 \x01(\v2\x16.flowctl.wire.v1.HelloR\x05hello\x12-\n" +
 	"\x04logs\x18\x03 \x03(\v2\x19.flowctl.wire.v1.LogChunkR\x04logs\x121\n" +
 	"\areports\x18\x04 \x03(\v2\x17.flowctl.wire.v1.ReportR\areports\x120\n" +
-	"\x05paths\x18\x05 \x03(\v2\x1a.flowctl.wire.v1.PathStateR\x05paths\"\xbc\x01\n" +
+	"\x05paths\x18\x05 \x03(\v2\x1a.flowctl.wire.v1.PathStateR\x05paths\x12)\n" +
+	"\x04beat\x18\x14 \x01(\v2\x15.flowctl.wire.v1.BeatR\x04beat\"\xbc\x01\n" +
 	"\rServerMessage\x122\n" +
 	"\awelcome\x18\x01 \x01(\v2\x18.flowctl.wire.v1.WelcomeR\awelcome\x125\n" +
 	"\aassigns\x18\x02 \x03(\v2\x1b.flowctl.wire.v1.AssignmentR\aassigns\x12\x14\n" +
@@ -1296,13 +1699,38 @@ const file_engine_wire_wire_proto_rawDesc = "" +
 	"\x03url\x18\x02 \x01(\tR\x03url\x1a;\n" +
 	"\rLogSizesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\x03R\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"\x9d\x01\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"\xf3\x01\n" +
 	"\x05Hello\x12\x17\n" +
 	"\aboot_id\x18\x01 \x01(\tR\x06bootId\x12\x16\n" +
 	"\x06labels\x18\x02 \x03(\tR\x06labels\x12\x14\n" +
 	"\x05slots\x18\x03 \x01(\x03R\x05slots\x12\x18\n" +
 	"\aversion\x18\x04 \x01(\tR\aversion\x123\n" +
-	"\battempts\x18\x05 \x03(\v2\x17.flowctl.wire.v1.ReportR\battempts\"P\n" +
+	"\battempts\x18\x05 \x03(\v2\x17.flowctl.wire.v1.ReportR\battempts\x12)\n" +
+	"\x04host\x18\x14 \x01(\v2\x15.flowctl.wire.v1.HostR\x04host\x12)\n" +
+	"\x04beat\x18\x15 \x01(\v2\x15.flowctl.wire.v1.BeatR\x04beat\"\x95\x02\n" +
+	"\x04Host\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
+	"\astarted\x18\x02 \x01(\x03R\astarted\x12\x1a\n" +
+	"\binterval\x18\x03 \x01(\x03R\binterval\x12\x1b\n" +
+	"\tcpu_milli\x18\x04 \x01(\x03R\bcpuMilli\x12\x16\n" +
+	"\x06memory\x18\x05 \x01(\x03R\x06memory\x121\n" +
+	"\aplugins\x18\x06 \x03(\v2\x17.flowctl.wire.v1.PluginR\aplugins\x12$\n" +
+	"\x0etask_cpu_milli\x18\a \x01(\x03R\ftaskCpuMilli\x12\x1f\n" +
+	"\vtask_memory\x18\b \x01(\x03R\n" +
+	"taskMemory\x12\x14\n" +
+	"\x05users\x18\t \x03(\tR\x05users\"J\n" +
+	"\x06Plugin\x12\x12\n" +
+	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x18\n" +
+	"\aversion\x18\x03 \x01(\tR\aversion\"\x92\x01\n" +
+	"\x04Beat\x12\x10\n" +
+	"\x03cpu\x18\x01 \x01(\x03R\x03cpu\x12\x12\n" +
+	"\x04load\x18\x02 \x01(\x03R\x04load\x12\x1f\n" +
+	"\vmemory_free\x18\x03 \x01(\x03R\n" +
+	"memoryFree\x12\x12\n" +
+	"\x04disk\x18\x04 \x01(\x03R\x04disk\x12\x1b\n" +
+	"\tdisk_free\x18\x05 \x01(\x03R\bdiskFree\x12\x12\n" +
+	"\x04full\x18\x06 \x01(\tR\x04full\"P\n" +
 	"\bLogChunk\x12\x18\n" +
 	"\aattempt\x18\x01 \x01(\x03R\aattempt\x12\x16\n" +
 	"\x06offset\x18\x02 \x01(\x03R\x06offset\x12\x12\n" +
@@ -1310,13 +1738,14 @@ const file_engine_wire_wire_proto_rawDesc = "" +
 	"\tPathState\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\tR\x04path\x12\x16\n" +
 	"\x06exists\x18\x02 \x01(\bR\x06exists\x12\x14\n" +
-	"\x05error\x18\x03 \x01(\tR\x05error\"\x9b\x01\n" +
+	"\x05error\x18\x03 \x01(\tR\x05error\"\xaf\x01\n" +
 	"\x06Report\x12\x18\n" +
 	"\aattempt\x18\x01 \x01(\x03R\aattempt\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\rR\x04kind\x12/\n" +
 	"\x06result\x18\x03 \x01(\v2\x17.flowctl.wire.v1.ResultR\x06result\x12\x18\n" +
 	"\amissing\x18\x04 \x03(\tR\amissing\x12\x18\n" +
-	"\amessage\x18\x05 \x01(\tR\amessage\"\x90\x02\n" +
+	"\amessage\x18\x05 \x01(\tR\amessage\x12\x12\n" +
+	"\x04full\x18\x14 \x01(\bR\x04full\"\xbe\x02\n" +
 	"\x06Result\x12\x14\n" +
 	"\x05state\x18\x01 \x01(\tR\x05state\x12\x12\n" +
 	"\x04code\x18\x02 \x01(\tR\x04code\x12\x18\n" +
@@ -1324,10 +1753,12 @@ const file_engine_wire_wire_proto_rawDesc = "" +
 	"\texit_code\x18\x04 \x01(\x03R\bexitCode\x12>\n" +
 	"\aoutputs\x18\x05 \x03(\v2$.flowctl.wire.v1.Result.OutputsEntryR\aoutputs\x12\x17\n" +
 	"\amax_rss\x18\x06 \x01(\x03R\x06maxRss\x12\x10\n" +
-	"\x03cpu\x18\a \x01(\x03R\x03cpu\x1a:\n" +
+	"\x03cpu\x18\a \x01(\x03R\x03cpu\x12\x12\n" +
+	"\x04read\x18\x14 \x01(\x03R\x04read\x12\x18\n" +
+	"\awritten\x18\x15 \x01(\x03R\awritten\x1a:\n" +
 	"\fOutputsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xae\x04\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xc5\x04\n" +
 	"\n" +
 	"Assignment\x12\x18\n" +
 	"\aattempt\x18\x01 \x01(\x03R\aattempt\x12\x10\n" +
@@ -1353,7 +1784,8 @@ const file_engine_wire_wire_proto_rawDesc = "" +
 	"\n" +
 	"period_end\x18\x14 \x01(\x03R\tperiodEnd\x12!\n" +
 	"\fperiod_label\x18\x15 \x01(\tR\vperiodLabel\x12\x18\n" +
-	"\aoutputs\x18\x16 \x03(\tR\aoutputs\"/\n" +
+	"\aoutputs\x18\x16 \x03(\tR\aoutputs\x12\x15\n" +
+	"\x06run_as\x18( \x01(\tR\x05runAs\"/\n" +
 	"\x03Arg\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value\")\n" +
@@ -1370,9 +1802,10 @@ const file_engine_wire_wire_proto_rawDesc = "" +
 	"\x06hashes\x18\x01 \x03(\tR\x06hashes\"2\n" +
 	"\bBlobPart\x12\x12\n" +
 	"\x04data\x18\x01 \x01(\fR\x04data\x12\x12\n" +
-	"\x04last\x18\x02 \x01(\bR\x04last2\xa0\x02\n" +
+	"\x04last\x18\x02 \x01(\bR\x04last2\xe5\x02\n" +
 	"\x06Agents\x12@\n" +
-	"\x04Join\x12\x1c.flowctl.wire.v1.JoinRequest\x1a\x1a.flowctl.wire.v1.JoinReply\x12L\n" +
+	"\x04Join\x12\x1c.flowctl.wire.v1.JoinRequest\x1a\x1a.flowctl.wire.v1.JoinReply\x12C\n" +
+	"\x05Renew\x12\x1d.flowctl.wire.v1.RenewRequest\x1a\x1b.flowctl.wire.v1.RenewReply\x12L\n" +
 	"\aConnect\x12\x1d.flowctl.wire.v1.AgentMessage\x1a\x1e.flowctl.wire.v1.ServerMessage(\x010\x01\x12A\n" +
 	"\x04Tree\x12\x1c.flowctl.wire.v1.TreeRequest\x1a\x19.flowctl.wire.v1.TreePart0\x01\x12C\n" +
 	"\x05Blobs\x12\x1d.flowctl.wire.v1.BlobsRequest\x1a\x19.flowctl.wire.v1.BlobPart0\x01B\x15Z\x13flowctl/engine/wireb\x06proto3"
@@ -1389,56 +1822,67 @@ func file_engine_wire_wire_proto_rawDescGZIP() []byte {
 	return file_engine_wire_wire_proto_rawDescData
 }
 
-var file_engine_wire_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
+var file_engine_wire_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
 var file_engine_wire_wire_proto_goTypes = []any{
 	(*JoinRequest)(nil),   // 0: flowctl.wire.v1.JoinRequest
 	(*JoinReply)(nil),     // 1: flowctl.wire.v1.JoinReply
-	(*AgentMessage)(nil),  // 2: flowctl.wire.v1.AgentMessage
-	(*ServerMessage)(nil), // 3: flowctl.wire.v1.ServerMessage
-	(*Open)(nil),          // 4: flowctl.wire.v1.Open
-	(*Welcome)(nil),       // 5: flowctl.wire.v1.Welcome
-	(*Hello)(nil),         // 6: flowctl.wire.v1.Hello
-	(*LogChunk)(nil),      // 7: flowctl.wire.v1.LogChunk
-	(*PathState)(nil),     // 8: flowctl.wire.v1.PathState
-	(*Report)(nil),        // 9: flowctl.wire.v1.Report
-	(*Result)(nil),        // 10: flowctl.wire.v1.Result
-	(*Assignment)(nil),    // 11: flowctl.wire.v1.Assignment
-	(*Arg)(nil),           // 12: flowctl.wire.v1.Arg
-	(*TreeRequest)(nil),   // 13: flowctl.wire.v1.TreeRequest
-	(*TreePart)(nil),      // 14: flowctl.wire.v1.TreePart
-	(*File)(nil),          // 15: flowctl.wire.v1.File
-	(*BlobsRequest)(nil),  // 16: flowctl.wire.v1.BlobsRequest
-	(*BlobPart)(nil),      // 17: flowctl.wire.v1.BlobPart
-	nil,                   // 18: flowctl.wire.v1.Welcome.LogSizesEntry
-	nil,                   // 19: flowctl.wire.v1.Result.OutputsEntry
+	(*RenewRequest)(nil),  // 2: flowctl.wire.v1.RenewRequest
+	(*RenewReply)(nil),    // 3: flowctl.wire.v1.RenewReply
+	(*AgentMessage)(nil),  // 4: flowctl.wire.v1.AgentMessage
+	(*ServerMessage)(nil), // 5: flowctl.wire.v1.ServerMessage
+	(*Open)(nil),          // 6: flowctl.wire.v1.Open
+	(*Welcome)(nil),       // 7: flowctl.wire.v1.Welcome
+	(*Hello)(nil),         // 8: flowctl.wire.v1.Hello
+	(*Host)(nil),          // 9: flowctl.wire.v1.Host
+	(*Plugin)(nil),        // 10: flowctl.wire.v1.Plugin
+	(*Beat)(nil),          // 11: flowctl.wire.v1.Beat
+	(*LogChunk)(nil),      // 12: flowctl.wire.v1.LogChunk
+	(*PathState)(nil),     // 13: flowctl.wire.v1.PathState
+	(*Report)(nil),        // 14: flowctl.wire.v1.Report
+	(*Result)(nil),        // 15: flowctl.wire.v1.Result
+	(*Assignment)(nil),    // 16: flowctl.wire.v1.Assignment
+	(*Arg)(nil),           // 17: flowctl.wire.v1.Arg
+	(*TreeRequest)(nil),   // 18: flowctl.wire.v1.TreeRequest
+	(*TreePart)(nil),      // 19: flowctl.wire.v1.TreePart
+	(*File)(nil),          // 20: flowctl.wire.v1.File
+	(*BlobsRequest)(nil),  // 21: flowctl.wire.v1.BlobsRequest
+	(*BlobPart)(nil),      // 22: flowctl.wire.v1.BlobPart
+	nil,                   // 23: flowctl.wire.v1.Welcome.LogSizesEntry
+	nil,                   // 24: flowctl.wire.v1.Result.OutputsEntry
 }
 var file_engine_wire_wire_proto_depIdxs = []int32{
-	4,  // 0: flowctl.wire.v1.AgentMessage.open:type_name -> flowctl.wire.v1.Open
-	6,  // 1: flowctl.wire.v1.AgentMessage.hello:type_name -> flowctl.wire.v1.Hello
-	7,  // 2: flowctl.wire.v1.AgentMessage.logs:type_name -> flowctl.wire.v1.LogChunk
-	9,  // 3: flowctl.wire.v1.AgentMessage.reports:type_name -> flowctl.wire.v1.Report
-	8,  // 4: flowctl.wire.v1.AgentMessage.paths:type_name -> flowctl.wire.v1.PathState
-	5,  // 5: flowctl.wire.v1.ServerMessage.welcome:type_name -> flowctl.wire.v1.Welcome
-	11, // 6: flowctl.wire.v1.ServerMessage.assigns:type_name -> flowctl.wire.v1.Assignment
-	18, // 7: flowctl.wire.v1.Welcome.log_sizes:type_name -> flowctl.wire.v1.Welcome.LogSizesEntry
-	9,  // 8: flowctl.wire.v1.Hello.attempts:type_name -> flowctl.wire.v1.Report
-	10, // 9: flowctl.wire.v1.Report.result:type_name -> flowctl.wire.v1.Result
-	19, // 10: flowctl.wire.v1.Result.outputs:type_name -> flowctl.wire.v1.Result.OutputsEntry
-	12, // 11: flowctl.wire.v1.Assignment.args:type_name -> flowctl.wire.v1.Arg
-	15, // 12: flowctl.wire.v1.TreePart.files:type_name -> flowctl.wire.v1.File
-	0,  // 13: flowctl.wire.v1.Agents.Join:input_type -> flowctl.wire.v1.JoinRequest
-	2,  // 14: flowctl.wire.v1.Agents.Connect:input_type -> flowctl.wire.v1.AgentMessage
-	13, // 15: flowctl.wire.v1.Agents.Tree:input_type -> flowctl.wire.v1.TreeRequest
-	16, // 16: flowctl.wire.v1.Agents.Blobs:input_type -> flowctl.wire.v1.BlobsRequest
-	1,  // 17: flowctl.wire.v1.Agents.Join:output_type -> flowctl.wire.v1.JoinReply
-	3,  // 18: flowctl.wire.v1.Agents.Connect:output_type -> flowctl.wire.v1.ServerMessage
-	14, // 19: flowctl.wire.v1.Agents.Tree:output_type -> flowctl.wire.v1.TreePart
-	17, // 20: flowctl.wire.v1.Agents.Blobs:output_type -> flowctl.wire.v1.BlobPart
-	17, // [17:21] is the sub-list for method output_type
-	13, // [13:17] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	6,  // 0: flowctl.wire.v1.AgentMessage.open:type_name -> flowctl.wire.v1.Open
+	8,  // 1: flowctl.wire.v1.AgentMessage.hello:type_name -> flowctl.wire.v1.Hello
+	12, // 2: flowctl.wire.v1.AgentMessage.logs:type_name -> flowctl.wire.v1.LogChunk
+	14, // 3: flowctl.wire.v1.AgentMessage.reports:type_name -> flowctl.wire.v1.Report
+	13, // 4: flowctl.wire.v1.AgentMessage.paths:type_name -> flowctl.wire.v1.PathState
+	11, // 5: flowctl.wire.v1.AgentMessage.beat:type_name -> flowctl.wire.v1.Beat
+	7,  // 6: flowctl.wire.v1.ServerMessage.welcome:type_name -> flowctl.wire.v1.Welcome
+	16, // 7: flowctl.wire.v1.ServerMessage.assigns:type_name -> flowctl.wire.v1.Assignment
+	23, // 8: flowctl.wire.v1.Welcome.log_sizes:type_name -> flowctl.wire.v1.Welcome.LogSizesEntry
+	14, // 9: flowctl.wire.v1.Hello.attempts:type_name -> flowctl.wire.v1.Report
+	9,  // 10: flowctl.wire.v1.Hello.host:type_name -> flowctl.wire.v1.Host
+	11, // 11: flowctl.wire.v1.Hello.beat:type_name -> flowctl.wire.v1.Beat
+	10, // 12: flowctl.wire.v1.Host.plugins:type_name -> flowctl.wire.v1.Plugin
+	15, // 13: flowctl.wire.v1.Report.result:type_name -> flowctl.wire.v1.Result
+	24, // 14: flowctl.wire.v1.Result.outputs:type_name -> flowctl.wire.v1.Result.OutputsEntry
+	17, // 15: flowctl.wire.v1.Assignment.args:type_name -> flowctl.wire.v1.Arg
+	20, // 16: flowctl.wire.v1.TreePart.files:type_name -> flowctl.wire.v1.File
+	0,  // 17: flowctl.wire.v1.Agents.Join:input_type -> flowctl.wire.v1.JoinRequest
+	2,  // 18: flowctl.wire.v1.Agents.Renew:input_type -> flowctl.wire.v1.RenewRequest
+	4,  // 19: flowctl.wire.v1.Agents.Connect:input_type -> flowctl.wire.v1.AgentMessage
+	18, // 20: flowctl.wire.v1.Agents.Tree:input_type -> flowctl.wire.v1.TreeRequest
+	21, // 21: flowctl.wire.v1.Agents.Blobs:input_type -> flowctl.wire.v1.BlobsRequest
+	1,  // 22: flowctl.wire.v1.Agents.Join:output_type -> flowctl.wire.v1.JoinReply
+	3,  // 23: flowctl.wire.v1.Agents.Renew:output_type -> flowctl.wire.v1.RenewReply
+	5,  // 24: flowctl.wire.v1.Agents.Connect:output_type -> flowctl.wire.v1.ServerMessage
+	19, // 25: flowctl.wire.v1.Agents.Tree:output_type -> flowctl.wire.v1.TreePart
+	22, // 26: flowctl.wire.v1.Agents.Blobs:output_type -> flowctl.wire.v1.BlobPart
+	22, // [22:27] is the sub-list for method output_type
+	17, // [17:22] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_engine_wire_wire_proto_init() }
@@ -1452,7 +1896,7 @@ func file_engine_wire_wire_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_engine_wire_wire_proto_rawDesc), len(file_engine_wire_wire_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   20,
+			NumMessages:   25,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -21,6 +21,7 @@ const _ = grpc.SupportPackageIsVersion9
 
 const (
 	Agents_Join_FullMethodName    = "/flowctl.wire.v1.Agents/Join"
+	Agents_Renew_FullMethodName   = "/flowctl.wire.v1.Agents/Renew"
 	Agents_Connect_FullMethodName = "/flowctl.wire.v1.Agents/Connect"
 	Agents_Tree_FullMethodName    = "/flowctl.wire.v1.Agents/Tree"
 	Agents_Blobs_FullMethodName   = "/flowctl.wire.v1.Agents/Blobs"
@@ -32,6 +33,8 @@ const (
 type AgentsClient interface {
 	// Join exchanges a one-time token for a client certificate. It is the only call without one.
 	Join(ctx context.Context, in *JoinRequest, opts ...grpc.CallOption) (*JoinReply, error)
+	// Renew gives an agent another certificate for the key that it joined with.
+	Renew(ctx context.Context, in *RenewRequest, opts ...grpc.CallOption) (*RenewReply, error)
 	// Connect is the agent's stream. A new one replaces the old one of the same agent.
 	Connect(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[AgentMessage, ServerMessage], error)
 	// Tree lists the files of a revision, sorted by path.
@@ -52,6 +55,16 @@ func (c *agentsClient) Join(ctx context.Context, in *JoinRequest, opts ...grpc.C
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(JoinReply)
 	err := c.cc.Invoke(ctx, Agents_Join_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *agentsClient) Renew(ctx context.Context, in *RenewRequest, opts ...grpc.CallOption) (*RenewReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RenewReply)
+	err := c.cc.Invoke(ctx, Agents_Renew_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -115,6 +128,8 @@ type Agents_BlobsClient = grpc.ServerStreamingClient[BlobPart]
 type AgentsServer interface {
 	// Join exchanges a one-time token for a client certificate. It is the only call without one.
 	Join(context.Context, *JoinRequest) (*JoinReply, error)
+	// Renew gives an agent another certificate for the key that it joined with.
+	Renew(context.Context, *RenewRequest) (*RenewReply, error)
 	// Connect is the agent's stream. A new one replaces the old one of the same agent.
 	Connect(grpc.BidiStreamingServer[AgentMessage, ServerMessage]) error
 	// Tree lists the files of a revision, sorted by path.
@@ -133,6 +148,9 @@ type UnimplementedAgentsServer struct{}
 
 func (UnimplementedAgentsServer) Join(context.Context, *JoinRequest) (*JoinReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method Join not implemented")
+}
+func (UnimplementedAgentsServer) Renew(context.Context, *RenewRequest) (*RenewReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method Renew not implemented")
 }
 func (UnimplementedAgentsServer) Connect(grpc.BidiStreamingServer[AgentMessage, ServerMessage]) error {
 	return status.Error(codes.Unimplemented, "method Connect not implemented")
@@ -182,6 +200,24 @@ func _Agents_Join_Handler(srv interface{}, ctx context.Context, dec func(interfa
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Agents_Renew_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RenewRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AgentsServer).Renew(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Agents_Renew_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AgentsServer).Renew(ctx, req.(*RenewRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Agents_Connect_Handler(srv interface{}, stream grpc.ServerStream) error {
 	return srv.(AgentsServer).Connect(&grpc.GenericServerStream[AgentMessage, ServerMessage]{ServerStream: stream})
 }
@@ -221,6 +257,10 @@ var Agents_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Join",
 			Handler:    _Agents_Join_Handler,
+		},
+		{
+			MethodName: "Renew",
+			Handler:    _Agents_Renew_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

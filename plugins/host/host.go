@@ -79,18 +79,23 @@ func New(o Options) (*Host, error) {
 	return h, nil
 }
 
-// Runner returns the process of a runner plugin: the one that is connected, one that an earlier host left, or a new one.
-func (h *Host) Runner(ctx context.Context, name string) (*Process, error) {
-	return h.process(ctx, sdk.KindRunner, name)
+// Runner returns the process of a runner plugin: the one that is connected, one that an earlier host left, or a new one. It belongs to a user of the
+// operating system; empty = the host's own.
+func (h *Host) Runner(ctx context.Context, name, user string) (*Process, error) {
+	return h.process(ctx, sdk.KindRunner, name, user)
 }
 
 // Sensor returns the process of a sensor plugin, as Runner does.
 func (h *Host) Sensor(ctx context.Context, name string) (*Process, error) {
-	return h.process(ctx, sdk.KindSensor, name)
+	return h.process(ctx, sdk.KindSensor, name, "")
 }
 
-func (h *Host) process(ctx context.Context, kind, name string) (*Process, error) {
-	e, err := h.entry(kind + "-" + name)
+func (h *Host) process(ctx context.Context, kind, name, user string) (*Process, error) {
+	key := kind + "-" + name
+	if user != "" {
+		key += "@" + user
+	}
+	e, err := h.entry(key)
 	if err != nil {
 		return nil, err
 	}
@@ -107,9 +112,14 @@ func (h *Host) process(ctx context.Context, kind, name string) (*Process, error)
 	if err != nil {
 		return nil, err
 	}
+	if user != "" {
+		if c.account, err = lookup(user); err != nil {
+			return nil, err
+		}
+	}
 	var p *Process
 	for range launches {
-		p, err = h.obtain(ctx, filepath.Join(h.options.Dir, kind+"-"+name), c)
+		p, err = h.obtain(ctx, filepath.Join(h.options.Dir, key), c)
 		if !errors.Is(err, sdk.ErrGone) {
 			break
 		}
@@ -142,9 +152,10 @@ func (h *Host) entry(key string) (*entry, error) {
 
 // command is how to start a plugin.
 type command struct {
-	path   string
-	args   []string // with the program's name
-	binary string   // names this very build of the executable
+	path    string
+	args    []string // with the program's name
+	binary  string   // names this very build of the executable
+	account *account // nil: the host's own
 }
 
 var nameForm = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*$`)

@@ -65,7 +65,7 @@ func open(t testing.TB, dir string) *Host {
 
 func shellOf(t testing.TB, h *Host) *Process {
 	t.Helper()
-	p, err := h.Runner(t.Context(), "shell")
+	p, err := h.Runner(t.Context(), "shell", "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -199,7 +199,7 @@ func TestCloseLeavesNothing(t *testing.T) {
 			t.Errorf("process %d is still there: %+v", pid, s)
 		}
 	}
-	if _, err := h.Runner(t.Context(), "shell"); err == nil {
+	if _, err := h.Runner(t.Context(), "shell", ""); err == nil {
 		t.Error("a closed host launched a plugin")
 	}
 	goleak.VerifyNone(t, none)
@@ -401,7 +401,7 @@ func TestFinds(t *testing.T) {
 		"../etc":  "is no plugin name",
 		"file":    "no flowctl-runner-file",
 	} {
-		if _, err := h.Runner(t.Context(), name); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := h.Runner(t.Context(), name, ""); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("runner %q: got %v, want %q", name, err, want)
 		}
 	}

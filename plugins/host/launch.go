@@ -57,7 +57,8 @@ func tidy(folder string, old bool) {
 		return
 	}
 	card, err := keeper.ReadReattach(folder)
-	if err == nil && card.Sockets != folder && strings.HasPrefix(filepath.Base(card.Sockets), keeper.SocketPrefix) {
+	if err == nil && card.Sockets != folder && strings.HasPrefix(filepath.Base(card.Sockets), keeper.SocketPrefix) &&
+		sameOwner(card.Sockets, folder) { // what another account wrote must not lead to what is not its own
 		_ = os.RemoveAll(card.Sockets)
 	}
 	if old {
@@ -133,8 +134,17 @@ func (h *Host) launch(ctx context.Context, dir string, c command) (*Process, err
 	cmd := exec.Command(h.options.Self, append([]string{"plugin", "keep", dir, "--"}, c.args...)...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr, cmd.Env = "/", w, log, h.environment(dir, c)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if a := c.account; a != nil {
+		cmd.SysProcAttr.Credential = a.credential
+		if err := errors.Join(pass(h.options.Dir, filepath.Dir(dir)), a.give(dir), a.give(log.Name())); err != nil {
+			return nil, fmt.Errorf("prepare the plugin's folder for user %s: %w", a.name, err)
+		}
+	}
 	err = cmd.Start()
 	_ = w.Close()
+	if errors.Is(err, os.ErrPermission) && c.account != nil {
+		return nil, fmt.Errorf("start the keeper as user %s, who must be able to execute %s: %w", c.account.name, h.options.Self, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("start the keeper: %w", err)
 	}
@@ -153,6 +163,9 @@ func (h *Host) launch(ctx context.Context, dir string, c command) (*Process, err
 // environment is the plugin's: the host's, less flowctl's own settings and secrets, which are for this process only.
 func (h *Host) environment(dir string, c command) []string {
 	env := slices.DeleteFunc(os.Environ(), func(e string) bool { return strings.HasPrefix(e, "FLOWCTL_") })
+	if c.account != nil {
+		env = c.account.environment(env)
+	}
 	handshake := sdk.Handshake()
 	return append(env,
 		handshake.MagicCookieKey+"="+handshake.MagicCookieValue,

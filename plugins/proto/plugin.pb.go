@@ -723,6 +723,8 @@ type Result struct {
 	ExitCode      int32                  `protobuf:"varint,4,opt,name=exit_code,json=exitCode,proto3" json:"exit_code,omitempty"` // -1 when the process did not end by itself
 	MaxRss        int64                  `protobuf:"varint,5,opt,name=max_rss,json=maxRss,proto3" json:"max_rss,omitempty"`       // bytes
 	CpuUs         int64                  `protobuf:"varint,6,opt,name=cpu_us,json=cpuUs,proto3" json:"cpu_us,omitempty"`
+	ReadBytes     int64                  `protobuf:"varint,20,opt,name=read_bytes,json=readBytes,proto3" json:"read_bytes,omitempty"`          // from disks; 0 = unknown
+	WrittenBytes  int64                  `protobuf:"varint,21,opt,name=written_bytes,json=writtenBytes,proto3" json:"written_bytes,omitempty"` // to disks; 0 = unknown
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -795,6 +797,20 @@ func (x *Result) GetMaxRss() int64 {
 func (x *Result) GetCpuUs() int64 {
 	if x != nil {
 		return x.CpuUs
+	}
+	return 0
+}
+
+func (x *Result) GetReadBytes() int64 {
+	if x != nil {
+		return x.ReadBytes
+	}
+	return 0
+}
+
+func (x *Result) GetWrittenBytes() int64 {
+	if x != nil {
+		return x.WrittenBytes
 	}
 	return 0
 }
@@ -1186,14 +1202,17 @@ const file_plugins_proto_plugin_proto_rawDesc = "" +
 	"\x06offset\x18\x01 \x01(\x03R\x06offset\x12\x12\n" +
 	"\x04data\x18\x02 \x01(\fR\x04data\x121\n" +
 	"\x06result\x18\x03 \x01(\v2\x19.flowctl.plugin.v1.ResultR\x06result\x12\x18\n" +
-	"\astarted\x18\x04 \x01(\bR\astarted\"\x99\x01\n" +
+	"\astarted\x18\x04 \x01(\bR\astarted\"\xdd\x01\n" +
 	"\x06Result\x12\x14\n" +
 	"\x05state\x18\x01 \x01(\tR\x05state\x12\x12\n" +
 	"\x04code\x18\x02 \x01(\tR\x04code\x12\x18\n" +
 	"\amessage\x18\x03 \x01(\tR\amessage\x12\x1b\n" +
 	"\texit_code\x18\x04 \x01(\x05R\bexitCode\x12\x17\n" +
 	"\amax_rss\x18\x05 \x01(\x03R\x06maxRss\x12\x15\n" +
-	"\x06cpu_us\x18\x06 \x01(\x03R\x05cpuUs\"5\n" +
+	"\x06cpu_us\x18\x06 \x01(\x03R\x05cpuUs\x12\x1d\n" +
+	"\n" +
+	"read_bytes\x18\x14 \x01(\x03R\treadBytes\x12#\n" +
+	"\rwritten_bytes\x18\x15 \x01(\x03R\fwrittenBytes\"5\n" +
 	"\rSignalRequest\x12\x12\n" +
 	"\x04work\x18\x01 \x01(\tR\x04work\x12\x10\n" +
 	"\x03now\x18\x02 \x01(\bR\x03now\"\r\n" +

@@ -165,7 +165,7 @@ func (c *Client) Wait(ctx context.Context, work string, offset int64, log func(i
 		}
 		if r := e.Result; r != nil {
 			return Result{
-				State: r.State, Code: r.Code, Message: r.Message, ExitCode: int(r.ExitCode), MaxRSS: r.MaxRss,
+				State: r.State, Code: r.Code, Message: r.Message, ExitCode: int(r.ExitCode), MaxRSS: r.MaxRss, Read: r.ReadBytes, Written: r.WrittenBytes,
 				CPU: time.Duration(r.CpuUs) * time.Microsecond,
 			}, nil
 		}

@@ -112,12 +112,13 @@ const (
 
 // Result is how an attempt ended.
 type Result struct {
-	State    string // one of the State constants
-	Code     string // one of the Code constants; empty when it succeeded
-	Message  string
-	ExitCode int   // -1 when the process did not end by itself
-	MaxRSS   int64 // bytes
-	CPU      time.Duration
+	State         string // one of the State constants
+	Code          string // one of the Code constants; empty when it succeeded
+	Message       string
+	ExitCode      int   // -1 when the process did not end by itself
+	MaxRSS        int64 // bytes
+	Read, Written int64 // bytes from disks and to them; 0 = unknown
+	CPU           time.Duration
 }
 
 // The states of a Result.

@@ -101,7 +101,7 @@ func (s *runnerServer) await(work string, offset int64, out *events) error {
 	}
 	return out.send(&pb.WaitEvent{Result: &pb.Result{
 		State: result.State, Code: result.Code, Message: result.Message, ExitCode: int32(result.ExitCode),
-		MaxRss: result.MaxRSS, CpuUs: result.CPU.Microseconds(),
+		MaxRss: result.MaxRSS, ReadBytes: result.Read, WrittenBytes: result.Written, CpuUs: result.CPU.Microseconds(),
 	}})
 }
 

@@ -8,11 +8,14 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"flowctl/dsl"
+	"flowctl/engine"
 	"flowctl/engine/agent"
 	"flowctl/plugins/host"
 )
@@ -22,6 +25,7 @@ const slotsPerCore = 4
 
 func newAgent(g *globals) *cobra.Command {
 	o := agent.Options{Version: version, Now: g.now}
+	var memory, taskMemory string
 	maxLog := defaultMaxLog
 	cmd := &cobra.Command{
 		Use:   "agent",
@@ -39,6 +43,19 @@ of the server, makes one.`,
 			}
 			if o.Slots < 1 {
 				return usagef("--slots %d: give at least 1", o.Slots)
+			}
+			if o.Admission.MaxLoad < 0 {
+				return usagef("--max-load %g: give a load average per core, or 0 for no limit", o.Admission.MaxLoad)
+			}
+			var err error
+			if o.Admission.MinFreeMemory, err = parseBytes(memory); err != nil {
+				return usagef("--min-free-memory: %w", err)
+			}
+			if o.Memory, err = parseBytes(taskMemory); err != nil {
+				return usagef("--memory: %w", err)
+			}
+			if o.CPU < 0 {
+				return usagef("--cpu %g: give a number of cores, or 0 for those there are", o.CPU)
 			}
 			for _, l := range o.Labels {
 				if name, _, _ := strings.Cut(l, "="); name == "" {
@@ -67,9 +84,27 @@ of the server, makes one.`,
 	f.StringVar(&o.Name, "name", "", "of the agent (default: the host's name, later the one it joined with)")
 	f.StringVar(&o.Dir, "data", ".flowctl-agent", "the agent's data folder")
 	f.IntVar(&o.Slots, "slots", slotsPerCore*runtime.NumCPU(), "how many tasks it executes at once")
+	f.Float64Var(&o.Admission.MaxLoad, "max-load", 8, "load average of a minute, per core, above which it gives tasks back; 0 = no limit")
+	f.StringVar(&memory, "min-free-memory", "256MiB", "free memory below which it gives tasks back; 0 = no limit")
+	f.StringArrayVar(&o.Users, "allow-account", nil, "user of this host as whom tasks may run; can be repeated, wants root")
+	f.Float64Var(&o.CPU, "cpu", 0, "cores that tasks which say what they need may take; 0 = those there are")
+	f.StringVar(&taskMemory, "memory", "0", "memory that tasks which say what they need may take; 0 = what there is")
+	f.StringToStringVar(&o.EnvFiles, "env-file", nil, "RUNNER=PATH: file of NAME=VALUE lines that tasks of the runner see; can be repeated (default: DATA/env/RUNNER.env)")
 	f.Var(&maxLog, "max-log", "how long the log of an attempt gets, with a unit; of a longer one the middle is left out; 0: any length")
 	f.StringArrayVar(&o.Labels, "label", nil, "NAME or NAME=VALUE that tasks can select it by; can be repeated")
 	return cmd
+}
+
+// parseBytes reads a size such as 2GiB, or 0.
+func parseBytes(text string) (int64, error) {
+	if text == "0" {
+		return 0, nil
+	}
+	n, err := dsl.ParseSize(text)
+	if err != nil {
+		return 0, fmt.Errorf("%q is not a size such as 256MiB: %w", text, err)
+	}
+	return n, nil
 }
 
 // pluginsEnd is how long the end of idle plugin processes is awaited.
@@ -85,7 +120,7 @@ func runAgent(ctx context.Context, o agent.Options) error {
 	if err != nil {
 		return err
 	}
-	o.Plugins = hostPlugins{plugins}
+	o.Plugins, o.Installed = hostPlugins{plugins}, installed(plugins)
 	a, err := agent.New(o)
 	if err == nil {
 		err = a.Run(ctx)
@@ -104,11 +139,25 @@ func runAgent(ctx context.Context, o agent.Options) error {
 	return err
 }
 
+// installed describes the plugins of this host. Those of flowctl itself have its version; others tell theirs when they are launched.
+func installed(h *host.Host) []engine.Plugin {
+	var all []engine.Plugin
+	for _, id := range h.Installed() {
+		p := engine.Plugin{}
+		p.Kind, p.Name, _ = strings.Cut(id, "-")
+		if slices.Contains(host.Builtin(), id) {
+			p.Version = version
+		}
+		all = append(all, p)
+	}
+	return all
+}
+
 // hostPlugins gives an agent the plugins of a host.
 type hostPlugins struct{ host *host.Host }
 
-func (p hostPlugins) Runner(ctx context.Context, name string) (agent.Runner, error) {
-	return p.host.Runner(ctx, name)
+func (p hostPlugins) Runner(ctx context.Context, name, user string) (agent.Runner, error) {
+	return p.host.Runner(ctx, name, user)
 }
 
 func (p hostPlugins) Sensor(ctx context.Context, name string) (agent.Sensor, error) {

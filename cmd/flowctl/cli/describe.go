@@ -13,7 +13,7 @@ import (
 func newDescribe(g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "describe TARGET",
-		Short: "Show a flow, run, task run, backfill or revision in full",
+		Short: "Show a flow, run, task run, agent, backfill or revision in full",
 		Long:  "Shows a flow when the target names no period, a run when it does, and the attempts of a task run when it names a task as well.",
 		Example: `  flowctl describe warehouse.orders
   flowctl describe warehouse.orders@2026-11-19
@@ -37,6 +37,7 @@ func newDescribe(g *globals) *cobra.Command {
 		describer(g, "flow FLOW", "Show a flow with its tasks", describeFlow),
 		describer(g, "run TARGET", "Show a run with its task runs", describeRun),
 		describer(g, "attempt TARGET", "Show the attempts of a task run", describeAttempts),
+		describer(g, "agent NAME", "Show an agent with its plugins, what it executes, and which tasks it cannot be given", describeAgent),
 		describer(g, "backfill ID", "Show a backfill", describeBackfill),
 		describer(g, "revision ID", "Show a commit with its diagnostics", describeRevision),
 	)
@@ -199,7 +200,10 @@ func attemptView(v *view, a engine.AttemptView) {
 		v.field("CPU", seconds(a.CPUS))
 	}
 	if a.MaxRSS > 0 {
-		v.field("Memory", fmt.Sprintf("%.1f MiB", float64(a.MaxRSS)/(1<<20)))
+		v.field("Memory", bytesText(a.MaxRSS))
+	}
+	if a.Read+a.Written > 0 {
+		v.field("Disk", bytesText(a.Read)+" read, "+bytesText(a.Written)+" written")
 	}
 }
 

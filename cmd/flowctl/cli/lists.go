@@ -118,10 +118,30 @@ func agentsTable(v *view, agents []engine.AgentView) {
 	rows := make([][]string, 0, len(agents))
 	for _, a := range agents {
 		rows = append(rows, []string{
-			a.Name, a.State, fmt.Sprintf("%d/%d", a.Running, a.Slots), strings.Join(a.Labels, ","), a.Version, v.at(a.LastSeen),
+			a.Name, agentState(a), fmt.Sprintf("%d/%d", a.Running, a.Slots), loadOf(a), memoryOf(a), diskOf(a), strings.Join(a.Labels, ","),
+			a.Version, v.instant(a.CertificateEndsAt), v.at(a.LastSeen),
 		})
 	}
-	v.table([]string{"AGENT", "STATE", "RUNNING", "LABELS", "VERSION", "SEEN"}, rows)
+	v.table([]string{"AGENT", "STATE", "RUNNING", "LOAD", "MEMORY FREE", "DISK FREE", "LABELS", "VERSION", "CERTIFICATE", "SEEN"}, rows)
+}
+
+func tokensTable(v *view, tokens []engine.AgentTokenView) {
+	rows := make([][]string, 0, len(tokens))
+	for _, t := range tokens {
+		rows = append(rows, []string{t.ID, t.By, v.at(t.MadeAt), v.at(t.ExpiresAt), strings.Join(t.Labels, ","), strings.Join(t.Accounts, ",")})
+	}
+	v.table([]string{"ID", "BY", "MADE", "EXPIRES", "LABELS", "ACCOUNTS"}, rows)
+}
+
+// agentState is whether an agent is connected, and whether it is kept from being given work.
+func agentState(a engine.AgentView) string {
+	if a.DrainedBy != "" {
+		return a.State + " (drained)"
+	}
+	if a.Full != "" && a.State == "connected" {
+		return a.State + " (full)"
+	}
+	return a.State
 }
 
 func backfillsTable(v *view, backfills []engine.BackfillView) {

@@ -105,7 +105,7 @@ func (s *server) openEngine(ctx context.Context) error {
 		Told: func(ctx context.Context, r engine.GateReport) error { return s.loop.Gate(ctx, r) },
 	})
 	s.service = &control.Service{
-		Store: s.store, Follower: s.follower, Output: s.output, KeepLogs: s.keepLogs(), Tokens: s.hub, Gates: gate.Secret(secret),
+		Store: s.store, Follower: s.follower, Output: s.output, KeepLogs: s.keepLogs(), Trust: s.hub, Gates: gate.Secret(secret),
 		Caller: api.Caller, Now: s.now,
 	}
 	s.loop, err = control.New(ctx, control.Options{
@@ -113,6 +113,9 @@ func (s *server) openEngine(ctx context.Context) error {
 	})
 	if err != nil {
 		return err
+	}
+	if !s.noLocalAgent {
+		s.service.Local = localAgent
 	}
 	s.service.Serve(s.loop)
 	s.handler = api.NewServer(api.Options{Service: s.service, Token: s.token, Ready: s.ready, Log: s.log, Now: s.now})
@@ -215,8 +218,8 @@ func (s *server) runLocalAgent(ctx context.Context) error {
 		Name: localAgent, Dir: filepath.Join(s.data, "agent"), Server: s.agentLis.Addr().String(), Slots: s.slots,
 		MaxLog: s.maxLog.bytes, Version: version, Log: s.log, Now: s.now,
 	}
-	if !agent.Joined(o.Dir) {
-		t, err := s.hub.Token(ctx, time.Minute)
+	if !agent.Joined(o.Dir) || agent.Expired(o.Dir, s.now()) {
+		t, err := s.hub.Token(ctx, time.Minute, localAgent, engine.Grant{})
 		if err != nil {
 			return err
 		}

@@ -127,7 +127,7 @@ func colorOf(state string) string {
 	switch state {
 	case "succeeded", "connected", "done":
 		return green
-	case "failed", "killed", "expired", "rejected", "lost", "upstream_failed":
+	case "failed", "killed", "expired", "rejected", "lost", "revoked", "upstream_failed":
 		return red
 	case "running", "killing", "assigned", "active":
 		return blue

@@ -91,10 +91,10 @@ func (w *World) poolHolds(x ready, all []ready) bool {
 	})
 }
 
-// eligible returns the connected agents that have all labels of a task.
+// eligible returns the connected agents that take new work and have all labels of a task.
 func (w *World) eligible(def *flow.Task) []Agent {
 	return slices.DeleteFunc(slices.Clone(w.Agents), func(a Agent) bool {
-		return !a.Connected || slices.ContainsFunc(def.Agents, func(label string) bool { return !slices.Contains(a.Labels, label) })
+		return !a.Connected || a.Drained || slices.ContainsFunc(def.Agents, func(label string) bool { return !slices.Contains(a.Labels, label) })
 	})
 }
 

@@ -33,6 +33,7 @@ type Run struct {
 type Agent struct {
 	Name      string
 	Connected bool
+	Drained   bool // an operator lets it have no new work
 	Slots     int
 	Labels    []string
 }

@@ -21,6 +21,7 @@ type Ledger struct {
 	Pauses    map[engine.PauseKey]engine.Pause
 	Events    map[string]engine.Event // by key
 	Presences map[string]engine.Presence
+	Drains    map[string]engine.Drain
 	Paces     map[string]engine.Pace // by flow/task
 	Signals   map[engine.LedgerKey]engine.SignalRow
 	Overdue   map[engine.RunID]engine.Overdue
@@ -40,7 +41,7 @@ func New() *Ledger {
 		Runs: map[engine.RunID]engine.Run{}, TaskRuns: map[engine.TaskRunKey]engine.TaskRun{},
 		Attempts: map[engine.AttemptID]engine.Attempt{}, Flows: map[string]engine.FlowState{},
 		Backfills: map[engine.BackfillID]engine.BackfillRow{}, Waits: map[engine.RunID][]engine.Wait{},
-		Pauses: map[engine.PauseKey]engine.Pause{}, Events: map[string]engine.Event{}, Presences: map[string]engine.Presence{}, Paces: map[string]engine.Pace{},
+		Pauses: map[engine.PauseKey]engine.Pause{}, Events: map[string]engine.Event{}, Presences: map[string]engine.Presence{}, Drains: map[string]engine.Drain{}, Paces: map[string]engine.Pace{},
 		Signals: map[engine.LedgerKey]engine.SignalRow{},
 		Overdue: map[engine.RunID]engine.Overdue{}, Anomalies: map[engine.AttemptID]engine.Anomaly{},
 		periods: map[engine.RunKey][]engine.RunID{}, outcomes: map[task]map[period.Instant][]engine.Outcome{},
@@ -52,7 +53,7 @@ func (l *Ledger) Clone() *Ledger {
 	c := &Ledger{
 		Active: l.Active, Runs: maps.Clone(l.Runs), TaskRuns: maps.Clone(l.TaskRuns), Attempts: maps.Clone(l.Attempts),
 		Flows: maps.Clone(l.Flows), Backfills: maps.Clone(l.Backfills), Waits: map[engine.RunID][]engine.Wait{},
-		Pauses: maps.Clone(l.Pauses), Events: maps.Clone(l.Events), Presences: maps.Clone(l.Presences), Paces: maps.Clone(l.Paces), Signals: maps.Clone(l.Signals), lastRun: l.lastRun,
+		Pauses: maps.Clone(l.Pauses), Events: maps.Clone(l.Events), Presences: maps.Clone(l.Presences), Drains: maps.Clone(l.Drains), Paces: maps.Clone(l.Paces), Signals: maps.Clone(l.Signals), lastRun: l.lastRun,
 		Overdue: maps.Clone(l.Overdue), Anomalies: maps.Clone(l.Anomalies),
 		periods: map[engine.RunKey][]engine.RunID{}, outcomes: map[task]map[period.Instant][]engine.Outcome{},
 	}
@@ -122,6 +123,11 @@ func (l *Ledger) Apply(c *engine.Changes) {
 	}
 	for _, p := range c.Presences {
 		l.Presences[p.Agent] = p
+	}
+	for _, d := range c.Drains {
+		if l.Drains[d.Agent] = d; d.Lifted {
+			delete(l.Drains, d.Agent)
+		}
 	}
 	for _, p := range c.Paces {
 		l.Paces[p.Flow+"/"+p.Task] = p

@@ -41,6 +41,9 @@ func (l *Ledger) Snapshot() *engine.Snapshot {
 			s.Presences = append(s.Presences, p)
 		}
 	}
+	for _, name := range sorted(l.Drains) {
+		s.Drains = append(s.Drains, l.Drains[name])
+	}
 	for _, id := range sorted(l.Paces) {
 		s.Paces = append(s.Paces, l.Paces[id])
 	}

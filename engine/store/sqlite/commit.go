@@ -20,7 +20,7 @@ func (s *Store) Commit(ctx context.Context, term int64, c *engine.Changes) error
 func (w *writer) apply(c *engine.Changes) error {
 	for _, step := range []func(*engine.Changes) error{
 		w.putBackfills, w.putRuns, w.deleteRuns, w.deleteTaskRuns, w.putTaskRuns, w.putAttempts, w.deleteWaits, w.putWaits, w.putOverdue, w.putOutcomes, w.putFlows,
-		w.addOperations, w.deletePauses, w.putPauses, w.addEvents, w.putPresences, w.putPaces, w.putAnomalies, w.putSignals,
+		w.addOperations, w.deletePauses, w.putPauses, w.addEvents, w.putPresences, w.putDrains, w.putPaces, w.putAnomalies, w.putSignals,
 	} {
 		if err := step(c); err != nil {
 			return err
@@ -138,16 +138,18 @@ func (w *writer) putTaskRuns(c *engine.Changes) error {
 	return nil
 }
 
-const putAttempt = `INSERT INTO attempts (id, run, task, no, agent, boot, state, code, message, exit_code, assigned, started, finished, max_rss, cpu)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
+const putAttempt = `INSERT INTO attempts (id, run, task, no, agent, boot, state, code, message, exit_code, assigned, started, finished, max_rss, cpu,
+read_bytes, written_bytes)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
 ON CONFLICT (id) DO UPDATE SET agent = ?5, boot = ?6, state = ?7, code = ?8, message = ?9, exit_code = ?10, assigned = ?11, started = ?12,
-	finished = ?13, max_rss = ?14, cpu = ?15`
+	finished = ?13, max_rss = ?14, cpu = ?15, read_bytes = ?16, written_bytes = ?17`
 
 func (w *writer) putAttempts(c *engine.Changes) error {
 	for i := range c.Attempts {
 		a := &c.Attempts[i]
 		_, err := w.exec(putAttempt, int64(a.ID), int64(a.Run), a.Task, int64(a.No), a.Agent, a.Boot, string(a.State), string(a.Code), a.Message,
-			int64(a.ExitCode), int64(a.Assigned), int64(a.Started), int64(a.Finished), a.MaxRSS, a.CPU)
+			int64(a.ExitCode), int64(a.Assigned), int64(a.Started), int64(a.Finished), a.MaxRSS, a.CPU,
+			a.Read, a.Written)
 		if err != nil {
 			return fmt.Errorf("attempt %d of %d/%s: %w", a.ID, a.Run, a.Task, err)
 		}
@@ -223,6 +225,21 @@ func (w *writer) putPresences(c *engine.Changes) error {
 			p.Agent, int64(p.Lost), p.Told)
 		if err != nil {
 			return fmt.Errorf("presence of %s: %w", p.Agent, err)
+		}
+	}
+	return nil
+}
+
+func (w *writer) putDrains(c *engine.Changes) error {
+	for _, d := range c.Drains {
+		var err error
+		if d.Lifted {
+			_, err = w.exec(`DELETE FROM drains WHERE agent = ?1`, d.Agent)
+		} else {
+			_, err = w.exec(`INSERT OR REPLACE INTO drains (agent, at, by_whom) VALUES (?1, ?2, ?3)`, d.Agent, int64(d.At), d.By)
+		}
+		if err != nil {
+			return fmt.Errorf("drain of %s: %w", d.Agent, err)
 		}
 	}
 	return nil

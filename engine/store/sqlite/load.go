@@ -59,6 +59,7 @@ func (s *Store) Load(ctx context.Context) (*engine.Snapshot, error) {
 			{`SELECT ` + backfillColumns + ` FROM backfills WHERE state IN ('running', 'paused') OR finished_at = 0 ORDER BY id`, into(&n.Backfills, scanBackfill)},
 			{allPauses, into(&n.Pauses, scanPause)},
 			{`SELECT agent, lost, told FROM presences WHERE NOT told ORDER BY agent`, into(&n.Presences, scanPresence)},
+			{`SELECT agent, at, by_whom FROM drains ORDER BY agent`, into(&n.Drains, scanDrain)},
 			{`SELECT flow, task, count, mean, deviation FROM paces ORDER BY flow, task`, into(&n.Paces, scanPace)},
 			{`SELECT run, at FROM overdue ORDER BY run`, into(&n.Overdue, scanOverdue)},
 			{`SELECT attempt, name, owner, at, took, state, count, mean, deviation FROM anomalies ORDER BY attempt`, into(&n.Anomalies, scanAnomaly)},

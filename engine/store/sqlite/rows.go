@@ -12,7 +12,8 @@ const (
 	r.params, r.backfill, r.partial, r.extra, r.force, r.created, r.due, r.started, r.finished`
 	taskRunColumns = `t.run, t.task, t.state, t.attempts, t.attempt, t.from_run, t.next_at, t.code, t.message, t.outputs, t.started, t.finished,
 	t.dependency_late, t.output_late, t.alerted, t.gate_asked, t.gate_taken, t.gate_released`
-	attemptColumns  = `a.id, a.run, a.task, a.no, a.agent, a.boot, a.state, a.code, a.message, a.exit_code, a.assigned, a.started, a.finished, a.max_rss, a.cpu`
+	attemptColumns = `a.id, a.run, a.task, a.no, a.agent, a.boot, a.state, a.code, a.message, a.exit_code, a.assigned, a.started, a.finished, a.max_rss, a.cpu,
+	a.read_bytes, a.written_bytes`
 	eventColumns    = `id, at, kind, flow, task, run, attempt, backfill, agent, key, detail, owner`
 	backfillColumns = `id, revision, flows, from_period, to_period, max_active, missing_upstream, reprocess, state, total, created, skipped,
 	succeeded, failed, cursor, by_whom, created_at, finished_at, unfinished`
@@ -47,7 +48,7 @@ func scanAttempt(r *row) (v engine.Attempt, _ error) {
 	v.Agent, v.Boot, v.State, v.Code, v.Message = r.text(), r.text(), engine.State(r.text()), engine.ErrorCode(r.text()), r.text()
 	v.ExitCode = int(r.int())
 	v.Assigned, v.Started, v.Finished = period.Instant(r.int()), period.Instant(r.int()), period.Instant(r.int())
-	v.MaxRSS, v.CPU = r.int(), r.int()
+	v.MaxRSS, v.CPU, v.Read, v.Written = r.int(), r.int(), r.int(), r.int()
 	return v, nil
 }
 
@@ -82,6 +83,11 @@ func scanEvent(r *row) (v engine.Event, _ error) {
 	v.ID, v.At, v.Kind = r.int(), period.Instant(r.int()), flow.Event(r.text())
 	v.Flow, v.Task, v.Run, v.Attempt = r.text(), r.text(), engine.RunID(r.int()), engine.AttemptID(r.int())
 	v.Backfill, v.Agent, v.Key, v.Detail, v.Owner = engine.BackfillID(r.int()), r.text(), r.text(), r.text(), r.text()
+	return v, nil
+}
+
+func scanDrain(r *row) (v engine.Drain, _ error) {
+	v.Agent, v.At, v.By = r.text(), period.Instant(r.int()), r.text()
 	return v, nil
 }
 

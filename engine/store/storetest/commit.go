@@ -36,7 +36,7 @@ func (w *world) everything() engine.Changes {
 		}},
 		Attempts: []engine.Attempt{{
 			ID: 11, Run: 7, Task: "load", No: 2, Agent: "host", Boot: "b1", State: engine.Killing, Code: engine.CodeTimeout, Message: "too long",
-			ExitCode: 137, Assigned: at(27), Started: at(28), Finished: at(29), MaxRSS: 1 << 33, CPU: 123456,
+			ExitCode: 137, Assigned: at(27), Started: at(28), Finished: at(29), MaxRSS: 1 << 33, CPU: 123456, Read: 1 << 34, Written: 7,
 		}},
 		Waits:      []engine.Wait{{Run: 7, Flow: "u", Task: "t", Start: at(-24)}},
 		Outcomes:   []engine.Outcome{{Flow: "f", Task: "load", Start: at(0), End: at(24), Version: 2, Run: 99, State: engine.UpstreamFailed}},
@@ -56,6 +56,7 @@ func (w *world) everything() engine.Changes {
 			Attempt: 11, Name: "f/load@2026-11-20", Owner: "oncall:data", At: at(34), Took: 1 << 40, State: engine.Failed, Count: 3, Mean: 4, Deviation: 5,
 		}},
 		Presences: []engine.Presence{{Agent: "host", Lost: at(32)}},
+		Drains:    []engine.Drain{{Agent: "host", At: at(33), By: "alice"}},
 		Paces:     []engine.Pace{{Flow: "f", Task: "load", Count: 3, Mean: 1 << 40, Deviation: 5}},
 		Signals:   []engine.SignalRow{signal(0, "alice")},
 	}
@@ -68,7 +69,7 @@ func testRoundTrip(w *world) {
 	n := w.load()
 	w.equal("snapshot", n, &engine.Snapshot{
 		Active: w.revision, Runs: c.Runs, TaskRuns: c.TaskRuns, Attempts: c.Attempts, Flows: c.Flows, Backfills: c.Backfills, Pauses: c.Pauses, Woken: []engine.RunID{7},
-		Presences: c.Presences, Paces: c.Paces, Overdue: c.Overdue, Anomalies: c.Anomalies,
+		Presences: c.Presences, Drains: c.Drains, Paces: c.Paces, Overdue: c.Overdue, Anomalies: c.Anomalies,
 		LastRun: 7, LastAttempt: 11, LastBackfill: 3,
 	})
 	answers, err := w.Outcomes(w.ctx, []engine.LedgerKey{{Flow: "f", Task: "load", Start: at(0)}})
@@ -109,13 +110,14 @@ func testReplace(w *world) {
 	w.commit(c)
 	r, t, a, b, f := &c.Runs[0], &c.TaskRuns[0], &c.Attempts[0], &c.Backfills[0], &c.Flows[0]
 	c.Presences[0].Lost = 0
+	c.Drains[0].By = "bob"
 	c.Overdue[0].At = at(35)
 	c.Paces[0].Count, c.Paces[0].Mean, c.Paces[0].Deviation = 4, 2, 1
 	r.Zone, r.Label, r.Kind, r.Pinned, r.Params, r.Partial, r.Extra, r.Force = "UTC", "l", engine.Manual, false, map[string]string{}, false, false, false
 	r.Created, r.Due, r.Started, r.Finished = 0, 0, 0, 0
 	*t = engine.TaskRun{Run: 7, Task: "load", State: engine.Ready}
 	a.Agent, a.Boot, a.State, a.Code, a.Message, a.ExitCode = "other", "b2", engine.Running, "", "", 0
-	a.Assigned, a.Started, a.Finished, a.MaxRSS, a.CPU = 1, 0, 0, 0, 0
+	a.Assigned, a.Started, a.Finished, a.MaxRSS, a.CPU, a.Read, a.Written = 1, 0, 0, 0, 0, 0, 0
 	b.Flows, b.State, b.Total, b.Created, b.Skipped, b.Succeeded, b.Failed, b.Cursor = nil, engine.BackfillRunning, 0, 1, 2, 3, 4, ""
 	*f = engine.FlowState{Flow: "f", Cursor: at(100)}
 	c.Outcomes[0].State, c.Outcomes[0].Run = engine.Succeeded, 98
@@ -123,9 +125,11 @@ func testReplace(w *world) {
 	w.commit(c)
 	w.equal("snapshot", w.load(), &engine.Snapshot{
 		Active: w.revision, Runs: c.Runs, TaskRuns: c.TaskRuns, Attempts: c.Attempts, Flows: c.Flows, Backfills: c.Backfills, Pauses: c.Pauses, Woken: []engine.RunID{7},
-		Presences: c.Presences, Paces: c.Paces, Overdue: c.Overdue, Anomalies: c.Anomalies,
+		Presences: c.Presences, Drains: c.Drains, Paces: c.Paces, Overdue: c.Overdue, Anomalies: c.Anomalies,
 		LastRun: 7, LastAttempt: 11, LastBackfill: 3,
 	})
+	w.commit(engine.Changes{Drains: []engine.Drain{{Agent: "host", Lifted: true}, {Agent: "a", At: at(1), By: "bob"}}})
+	w.equal("drains", w.load().Drains, []engine.Drain{{Agent: "a", At: at(1), By: "bob"}})
 	answers, err := w.Outcomes(w.ctx, []engine.LedgerKey{{Flow: "f", Task: "load", Start: at(0)}})
 	w.must(err)
 	w.equal("outcomes", answers, []engine.LedgerAnswer{{Found: true, Outcome: c.Outcomes[0]}})

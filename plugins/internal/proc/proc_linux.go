@@ -72,6 +72,9 @@ func Alive(pid int, from, to int64) bool {
 	return err == nil && s.State != 'Z' && s.BornWithin(from, to)
 }
 
+// diskBlock is the unit in which the kernel counts what comes from disks and goes to them, in bytes.
+const diskBlock = 512
+
 // Peek waits until a child has ended and tells how, without reaping it. It blocks a thread; Handle.Ended waits without.
 func Peek(pid int) (Exit, error) {
 	var info unix.Siginfo
@@ -79,7 +82,10 @@ func Peek(pid int) (Exit, error) {
 	if err := waitid(pid, &info, unix.WEXITED|unix.WNOWAIT, &usage); err != nil {
 		return Exit{}, fmt.Errorf("look at process %d: %w", pid, err)
 	}
-	e := Exit{MaxRSS: int64(usage.Maxrss) << 10, CPU: time.Duration(usage.Utime.Nano() + usage.Stime.Nano())}
+	e := Exit{
+		MaxRSS: int64(usage.Maxrss) << 10, CPU: time.Duration(usage.Utime.Nano() + usage.Stime.Nano()),
+		Read: usage.Inblock * diskBlock, Written: usage.Oublock * diskBlock,
+	}
 	if status := childStatus(&info); info.Code == cldExited {
 		e.Code = status
 	} else {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -86,6 +87,23 @@ func TestPeek(t *testing.T) {
 	}
 	if _, err := Peek(1); !errors.Is(err, syscall.ECHILD) {
 		t.Errorf("a process that is no child: %v", err)
+	}
+}
+
+func TestPeekTellsWhatWentToDisks(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	var fs unix.Statfs_t
+	if err := unix.Statfs(dir, &fs); err != nil || fs.Type == unix.TMPFS_MAGIC {
+		t.Skip("no disk is behind the folder for temporary files: ", err)
+	}
+	const bytes = 1 << 20
+	pid, h := start(t, fmt.Sprintf("echo; head -c %d /dev/zero >%s/zeros", bytes, dir))
+	if err := h.Ended(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := Peek(pid); err != nil || got.Written < bytes || got.Written > 16*bytes || got.Read < 0 {
+		t.Errorf("got %+v, %v", got, err)
 	}
 }
 

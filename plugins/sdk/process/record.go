@@ -137,7 +137,8 @@ func exitOn(work string) (exitRecord, bool, error) {
 
 // name is the record as the name of a link.
 func (e exitRecord) name() string {
-	return fmt.Sprintf("%s%d-%d-%d-%d", exitPrefix, e.exit.Code&0xff, e.exit.Signal, e.exit.MaxRSS, e.exit.CPU.Microseconds())
+	x := e.exit
+	return fmt.Sprintf("%s%d-%d-%d-%d-%d-%d", exitPrefix, x.Code&0xff, x.Signal, x.MaxRSS, x.CPU.Microseconds(), x.Read, x.Written)
 }
 
 func parseExit(name string) (exitRecord, bool) {
@@ -147,7 +148,10 @@ func parseExit(name string) (exitRecord, bool) {
 	}
 	var e proc.Exit
 	var cpu int64
-	if n, err := fmt.Sscanf(rest, "%d-%d-%d-%d", &e.Code, &e.Signal, &e.MaxRSS, &cpu); n != 4 || err != nil {
+	if strings.Count(rest, "-") == 3 { // of a plugin that did not know what came from disks
+		rest += "-0-0"
+	}
+	if n, err := fmt.Sscanf(rest, "%d-%d-%d-%d-%d-%d", &e.Code, &e.Signal, &e.MaxRSS, &cpu, &e.Read, &e.Written); n != 6 || err != nil {
 		return exitRecord{}, false
 	}
 	e.CPU = time.Duration(cpu) * time.Microsecond
@@ -185,7 +189,7 @@ func write(dir, file string, record any) error {
 
 // result combines how the process ended with why.
 func result(e exitRecord, c causeRecord) sdk.Result {
-	r := sdk.Result{State: sdk.Failed, ExitCode: -1, MaxRSS: e.exit.MaxRSS, CPU: e.exit.CPU}
+	r := sdk.Result{State: sdk.Failed, ExitCode: -1, MaxRSS: e.exit.MaxRSS, CPU: e.exit.CPU, Read: e.exit.Read, Written: e.exit.Written}
 	switch {
 	case e.Problem == sdk.CodeStart, e.Problem != "" && c.Code == "":
 		r.Code, r.Message = e.Problem, e.Message

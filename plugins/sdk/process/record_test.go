@@ -20,7 +20,7 @@ func TestExitRecord(t *testing.T) {
 	}
 	for _, want := range []exitRecord{
 		exitOf(proc.Exit{}),
-		exitOf(proc.Exit{Code: 255, MaxRSS: 1 << 33, CPU: 90 * time.Minute}),
+		exitOf(proc.Exit{Code: 255, MaxRSS: 1 << 33, CPU: 90 * time.Minute, Read: 1 << 40, Written: 512}),
 		exitOf(proc.Exit{Code: -1, Signal: 9, CPU: time.Microsecond}),
 		problem(sdk.CodeStart, "no %s", "sh"),
 	} {
