@@ -41,7 +41,7 @@ func TestAheadOfTheEngine(t *testing.T) {
 	cases := map[string][]string{
 		"f.yaml": {
 			task + "run_as: etl", task + "resources: {cpu: 1}",
-			task + "on_agent_lost: wait", task + "alerts: {default: true}",
+			task + "alerts: {default: true}",
 			"alerts: {}\nflow: f\nteam: data\ntasks: {t: {run: x}}", "channels: {}", "templates: {t: {run_as: etl, run: x}}\n---\nflow: f\nteam: data\ntasks: {t: {uses: t}}",
 		},
 		"flowctl.yaml": {"version: 1\nmonitors: {}", "version: 1\nwatchdog: {url: http://h/}", "version: 1\ndefaults: {resources: {cpu: 1}}"},
@@ -77,6 +77,16 @@ func TestSuccessByOutputsNeedsSome(t *testing.T) {
 	}
 	if got := rules("f.yaml", task+", outputs: [/p/]}}\n"); len(got) != 0 {
 		t.Errorf("with outputs: %v", got)
+	}
+}
+
+func TestLostAfterNeedsToMatter(t *testing.T) {
+	t.Parallel()
+	const task = "flow: f\nteam: data\ntasks: {t: {run: x, lost_after: 5m"
+	for rest, rule := range map[string]string{"": "type", ", on_agent_lost: wait": "type", ", on_agent_lost: restart": "", ", on_agent_lost: fail": ""} {
+		if got := strings.Join(rules("f.yaml", task+rest+"}}\n"), " "); got != rule {
+			t.Errorf("%q: %q, want %q", rest, got, rule)
+		}
 	}
 }
 

@@ -24,11 +24,12 @@ type Plugins interface {
 	Sensor(ctx context.Context, name string) (Sensor, error)
 }
 
-// Runner is what an agent needs of a runner; see sdk.Runner.
+// Runner is what an agent needs of a runner; see sdk.Runner and sdk.Leaser.
 type Runner interface {
 	Start(ctx context.Context, spec sdk.Spec) error
 	Wait(ctx context.Context, work string, offset int64, log func(offset int64, data []byte) error) (sdk.Result, error)
 	Signal(ctx context.Context, work string, how sdk.Signal) error
+	Renew(ctx context.Context, work string, lease time.Duration) error
 	Recover(ctx context.Context, work string) (sdk.Recovered, error)
 }
 

@@ -30,6 +30,8 @@ type attempt struct {
 	tree   string
 	folder string
 	wire   *wire.Assignment // nil when it was found in its folder
+	lease  time.Duration    // how long it goes on without word from the server; 0 = as long as it takes
+	until  time.Duration    // when its lease ends that it starts with, on the clock of leases
 
 	phase  phase
 	killed bool // an operator asked for its end
@@ -75,7 +77,7 @@ func (a *Agent) rewind(at *attempt, size int64) {
 func (a *Agent) assign(s *session, w *wire.Assignment) {
 	id := engine.AttemptID(w.Attempt)
 	at := a.newAttempt(id, w.Runner, w.Tree)
-	at.wire, at.phase = w, preparing
+	at.wire, at.phase, at.lease = w, preparing, time.Duration(w.Lease)*time.Microsecond
 	a.mu.Lock()
 	_, known := a.attempts[id]
 	if !known {
@@ -109,6 +111,13 @@ func (a *Agent) execute(s *session, at *attempt) {
 	if err != nil {
 		a.refuse(s, at, engine.Report{Message: err.Error()})
 		return
+	}
+	if at.lease > 0 {
+		granted, err := a.grant(s)
+		if err != nil {
+			return // the session has ended, and what is prepared in it is forgotten with it
+		}
+		at.until = granted + at.lease
 	}
 	if !a.commit(s, at) {
 		return
@@ -184,6 +193,9 @@ func (a *Agent) start(s *session, at *attempt, tree string, before map[string]st
 		if err = a.makeFolder(at.folder); err != nil {
 			return notStarted(engine.CodeStart, "make the attempt's folder", err), false
 		}
+		if err = writeLease(at.folder, at.lease); err != nil {
+			return notStarted(engine.CodeStart, "note what its lease is", err), false
+		}
 		if err = writeMarkers(at.folder, before); err != nil {
 			return notStarted(engine.CodeStart, "note what its outputs are", err), false
 		}
@@ -221,7 +233,7 @@ func (at *attempt) spec(tree, with string, env []string) sdk.Spec {
 	w := at.wire
 	spec := sdk.Spec{
 		Attempt: strconv.FormatInt(w.Attempt, 10), Work: at.folder, Dir: filepath.Join(tree, filepath.FromSlash(w.Folder)),
-		Text: w.Text, With: json.RawMessage(with), Env: env, Timeout: time.Duration(w.Timeout) * time.Microsecond,
+		Text: w.Text, With: json.RawMessage(with), Env: env, Timeout: time.Duration(w.Timeout) * time.Microsecond, Lease: at.until,
 	}
 	if w.File != "" {
 		spec.File = filepath.Join(tree, filepath.FromSlash(w.File))

@@ -27,7 +27,8 @@ type outbox struct {
 	logBytes int
 	reports  []*wire.Report
 	paths    []*wire.PathState
-	timer    *time.Timer // ends the lingering; nil before the first
+	renew    time.Duration // 0 = nothing is asked
+	timer    *time.Timer   // ends the lingering; nil before the first
 	armed    bool
 }
 
@@ -101,18 +102,26 @@ func (o *outbox) probed(ps []*wire.PathState) {
 	}
 }
 
+// ask asks the server for its word at a time of the clock of leases.
+func (o *outbox) ask(at time.Duration) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.renew = max(o.renew, at)
+	o.wake()
+}
+
 // take removes all that is queued as one message, or nil when nothing is.
 func (o *outbox) take() *wire.AgentMessage {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if len(o.logs)+len(o.reports)+len(o.paths) == 0 {
+	if len(o.logs)+len(o.reports)+len(o.paths) == 0 && o.renew == 0 {
 		return nil
 	}
-	m := &wire.AgentMessage{Logs: o.logs, Reports: o.reports, Paths: o.paths}
+	m := &wire.AgentMessage{Logs: o.logs, Reports: o.reports, Paths: o.paths, Renew: int64(o.renew)}
 	if o.logBytes > 0 {
 		o.space.Broadcast()
 	}
-	o.logs, o.reports, o.paths, o.logBytes = nil, nil, nil, 0
+	o.logs, o.reports, o.paths, o.logBytes, o.renew = nil, nil, nil, 0, 0
 	return m
 }
 

@@ -245,6 +245,10 @@ func (l *Loop) perform(ctx context.Context, out *core.Output) ([]core.Event, err
 	if l.Gates != nil && len(out.Questions) > 0 {
 		l.Gates(out.Questions)
 	}
+	for _, s := range out.Silences {
+		// On the clock of the runtime, which no change of the time of day moves.
+		time.AfterFunc(s.After, func() { _ = l.Post(ctx, s) }) // when the loop has ended, the next one counts anew
+	}
 	var events []core.Event
 	for _, q := range out.Existing {
 		found, err := l.Store.Existing(ctx, q.Keys)

@@ -110,7 +110,7 @@ func (m *Machine) assignment(t *taskRun) (*engine.Assignment, error) {
 		Attempt: t.attempt.ID, No: t.row.Attempts,
 		Run: r.row.ID, Flow: r.row.Flow, Task: d.Name, RunName: r.row.Name(""), Version: r.row.Version,
 		Runner: d.Runner, Revision: r.rev.ID, Tree: r.rev.Tree, Folder: r.flow.Folder, File: d.File,
-		Timeout: d.Timeout.Microseconds(), Inputs: t.paths,
+		Timeout: d.Timeout.Microseconds(), Lease: t.lease().Microseconds(), Inputs: t.paths,
 		PeriodStart: r.row.Period.Start, PeriodEnd: r.row.Period.End, PeriodLabel: r.row.Label,
 	}
 	return as, m.render(as, t)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"flowctl/dsl/flow"
+	"flowctl/dsl/period"
 	"flowctl/engine"
 )
 
@@ -27,6 +28,7 @@ type agent struct {
 	asked     int                 // watches in probing
 	filling   int                 // live attempts of backfills
 	seen      engine.Presence     // no agent = never since the restart
+	absence   int                 // counts the losses of its stream
 }
 
 // free returns how many more attempts the agent may be given. Backfills leave a quarter of its slots alone, at least one when there are two,
@@ -117,6 +119,8 @@ func (m *Machine) join(h engine.Hello) {
 // unknown start is not taken for no start.
 func (m *Machine) missed(a *agent, t *taskRun) {
 	switch {
+	case t.attempt.Boot != a.boot && t.lease() > 0:
+		m.giveUp(t, "the machine of agent "+a.name+" was restarted")
 	case t.attempt.Boot != a.boot || t.attempt.Started != 0:
 		m.bury(t, "agent "+a.name+" has no record of it any more")
 	case t.row.State == engine.Killing:
@@ -139,6 +143,7 @@ func (m *Machine) lose(name string) {
 	}
 	a.connected = false
 	m.away(a)
+	m.awaitSilence(a)
 	for _, path := range slices.Sorted(maps.Keys(a.probing)) {
 		for _, w := range a.probing[path] {
 			w.asked = false
@@ -159,8 +164,13 @@ func (m *Machine) declareDead(ev DeclareDead) (any, error) {
 		return nil, engine.Errorf(engine.Conflict, "agent %s holds nothing", ev.Agent)
 	}
 	ids := sortedKeys(a.live)
+	why := "agent " + ev.Agent + " was declared dead by " + ev.By
 	for _, id := range ids {
-		m.bury(a.live[id], "agent "+ev.Agent+" was declared dead by "+ev.By)
+		if t := a.live[id]; t.lease() > 0 {
+			m.giveUp(t, why)
+		} else {
+			m.bury(t, why)
+		}
 	}
 	m.log(ev.By, "declare-dead", "agent "+ev.Agent, fmt.Sprintf("%d attempts", len(ids)))
 	return ids, nil
@@ -277,7 +287,10 @@ func (m *Machine) finish(t *taskRun, res engine.Result) {
 	case t.row.State == engine.Killing:
 		a.State = engine.Killed
 		m.move(t, engine.Killed)
-	case t.row.Attempts <= retry.Limit:
+	case res.Code == engine.CodeAgentLost && t.def.OnAgentLost == flow.OnLostRestart:
+		a.State = engine.Failed
+		m.again(t, m.now, res.Message)
+	case res.Code != engine.CodeAgentLost && t.row.Attempts <= retry.Limit:
 		delay := retry.Delay
 		for i := 1; i < t.row.Attempts && delay < retry.MaxDelay; i++ {
 			delay = time.Duration(float64(delay) * retry.Backoff)
@@ -288,10 +301,7 @@ func (m *Machine) finish(t *taskRun, res engine.Result) {
 		if a.State != engine.Killed {
 			a.State = engine.Failed
 		}
-		t.row.NextAt = m.now.Add(delay)
-		m.tellOfAttempt(t, flow.Retrying, res.Message)
-		m.move(t, engine.Retrying)
-		m.sleep(t, t.row.NextAt)
+		m.again(t, m.now.Add(delay), res.Message)
 	default:
 		a.State = engine.Failed
 		m.move(t, engine.Failed)
@@ -307,6 +317,14 @@ func settled(was, ends engine.State) string {
 		ends = engine.Killed
 	}
 	return "settled as " + string(ends)
+}
+
+// again lets a task run whose attempt failed have another one, from an instant on.
+func (m *Machine) again(t *taskRun, at period.Instant, why string) {
+	t.row.NextAt = at
+	m.tellOfAttempt(t, flow.Retrying, why)
+	m.move(t, engine.Retrying)
+	m.sleep(t, at)
 }
 
 // retry lets a task run whose delay is over try again.

@@ -115,12 +115,17 @@ func (m *Machine) Handle(now period.Instant, ev Event) (reply any, err error) {
 	case Tick:
 	case Boot:
 		m.boot()
+		for _, a := range m.fleet {
+			m.awaitSilence(a)
+		}
 	case Activated:
 		m.activate(ev.Revision)
 	case AgentJoined:
 		m.join(ev.Hello)
 	case AgentLost:
 		m.lose(ev.Agent)
+	case Silent:
+		m.silent(ev)
 	case Reported:
 		m.reported(ev.Agent, ev.Reports)
 	case Probed:

@@ -38,6 +38,7 @@ type world struct {
 	questions []engine.GateQuestion
 	broken    map[string]string // paths whose check fails
 	deaf      bool              // nothing reaches the agents
+	silences  []Silent          // that the machine asked for
 }
 
 func newWorld(t fataler, start string) *world {
@@ -104,6 +105,7 @@ func (w *world) perform() {
 	for {
 		out := w.m.Take()
 		w.rows.apply(&out.Changes)
+		w.silences = append(w.silences, out.Silences...)
 		for _, name := range sortedKeys(out.Assign) {
 			for _, as := range out.Assign[name] {
 				w.assign(name, as)

@@ -16,6 +16,7 @@ type queue struct {
 	kills   []engine.AttemptID
 	probes  [][]string // by call
 	acks    []engine.AttemptID
+	renewed int64 // the newest request for the server's word; 0 = none
 }
 
 func newQueue() *queue { return &queue{ready: make(chan struct{}, 1)} }
@@ -50,18 +51,18 @@ func (q *queue) take() *wire.ServerMessage {
 	if len(q.probes) > 0 {
 		probes, q.probes = q.probes[0], q.probes[1:]
 	}
-	kills, acks := q.kills, q.acks
-	q.assigns, q.kills, q.acks = q.assigns[n:], nil, nil
+	kills, acks, renewed := q.kills, q.acks, q.renewed
+	q.assigns, q.kills, q.acks, q.renewed = q.assigns[n:], nil, nil, 0
 	more := len(q.assigns)+len(q.probes) > 0
 	q.mu.Unlock()
 
 	if more {
 		q.wake()
 	}
-	if n+len(kills)+len(probes)+len(acks) == 0 {
+	if n+len(kills)+len(probes)+len(acks) == 0 && renewed == 0 {
 		return nil
 	}
-	m := &wire.ServerMessage{Kills: wire.FromAttemptIDs(kills), Probes: probes, Acks: wire.FromAttemptIDs(acks)}
+	m := &wire.ServerMessage{Kills: wire.FromAttemptIDs(kills), Probes: probes, Acks: wire.FromAttemptIDs(acks), Renewed: renewed}
 	for _, a := range assigns {
 		m.Assigns = append(m.Assigns, wire.FromAssignment(a))
 	}

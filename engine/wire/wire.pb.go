@@ -142,6 +142,7 @@ type AgentMessage struct {
 	Logs          []*LogChunk            `protobuf:"bytes,3,rep,name=logs,proto3" json:"logs,omitempty"` // to be stored before the reports are heeded
 	Reports       []*Report              `protobuf:"bytes,4,rep,name=reports,proto3" json:"reports,omitempty"`
 	Paths         []*PathState           `protobuf:"bytes,5,rep,name=paths,proto3" json:"paths,omitempty"`
+	Renew         int64                  `protobuf:"varint,6,opt,name=renew,proto3" json:"renew,omitempty"` // when the agent asks for word from the server, on a clock of its own, in nanoseconds
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -211,6 +212,13 @@ func (x *AgentMessage) GetPaths() []*PathState {
 	return nil
 }
 
+func (x *AgentMessage) GetRenew() int64 {
+	if x != nil {
+		return x.Renew
+	}
+	return 0
+}
+
 // ServerMessage is what the server sends: welcome first, then anything else.
 type ServerMessage struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -219,6 +227,7 @@ type ServerMessage struct {
 	Kills         []int64                `protobuf:"varint,3,rep,packed,name=kills,proto3" json:"kills,omitempty"`
 	Probes        []string               `protobuf:"bytes,4,rep,name=probes,proto3" json:"probes,omitempty"`
 	Acks          []int64                `protobuf:"varint,5,rep,packed,name=acks,proto3" json:"acks,omitempty"`
+	Renewed       int64                  `protobuf:"varint,6,opt,name=renewed,proto3" json:"renewed,omitempty"` // the newest renew that came: leases last from then on
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -286,6 +295,13 @@ func (x *ServerMessage) GetAcks() []int64 {
 		return x.Acks
 	}
 	return nil
+}
+
+func (x *ServerMessage) GetRenewed() int64 {
+	if x != nil {
+		return x.Renewed
+	}
+	return 0
 }
 
 type Open struct {
@@ -772,6 +788,7 @@ type Assignment struct {
 	PeriodEnd     int64                  `protobuf:"varint,20,opt,name=period_end,json=periodEnd,proto3" json:"period_end,omitempty"`
 	PeriodLabel   string                 `protobuf:"bytes,21,opt,name=period_label,json=periodLabel,proto3" json:"period_label,omitempty"`
 	Outputs       []string               `protobuf:"bytes,22,rep,name=outputs,proto3" json:"outputs,omitempty"` // paths that must have changed for success
+	Lease         int64                  `protobuf:"varint,23,opt,name=lease,proto3" json:"lease,omitempty"`    // microseconds; 0 = none
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -958,6 +975,13 @@ func (x *Assignment) GetOutputs() []string {
 		return x.Outputs
 	}
 	return nil
+}
+
+func (x *Assignment) GetLease() int64 {
+	if x != nil {
+		return x.Lease
+	}
+	return 0
 }
 
 type Arg struct {
@@ -1276,19 +1300,21 @@ const file_engine_wire_wire_proto_rawDesc = "" +
 	"\x03csr\x18\x03 \x01(\fR\x03csr\"=\n" +
 	"\tJoinReply\x12 \n" +
 	"\vcertificate\x18\x01 \x01(\fR\vcertificate\x12\x0e\n" +
-	"\x02ca\x18\x02 \x01(\fR\x02ca\"\xfb\x01\n" +
+	"\x02ca\x18\x02 \x01(\fR\x02ca\"\x91\x02\n" +
 	"\fAgentMessage\x12)\n" +
 	"\x04open\x18\x01 \x01(\v2\x15.flowctl.wire.v1.OpenR\x04open\x12,\n" +
 	"\x05hello\x18\x02 \x01(\v2\x16.flowctl.wire.v1.HelloR\x05hello\x12-\n" +
 	"\x04logs\x18\x03 \x03(\v2\x19.flowctl.wire.v1.LogChunkR\x04logs\x121\n" +
 	"\areports\x18\x04 \x03(\v2\x17.flowctl.wire.v1.ReportR\areports\x120\n" +
-	"\x05paths\x18\x05 \x03(\v2\x1a.flowctl.wire.v1.PathStateR\x05paths\"\xbc\x01\n" +
+	"\x05paths\x18\x05 \x03(\v2\x1a.flowctl.wire.v1.PathStateR\x05paths\x12\x14\n" +
+	"\x05renew\x18\x06 \x01(\x03R\x05renew\"\xd6\x01\n" +
 	"\rServerMessage\x122\n" +
 	"\awelcome\x18\x01 \x01(\v2\x18.flowctl.wire.v1.WelcomeR\awelcome\x125\n" +
 	"\aassigns\x18\x02 \x03(\v2\x1b.flowctl.wire.v1.AssignmentR\aassigns\x12\x14\n" +
 	"\x05kills\x18\x03 \x03(\x03R\x05kills\x12\x16\n" +
 	"\x06probes\x18\x04 \x03(\tR\x06probes\x12\x12\n" +
-	"\x04acks\x18\x05 \x03(\x03R\x04acks\"\"\n" +
+	"\x04acks\x18\x05 \x03(\x03R\x04acks\x12\x18\n" +
+	"\arenewed\x18\x06 \x01(\x03R\arenewed\"\"\n" +
 	"\x04Open\x12\x1a\n" +
 	"\battempts\x18\x01 \x03(\x03R\battempts\"\x9d\x01\n" +
 	"\aWelcome\x12C\n" +
@@ -1327,7 +1353,7 @@ const file_engine_wire_wire_proto_rawDesc = "" +
 	"\x03cpu\x18\a \x01(\x03R\x03cpu\x1a:\n" +
 	"\fOutputsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xae\x04\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xc4\x04\n" +
 	"\n" +
 	"Assignment\x12\x18\n" +
 	"\aattempt\x18\x01 \x01(\x03R\aattempt\x12\x10\n" +
@@ -1353,7 +1379,8 @@ const file_engine_wire_wire_proto_rawDesc = "" +
 	"\n" +
 	"period_end\x18\x14 \x01(\x03R\tperiodEnd\x12!\n" +
 	"\fperiod_label\x18\x15 \x01(\tR\vperiodLabel\x12\x18\n" +
-	"\aoutputs\x18\x16 \x03(\tR\aoutputs\"/\n" +
+	"\aoutputs\x18\x16 \x03(\tR\aoutputs\x12\x14\n" +
+	"\x05lease\x18\x17 \x01(\x03R\x05lease\"/\n" +
 	"\x03Arg\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value\")\n" +

@@ -49,6 +49,10 @@ func Runner(t *testing.T, s Suite) {
 		{"recover by another process", recoverElsewhere},
 		{"unknown", unknown},
 		{"cancelled wait", cancelledWait},
+		{"lease ends", leaseEnds},
+		{"lease is renewed", leaseRenewed},
+		{"lease is over", leaseOver},
+		{"lease is renewed by another process", leaseElsewhere},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

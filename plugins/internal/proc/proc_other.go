@@ -15,6 +15,9 @@ var errSystem = fmt.Errorf("look after processes on this system: %w", errors.Err
 // Boot is the time since boot in nanoseconds.
 func Boot() int64 { return 0 }
 
+// SleepUntil sleeps until a time since boot.
+func SleepUntil(context.Context, int64) bool { return false }
+
 // BootID names this boot of the machine.
 func BootID() (string, error) { return "", errSystem }
 
