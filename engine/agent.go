@@ -94,6 +94,8 @@ type PathState struct {
 type Fleet interface {
 	Assign(agent string, as []*Assignment)
 	Kill(agent string, ids []AttemptID)
+	// Recall asks for attempts back that were not reported as started. The agent answers with a report of each.
+	Recall(agent string, ids []AttemptID)
 	Probe(agent string, paths []string)
 	// Ack tells the agent that the ends of these attempts are stored, so that it may forget them.
 	Ack(agent string, ids []AttemptID)

@@ -270,6 +270,21 @@ func (a *Agent) forget(ids []int64) {
 	}
 }
 
+// recall gives an attempt back that is still being prepared, and never will be started after this; of any other it tells where it stands.
+func (a *Agent) recall(s *session, id engine.AttemptID) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch at := a.attempts[id]; {
+	case at == nil:
+		s.out.report(engine.Report{Attempt: id, Kind: engine.ReportUnknown})
+	case at.phase == preparing:
+		delete(a.attempts, id)
+		s.out.report(engine.Report{Attempt: id, Kind: engine.ReportRefused, Message: "recalled before it was started"})
+	default:
+		s.out.report(at.report())
+	}
+}
+
 // kill asks for the end of an attempt.
 func (a *Agent) kill(s *session, id engine.AttemptID) {
 	a.mu.Lock()

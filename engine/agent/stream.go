@@ -178,6 +178,9 @@ func (a *Agent) receive(s *session, stream grpc.BidiStreamingClient[wire.AgentMe
 		for _, id := range m.Kills {
 			a.kill(s, engine.AttemptID(id))
 		}
+		for _, id := range m.Recalls {
+			a.recall(s, engine.AttemptID(id))
+		}
 		if len(m.Probes) > 0 {
 			a.work.Go(func() { s.out.probed(a.look(s.ctx, m.Probes)) })
 		}

@@ -18,7 +18,7 @@ func (m *Machine) dispatch() bool {
 			if len(q.tasks) == 0 || best != nil && before(best.tasks[0], q.tasks[0]) {
 				continue
 			}
-			if a := m.pick(q.selector, q.tasks[0].run.bf != nil); a != nil {
+			if a := m.pick(q.selector, q.tasks[0].run.bf != nil, q.tasks[0].shunned); a != nil {
 				best, to = q, a
 			}
 		}
@@ -71,7 +71,7 @@ func (m *Machine) assign(t *taskRun, a *agent) {
 	a.hand(t)
 	m.hold(t)
 	m.move(t, engine.Assigned)
-	m.out.Assign[a.name] = append(m.out.Assign[a.name], as)
+	m.send(t, as)
 }
 
 // refusal says why the team of a task run's flow may not run as the account that the task names; empty = it may. What the active revision

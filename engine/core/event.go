@@ -253,6 +253,7 @@ type Output struct {
 
 	Assign map[string][]*engine.Assignment // by agent
 	Kill   map[string][]engine.AttemptID   // by agent
+	Recall map[string][]engine.AttemptID   // by agent: to be given back, unless they were started
 	Ack    map[string][]engine.AttemptID   // by agent: ends that are stored
 	Probe  map[string][]string             // by agent: input paths to look at
 	// Silences are to be sent back, each when its time has passed on a clock that never jumps: what they decide must not come too early.
@@ -278,13 +279,15 @@ type ExistingQuestion struct {
 
 // Effects tells whether there is anything to do after the commit.
 func (o *Output) Effects() bool {
-	return len(o.Assign)+len(o.Kill)+len(o.Ack)+len(o.Probe)+len(o.Silences)+len(o.Questions)+len(o.Lookups)+len(o.Existing)+len(o.Wake)+len(o.Overdue) > 0
+	return len(o.Assign)+len(o.Kill)+len(o.Recall)+len(o.Ack)+len(o.Probe)+len(o.Silences)+len(o.Questions)+len(o.Lookups)+len(o.Existing)+
+		len(o.Wake)+len(o.Overdue) > 0
 }
 
 func (o *Output) reset() {
 	o.Changes.Reset()
 	clear(o.Assign)
 	clear(o.Kill)
+	clear(o.Recall)
 	clear(o.Ack)
 	clear(o.Probe)
 	o.Silences = o.Silences[:0]

@@ -66,8 +66,9 @@ func (m *Machine) agent(name string) *agent {
 	return a
 }
 
-// pick returns the connected agent with the largest free part of its slots among those that have all labels.
-func (m *Machine) pick(selector []string, backfill bool) *agent {
+// pick returns the connected agent with the largest free part of its slots among those that have all labels; the one that is shunned only
+// when there is no other.
+func (m *Machine) pick(selector []string, backfill bool, shunned string) *agent {
 	var best *agent
 	most := 0
 	for _, a := range m.fleet {
@@ -75,7 +76,7 @@ func (m *Machine) pick(selector []string, backfill bool) *agent {
 		if free <= 0 || len(selector) > 0 && len(a.mismatch(selector)) > 0 {
 			continue
 		}
-		if best == nil || free*best.slots > most*a.slots {
+		if best == nil || best.name == shunned || a.name != shunned && free*best.slots > most*a.slots {
 			best, most = a, free
 		}
 	}
@@ -112,6 +113,9 @@ func (m *Machine) join(h engine.Hello) {
 			m.missed(a, t)
 		}
 	}
+	if len(a.live) > 0 {
+		m.watchStarts()
+	}
 }
 
 // missed deals with an attempt that its agent has no record of. An agent whose machine has not restarted since the assignment
@@ -131,7 +135,7 @@ func (m *Machine) missed(a *agent, t *taskRun) {
 			m.finish(t, engine.Result{State: engine.Failed, Code: engine.CodeBadExpression, ExitCode: -1, Message: err.Error()})
 			return
 		}
-		m.out.Assign[a.name] = append(m.out.Assign[a.name], as)
+		m.send(t, as)
 	}
 }
 
@@ -349,6 +353,7 @@ func (m *Machine) refuse(t *taskRun, r *engine.Report) {
 	if len(r.Missing) > 0 {
 		a.Message = "input not there: " + strings.Join(r.Missing, ", ")
 	} else {
+		t.shunned = t.attempt.Agent
 		m.tellOfAttempt(t, flow.Redispatched, r.Message)
 	}
 	if t.row.State == engine.Killing {

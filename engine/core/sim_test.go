@@ -190,6 +190,7 @@ func newSim(t *rapid.T) *sim {
 		revived: map[engine.RunID]bool{}, questions: map[engine.GateKey]put{}, released: map[engine.GateKey]bool{},
 	}
 	s.log = append(s.log, entry{})
+	s.m.RedispatchAfter = simRedispatch
 	for i := range rapid.IntRange(2, 5).Draw(t, "flows") {
 		s.repo = append(s.repo, s.drawFlow(i, s.repo))
 	}
@@ -199,6 +200,9 @@ func newSim(t *rapid.T) *sim {
 	s.join("one")
 	return s
 }
+
+// simRedispatch is rare enough for steps of time to be short.
+const simRedispatch = 20 * time.Minute
 
 // poolSlots is the size of the pool that tasks share.
 const poolSlots = 2
@@ -339,7 +343,8 @@ func transcript(out *Output) string {
 			fmt.Fprintf(&b, "assign %s %+v\n", name, *as)
 		}
 	}
-	fmt.Fprintf(&b, "%v %v %v %v %v %v %v %v %v", out.Kill, out.Ack, out.Probe, out.Silences, out.Questions, out.Lookups, out.Existing, out.Wake, out.Overdue)
+	fmt.Fprintf(&b, "%v %v %v %v %v %v %v %v %v %v", out.Kill, out.Recall, out.Ack, out.Probe, out.Silences, out.Questions, out.Lookups, out.Existing,
+		out.Wake, out.Overdue)
 	return b.String()
 }
 
@@ -369,6 +374,11 @@ func (s *sim) perform(out *Output) []Event {
 	}
 	for i := range out.Questions {
 		s.askGate(&out.Questions[i])
+	}
+	for _, name := range sortedKeys(out.Recall) {
+		for _, id := range out.Recall[name] {
+			s.recall(name, id)
+		}
 	}
 	for _, x := range out.Silences {
 		s.silent = append(s.silent, dueSilence{s.now.Add(x.After), x})
@@ -470,6 +480,22 @@ func (s *sim) kill(name string, id engine.AttemptID) {
 		}
 		report = engine.Report{Attempt: id, Kind: engine.ReportFinished, Result: *x.result}
 	}
+	s.pending = append(s.pending, Reported{Agent: name, Reports: []engine.Report{report}})
+}
+
+// recall lets a host give an attempt back that it has not started. Another one is just being started.
+func (s *sim) recall(name string, id engine.AttemptID) {
+	h := s.hosts[name]
+	x := h.held[id]
+	if !h.connected || x == nil || x.result != nil { // its end is on its way
+		return
+	}
+	report := engine.Report{Attempt: id, Kind: engine.ReportStarted}
+	if !x.started && id%3 > 0 {
+		delete(h.held, id)
+		report.Kind, report.Message = engine.ReportRefused, "recalled"
+	}
+	x.started = true
 	s.pending = append(s.pending, Reported{Agent: name, Reports: []engine.Report{report}})
 }
 
@@ -608,7 +634,7 @@ func (s *sim) restore() {
 	if err != nil {
 		s.Fatalf("restore: %v", err)
 	}
-	s.m = m
+	s.m, m.RedispatchAfter = m, simRedispatch
 	s.do(Boot{})
 	if woken := s.rows.Woken(); len(woken) > 0 {
 		s.do(Loaded{Rows: s.load(s.m, woken)})
@@ -618,6 +644,7 @@ func (s *sim) restore() {
 // replay is invariant 9: the same events give the same changes and effects.
 func (s *sim) replay() {
 	m := New()
+	m.RedispatchAfter = simRedispatch
 	for i, e := range s.log {
 		switch {
 		case e.snapshot != nil:
@@ -625,6 +652,7 @@ func (s *sim) replay() {
 			if m, err = Restore(e.at, e.snapshot, s.revs); err != nil {
 				s.Fatalf("replay: restore: %v", err)
 			}
+			m.RedispatchAfter = simRedispatch
 		case e.event != nil:
 			for _, rev := range s.revs {
 				m.Hold(rev)

@@ -227,7 +227,8 @@ type ServerMessage struct {
 	Kills         []int64                `protobuf:"varint,3,rep,packed,name=kills,proto3" json:"kills,omitempty"`
 	Probes        []string               `protobuf:"bytes,4,rep,name=probes,proto3" json:"probes,omitempty"`
 	Acks          []int64                `protobuf:"varint,5,rep,packed,name=acks,proto3" json:"acks,omitempty"`
-	Renewed       int64                  `protobuf:"varint,6,opt,name=renewed,proto3" json:"renewed,omitempty"` // the newest renew that came: leases last from then on
+	Renewed       int64                  `protobuf:"varint,6,opt,name=renewed,proto3" json:"renewed,omitempty"`        // the newest renew that came: leases last from then on
+	Recalls       []int64                `protobuf:"varint,7,rep,packed,name=recalls,proto3" json:"recalls,omitempty"` // attempts to give back, unless they were started
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -302,6 +303,13 @@ func (x *ServerMessage) GetRenewed() int64 {
 		return x.Renewed
 	}
 	return 0
+}
+
+func (x *ServerMessage) GetRecalls() []int64 {
+	if x != nil {
+		return x.Recalls
+	}
+	return nil
 }
 
 type Open struct {
@@ -1307,14 +1315,15 @@ const file_engine_wire_wire_proto_rawDesc = "" +
 	"\x04logs\x18\x03 \x03(\v2\x19.flowctl.wire.v1.LogChunkR\x04logs\x121\n" +
 	"\areports\x18\x04 \x03(\v2\x17.flowctl.wire.v1.ReportR\areports\x120\n" +
 	"\x05paths\x18\x05 \x03(\v2\x1a.flowctl.wire.v1.PathStateR\x05paths\x12\x14\n" +
-	"\x05renew\x18\x06 \x01(\x03R\x05renew\"\xd6\x01\n" +
+	"\x05renew\x18\x06 \x01(\x03R\x05renew\"\xf0\x01\n" +
 	"\rServerMessage\x122\n" +
 	"\awelcome\x18\x01 \x01(\v2\x18.flowctl.wire.v1.WelcomeR\awelcome\x125\n" +
 	"\aassigns\x18\x02 \x03(\v2\x1b.flowctl.wire.v1.AssignmentR\aassigns\x12\x14\n" +
 	"\x05kills\x18\x03 \x03(\x03R\x05kills\x12\x16\n" +
 	"\x06probes\x18\x04 \x03(\tR\x06probes\x12\x12\n" +
 	"\x04acks\x18\x05 \x03(\x03R\x04acks\x12\x18\n" +
-	"\arenewed\x18\x06 \x01(\x03R\arenewed\"\"\n" +
+	"\arenewed\x18\x06 \x01(\x03R\arenewed\x12\x18\n" +
+	"\arecalls\x18\a \x03(\x03R\arecalls\"\"\n" +
 	"\x04Open\x12\x1a\n" +
 	"\battempts\x18\x01 \x03(\x03R\battempts\"\x9d\x01\n" +
 	"\aWelcome\x12C\n" +
