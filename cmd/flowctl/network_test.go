@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -103,8 +102,7 @@ type network struct {
 type link struct {
 	name, space, device string
 	here, there         string // IP addresses at the server's and the agent's end
-	address             string // of the relay
-	delay               atomic.Int64
+	*relay
 
 	fault sync.Mutex // held while a fault lasts
 	agent *process
@@ -166,49 +164,8 @@ func (n *network) newLink(i int) *link {
 	ip(n.t, "-n", l.space, "addr", "add", l.there+"/30", "dev", "eth0")
 	ip(n.t, "-n", l.space, "link", "set", "eth0", "up")
 	ip(n.t, "-n", l.space, "link", "set", "lo", "up")
-	relay, err := net.Listen("tcp", l.here+":0")
-	if err != nil {
-		n.t.Fatal(err)
-	}
-	l.address = relay.Addr().String()
-	n.t.Cleanup(func() { _ = relay.Close() })
-	go func() {
-		for {
-			near, err := relay.Accept()
-			if err != nil {
-				return
-			}
-			go l.relay(near, n.agents)
-		}
-	}()
+	l.relay = newRelay(n.t, l.here, n.agents)
 	return l
-}
-
-// relay passes a connection on, each piece after the link's delay.
-func (l *link) relay(near net.Conn, server string) {
-	defer near.Close()
-	far, err := net.Dial("tcp", server)
-	if err != nil {
-		return
-	}
-	defer far.Close()
-	ended := make(chan struct{}, 2)
-	for _, way := range [][2]net.Conn{{near, far}, {far, near}} {
-		go func() {
-			defer func() { ended <- struct{}{} }()
-			b := make([]byte, 64<<10)
-			for {
-				k, err := way[0].Read(b)
-				if d := l.delay.Load(); d > 0 && k > 0 {
-					time.Sleep(time.Duration(d)) // this is the slow network
-				}
-				if _, err2 := way[1].Write(b[:k]); err != nil || err2 != nil {
-					return
-				}
-			}
-		}()
-	}
-	<-ended
 }
 
 // startOn starts the agent of a link, in its network.
