@@ -81,6 +81,9 @@ type Tree struct {
 // Members lists the living processes of the tree.
 func (Tree) Members() []Stat { return nil }
 
+// Brand marks a process and all that comes of it.
+func (Tree) Brand(int) {}
+
 // Signal sends a signal to every member.
 func (Tree) Signal(syscall.Signal) {}
 
