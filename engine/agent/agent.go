@@ -114,7 +114,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		return err
 	}
 	defer lock.Close() //nolint:errcheck // it only releases the lock
-	if a.trees, err = openTrees(a.opts.Dir, a.bootID); err != nil {
+	if a.trees, err = openTrees(a.opts.Dir, a.bootID, a.opts.Now); err != nil {
 		return err
 	}
 	if a.trash, err = openTrash(a.opts.Dir); err != nil {
@@ -125,6 +125,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	defer a.work.Wait()
 	defer cancel()
 	a.work.Go(func() { a.trash.empty(ctx, a.opts.Log) })
+	a.work.Go(func() { a.trees.clean(ctx, a.opts.Log) })
 	if err := a.recoverAll(); err != nil {
 		return err
 	}
