@@ -13,16 +13,31 @@ import (
 
 // leaseRecord says when the lease of an attempt ends, since boot. A record that is gone, or was cut short, ends it now.
 type leaseRecord struct {
-	Until int64 `json:"until"`
+	Until     int64         `json:"until"`
+	Elsewhere time.Duration `json:"elsewhere,omitempty"` // how much earlier it ends here; see Command
 }
 
 var errLease = errors.New("the server was not heard of for as long as on_agent_lost allows")
 
-// leaseOf returns when the lease of an attempt ends; false: it has none.
+// lease records the lease of an attempt that is about to start.
+func lease(work string, until, elsewhere time.Duration) error {
+	switch left := until - sdk.SinceBoot(); {
+	case left <= 0:
+		return errLease
+	case left <= 2*elsewhere: // it could end between two renewals
+		return fmt.Errorf("lost_after must be longer than %v: so long may the task go on out of reach, and as much again it takes to renew the lease", 2*elsewhere)
+	}
+	if err := write(work, leaseFile, leaseRecord{int64(until), elsewhere}); err != nil {
+		return fmt.Errorf("record its lease: %w", err)
+	}
+	return nil
+}
+
+// leaseOf returns when the lease of an attempt ends here; false: it has none.
 func leaseOf(work string) (until int64, leased bool) {
 	var l leaseRecord
 	found, err := read(work, leaseFile, &l)
-	return l.Until, found && err == nil
+	return l.Until - int64(l.Elsewhere), found && err == nil
 }
 
 // graceOf returns when what is left of a tree is to be killed: at the end of the grace, or of the lease.
@@ -91,16 +106,20 @@ func (r *Runner) Renew(_ context.Context, work string, lease time.Duration) erro
 	defer r.release(a)
 	a.lease.Lock()
 	defer a.lease.Unlock()
-	until, leased := leaseOf(work)
+	var l leaseRecord
+	found, err := read(work, leaseFile, &l)
 	switch {
+	case err != nil:
+		return err
 	case a.over():
 		return nil
-	case !leased:
+	case !found:
 		return fmt.Errorf("the attempt in %s has no lease: %w", work, sdk.ErrInvalid)
-	case until <= proc.Boot():
+	case l.Until-int64(l.Elsewhere) <= proc.Boot():
 		return fmt.Errorf("the lease of the attempt in %s has ended: %w", work, sdk.ErrInvalid)
-	case int64(lease) <= until:
+	case int64(lease) <= l.Until:
 		return nil
 	}
-	return write(work, leaseFile, leaseRecord{Until: int64(lease)})
+	l.Until = int64(lease)
+	return write(work, leaseFile, l)
 }

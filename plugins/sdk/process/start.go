@@ -79,11 +79,6 @@ func (r *Runner) admit(spec sdk.Spec) (*attempt, error) {
 
 // fork starts the process of an attempt that is on record.
 func (r *Runner) fork(a *attempt, spec sdk.Spec) (*proc.Handle, error) {
-	if spec.Lease > 0 {
-		if err := write(a.work, leaseFile, leaseRecord{Until: int64(spec.Lease)}); err != nil {
-			return nil, fmt.Errorf("record its lease: %w", err)
-		}
-	}
 	log, err := os.OpenFile(filepath.Join(a.work, logFile), os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, err
@@ -106,8 +101,10 @@ func (r *Runner) fork(a *attempt, spec sdk.Spec) (*proc.Handle, error) {
 	args := append(append(make([]string, 0, len(c.Args)+1), c.Path), c.Args...)
 	env := append(append(make([]string, 0, len(c.Env)+1), c.Env...), Mark(a.work))
 	files := [3]uintptr{r.null.Fd(), log.Fd(), log.Fd()}
-	if spec.Lease > 0 && spec.Lease <= sdk.SinceBoot() {
-		return nil, errLease
+	if spec.Lease > 0 {
+		if err := lease(a.work, spec.Lease, c.Elsewhere); err != nil {
+			return nil, err
+		}
 	}
 	b, handle, err := r.journal.start(a.process, func() (int, *proc.Handle, error) { return proc.Fork(path, args, env, c.Dir, files) })
 	if err != nil {
