@@ -13,7 +13,9 @@ import (
 // distant is a runner of whose attempts something goes on elsewhere.
 type distant struct{ elsewhere time.Duration }
 
-func (distant) Describe() sdk.Description              { return sdk.Description{Name: "distant", Kind: sdk.KindRunner} }
+func (distant) Describe() sdk.Description {
+	return sdk.Description{Name: "distant", Kind: sdk.KindRunner}
+}
 func (distant) Validate(json.RawMessage) []sdk.Problem { return nil }
 
 func (d distant) Command(sdk.Spec) (Command, error) {
