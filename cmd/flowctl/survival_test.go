@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -16,29 +17,27 @@ import (
 	"flowctl/plugins/keeper"
 )
 
-const (
-	survivalRounds = 200
-	survivalLines  = 1000 // in each round
-)
-
-// survivalTask prints a large log in its own time, and ends with a code of its own.
-var survivalTask = fmt.Sprintf(`#!/bin/sh
-i=0
-while [ $i -lt %d ]; do
-  seq -f '%%0100.0f' $((i * %d)) $((i * %d + %d))
+// survivalTask prints a large log until it is told to go, and some more, and ends with a code of its own.
+const survivalTask = `#!/bin/sh
+i=0 rest=20
+while [ $rest -gt 0 ]; do
+  seq -f '%0100.0f' $((i * 500)) $((i * 500 + 499))
   i=$((i + 1))
+  if [ -e "$GO" ]; then rest=$((rest - 1)); fi
   sleep 0.05
 done
+echo $((i * 500)) > "$GO"
 exit 7
-`, survivalRounds, survivalLines, survivalLines, survivalLines-1)
+`
 
 // TestATaskOutlivesAllThatCarriesIt lets everything around a running task break, end and be replaced: its connection, the server, the agent, the agent's
 // binary and the plugin process. The task runs once, its exit code and resource usage are known, and its log is whole, byte for byte.
 func TestATaskOutlivesAllThatCarriesIt(t *testing.T) {
 	t.Parallel()
+	told := filepath.Join(t.TempDir(), "go")
 	c := &crash{site: newSite(t, map[string][]byte{
 		"flowctl.yaml": []byte("version: 1\ntimezone: UTC\n"),
-		"flow.yaml":    []byte("people: {alice: {name: Alice}}\nteams: {data: {members: [alice]}}\n---\nflow: f\nteam: data\ntasks: {t: {run: ./task.sh}}\n"),
+		"flow.yaml":    []byte("people: {alice: {name: Alice}}\nteams: {data: {members: [alice]}}\n---\nflow: f\nteam: data\ntasks: {t: {run: ./task.sh, env: {GO: " + told + "}}}\n"),
 		"task.sh":      []byte(survivalTask),
 	}), halved: map[string]bool{}}
 	serve := func() { c.server = c.startServer("--no-local-agent") }
@@ -70,17 +69,23 @@ func TestATaskOutlivesAllThatCarriesIt(t *testing.T) {
 	serve()
 	attempt = c.awaitLog(run.ID, attempt.size+300_000)
 	c.kill(c.agent)
+	c.awaitAgent("lost")
 	work()
+	c.awaitAgent("connected")
 	attempt = c.awaitLog(run.ID, attempt.size+300_000)
 	c.agent.terminate(t)
+	c.awaitAgent("lost")
 	binary = c.upgraded(binary)
 	work()
+	c.awaitAgent("connected")
 	attempt = c.awaitLog(run.ID, attempt.size+300_000)
 	if !c.killPlugin(filepath.Join(data, "plugins"), "runner-shell") {
 		t.Error("there is no plugin process to kill")
 	}
 	line.breaks(time.Second)
-
+	if err := os.WriteFile(told, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	if err := c.svc.WatchRun(t.Context(), run.ID, func(engine.RunDetail) error { return nil }); err != nil {
 		t.Fatal(err)
 	}
@@ -92,8 +97,16 @@ func TestATaskOutlivesAllThatCarriesIt(t *testing.T) {
 	if a.State != engine.Failed || a.Code != engine.CodeExit || a.ExitCode == nil || *a.ExitCode != 7 || a.CPUS <= 0 || a.MaxRSS <= 0 {
 		t.Errorf("the attempt is %+v", a)
 	}
+	text, err := os.ReadFile(told)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
 	var want strings.Builder
-	for i := range survivalRounds * survivalLines {
+	for i := range lines {
 		fmt.Fprintf(&want, "%0100d\n", i)
 	}
 	var log strings.Builder
@@ -107,6 +120,21 @@ func TestATaskOutlivesAllThatCarriesIt(t *testing.T) {
 	c.agent.terminate(t)
 	c.server.terminate(t)
 	c.awaitNoProcess(20 * time.Second)
+}
+
+// awaitAgent waits until the only agent is in a state.
+func (c *crash) awaitAgent(state string) {
+	c.t.Helper()
+	last := ""
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(pause) {
+		l, err := c.svc.Agents(c.t.Context(), engine.Page{})
+		if err == nil && len(l.Items) == 1 {
+			if last = l.Items[0].State; last == state {
+				return
+			}
+		}
+	}
+	c.t.Fatalf("the agent is %s, and not %s within 30 seconds", last, state)
 }
 
 // upgraded returns another build of the binary, as far as anybody can tell.
