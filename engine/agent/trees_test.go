@@ -207,6 +207,8 @@ func TestWhatIsIdleForAWeekIsRemoved(t *testing.T) {
 		trees.keep("used")
 		left := func() int {
 			synctest.Wait()
+			trees.mu.Lock()
+			defer trees.mu.Unlock()
 			blobs, err := os.ReadDir(filepath.Join(dir, "blobs"))
 			if err != nil {
 				t.Fatal(err)
@@ -224,8 +226,8 @@ func TestWhatIsIdleForAWeekIsRemoved(t *testing.T) {
 			t.Fatalf("after nine days: %d trees and blobs, want two of each", got)
 		}
 		time.Sleep(30 * 24 * time.Hour)
-		if _, ok := trees.known["used"]; left() != 11 || !ok {
-			t.Fatalf("after weeks: %v", trees.known)
+		if got := left(); got != 11 || !trees.keep("used") {
+			t.Fatalf("after weeks: %d", got)
 		}
 	})
 }
