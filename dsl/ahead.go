@@ -14,8 +14,6 @@ import (
 // aheadTask are fields of tasks, and the same of defaults and templates.
 var aheadTask = []string{
 	"alerts",
-	"lost_after",
-	"on_agent_lost",
 }
 
 // ahead are fields by their mapping.

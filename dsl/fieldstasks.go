@@ -22,7 +22,7 @@ func commonFields() []fieldAbout {
 		{"run_as", nameTakes(), "the account it runs as; its team must hold it", "the agent's own"},
 		{"resources", refTakes("resources"), "what it needs of its host", "unknown"},
 		{"on_agent_lost", enumTakes("wait", "restart", "fail"), "what becomes of an attempt whose agent is lost", "`wait`"},
-		{"lost_after", durationTakes(), "with `restart`: silence that counts as loss", "the server's choice"},
+		{"lost_after", durationTakes(), "with `restart` or `fail`: silence that counts as loss; then the attempt is ended on its host", "10m"},
 		{"alerts", refTakes("alerts"), "who hears of what happens to it", "the flow's"},
 	}
 }

@@ -101,8 +101,9 @@ func (b *builder) checkNames(d *taskDraft) {
 	if d.options == nil {
 		return
 	}
-	if o := d.options; o.lostAfter.set() && o.onLost.value != string(flow.OnLostRestart) {
-		b.report(o.lostAfter.at, diag.WrongType, "add `on_agent_lost: restart`, or remove lost_after", "lost_after says nothing without on_agent_lost: restart")
+	if o := d.options; o.lostAfter.set() && (o.onLost.value == "" || o.onLost.value == string(flow.OnLostWait)) {
+		b.report(o.lostAfter.at, diag.WrongType, "add `on_agent_lost: restart` or `on_agent_lost: fail`, or remove lost_after",
+			"lost_after says nothing while a lost agent is waited for")
 	}
 	if o := d.options; o.success.value == string(flow.SuccessOutputs) && len(d.outputs) == 0 {
 		b.report(o.success.at, diag.Missing, "add `outputs`, or remove success", "success: outputs says nothing without outputs")

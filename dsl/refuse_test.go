@@ -40,10 +40,10 @@ func TestAheadOfTheEngine(t *testing.T) {
 	const task = "flow: f\nteam: data\ntasks:\n  t:\n    run: x\n    "
 	cases := map[string][]string{
 		"f.yaml": {
-			task + "on_agent_lost: wait", task + "alerts: {default: true}",
-			"alerts: {}\nflow: f\nteam: data\ntasks: {t: {run: x}}", "channels: {}", "templates: {t: {on_agent_lost: fail, run: x}}\n---\nflow: f\nteam: data\ntasks: {t: {uses: t}}",
+			task + "alerts: {default: true}",
+			"alerts: {}\nflow: f\nteam: data\ntasks: {t: {run: x}}", "channels: {}", "templates: {t: {alerts: {default: true}, run: x}}\n---\nflow: f\nteam: data\ntasks: {t: {uses: t}}",
 		},
-		"flowctl.yaml": {"version: 1\nmonitors: {}", "version: 1\nwatchdog: {url: http://h/}", "version: 1\ndefaults: {on_agent_lost: fail}"},
+		"flowctl.yaml": {"version: 1\nmonitors: {}", "version: 1\nwatchdog: {url: http://h/}", "version: 1\ndefaults: {alerts: {default: true}}"},
 	}
 	for file, texts := range cases {
 		for _, text := range texts {
@@ -76,6 +76,16 @@ func TestSuccessByOutputsNeedsSome(t *testing.T) {
 	}
 	if got := rules("f.yaml", task+", outputs: [/p/]}}\n"); len(got) != 0 {
 		t.Errorf("with outputs: %v", got)
+	}
+}
+
+func TestLostAfterNeedsToMatter(t *testing.T) {
+	t.Parallel()
+	const task = "flow: f\nteam: data\ntasks: {t: {run: x, lost_after: 5m"
+	for rest, rule := range map[string]string{"": "type", ", on_agent_lost: wait": "type", ", on_agent_lost: restart": "", ", on_agent_lost: fail": ""} {
+		if got := strings.Join(rules("f.yaml", task+rest+"}}\n"), " "); got != rule {
+			t.Errorf("%q: %q, want %q", rest, got, rule)
+		}
 	}
 }
 

@@ -29,6 +29,9 @@ type Assignment struct {
 	Inputs  []string // paths that are checked once more before the start
 	Outputs []string // paths that must have changed for success; empty = the exit code alone decides
 	Timeout int64    // microseconds; 0 = none
+	// Lease is how long the attempt goes on without word from the server, in microseconds; whoever executes it then ends it. 0 = as long as it
+	// takes.
+	Lease int64
 	// PeriodStart, PeriodEnd and PeriodLabel become FLOWCTL_PERIOD_…; instants are UTC.
 	PeriodStart, PeriodEnd period.Instant
 	PeriodLabel            string
@@ -97,6 +100,8 @@ type PathState struct {
 type Fleet interface {
 	Assign(agent string, as []*Assignment)
 	Kill(agent string, ids []AttemptID)
+	// Recall asks for attempts back that were not reported as started. The agent answers with a report of each.
+	Recall(agent string, ids []AttemptID)
 	Probe(agent string, paths []string)
 	// Ack tells the agent that the ends of these attempts are stored, so that it may forget them.
 	Ack(agent string, ids []AttemptID)

@@ -13,6 +13,7 @@ const (
 	CodeKilled        ErrorCode = "killed"          // an operator killed it
 	CodeStart         ErrorCode = "start_failed"    // the runner could not start it
 	CodeLost          ErrorCode = "lost"            // the agent, or the record of how the process ended, is gone
+	CodeAgentLost     ErrorCode = "agent_lost"      // its agent was lost, and on_agent_lost says that it does not go on
 	CodeBadExpression ErrorCode = "bad_expression"  // an expression failed at dispatch
 	CodeAccount       ErrorCode = "account_refused" // its flow's team may not run as the account that it names
 	CodeExpired       ErrorCode = "expired"         // it did not start within expire_after

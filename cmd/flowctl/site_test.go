@@ -141,12 +141,18 @@ func (s *site) environment() []string {
 // start starts flowctl with what it prints appended to NAME.log.
 func (s *site) start(name string, args ...string) *process {
 	s.t.Helper()
+	return s.startCommand(name, append([]string{os.Getenv(binaryVariable)}, args...)...)
+}
+
+// startCommand is start for another program.
+func (s *site) startCommand(name string, command ...string) *process {
+	s.t.Helper()
 	log, err := os.OpenFile(filepath.Join(s.dir, name+".log"), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	defer log.Close()
-	p := &process{cmd: exec.Command(os.Getenv(binaryVariable), args...), ended: make(chan struct{})}
+	p := &process{cmd: exec.Command(command[0], command[1:]...), ended: make(chan struct{})}
 	p.cmd.Dir, p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = s.dir, s.environment(), log, log
 	if err := p.cmd.Start(); err != nil {
 		s.t.Fatal(err)

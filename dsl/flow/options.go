@@ -15,7 +15,7 @@ type Options struct {
 	RunAs             string        `json:"run_as,omitempty"` // an account; the agent's own when empty
 	Resources         Resources     `json:"resources,omitzero"`
 	OnAgentLost       OnAgentLost   `json:"on_agent_lost"`
-	LostAfter         time.Duration `json:"lost_after,omitempty"` // for OnLostRestart: silence that counts as loss; 0 = the server's choice
+	LostAfter         time.Duration `json:"lost_after,omitempty"` // unless OnLostWait: silence that counts as loss; 0 = 10 minutes
 	Formerly          []string      `json:"formerly,omitempty"`   // ids that it had: flow/task
 	Alerts            *Alerts       `json:"alerts"`               // never nil
 }
@@ -54,7 +54,7 @@ type OnAgentLost string
 const (
 	OnLostWait    OnAgentLost = "wait"    // it goes on, and is adopted when the agent returns
 	OnLostRestart OnAgentLost = "restart" // another one starts once it has surely ended
-	OnLostFail    OnAgentLost = "fail"
+	OnLostFail    OnAgentLost = "fail"    // its task run fails once it has surely ended, whatever `retry` says
 )
 
 // DataEdge is a dependency by data: To reads what From writes.

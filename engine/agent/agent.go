@@ -25,11 +25,12 @@ type Plugins interface {
 	Sensor(ctx context.Context, name string) (Sensor, error)
 }
 
-// Runner is what an agent needs of a runner; see sdk.Runner.
+// Runner is what an agent needs of a runner; see sdk.Runner and sdk.Leaser.
 type Runner interface {
 	Start(ctx context.Context, spec sdk.Spec) error
 	Wait(ctx context.Context, work string, offset int64, log func(offset int64, data []byte) error) (sdk.Result, error)
 	Signal(ctx context.Context, work string, how sdk.Signal) error
+	Renew(ctx context.Context, work string, lease time.Duration) error
 	Recover(ctx context.Context, work string) (sdk.Recovered, error)
 }
 
@@ -137,7 +138,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		return err
 	}
 	defer lock.Close() //nolint:errcheck // it only releases the lock
-	if a.trees, err = openTrees(a.opts.Dir, a.bootID); err != nil {
+	if a.trees, err = openTrees(a.opts.Dir, a.bootID, a.opts.Now); err != nil {
 		return err
 	}
 	if a.trash, err = openTrash(a.opts.Dir); err != nil {
@@ -148,6 +149,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	defer a.work.Wait()
 	defer cancel()
 	a.work.Go(func() { a.trash.empty(ctx, a.opts.Log) })
+	a.work.Go(func() { a.trees.clean(ctx, a.opts.Log) })
 	if err := a.recoverAll(); err != nil {
 		return err
 	}

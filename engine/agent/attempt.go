@@ -32,6 +32,8 @@ type attempt struct {
 	folder string           // the agent's
 	work   string           // the runner's and the task's: the same, or within it
 	wire   *wire.Assignment // nil when it was found in its folder
+	lease  time.Duration    // how long it goes on without word from the server; 0 = as long as it takes
+	until  time.Duration    // when its lease ends that it starts with, on the clock of leases
 
 	phase  phase
 	killed bool // an operator asked for its end
@@ -86,7 +88,7 @@ func (a *Agent) assign(s *session, w *wire.Assignment) {
 	id := engine.AttemptID(w.Attempt)
 	who, err := a.userOf(w.RunAs)
 	at := a.newAttempt(id, w.Runner, w.Tree, who)
-	at.wire, at.phase = w, preparing
+	at.wire, at.phase, at.lease = w, preparing, time.Duration(w.Lease)*time.Microsecond
 	a.mu.Lock()
 	_, known := a.attempts[id]
 	if !known {
@@ -134,6 +136,13 @@ func (a *Agent) execute(s *session, at *attempt) {
 	if err != nil {
 		a.refuse(s, at, engine.Report{Message: err.Error()})
 		return
+	}
+	if at.lease > 0 {
+		granted, err := a.grant(s)
+		if err != nil {
+			return // the session has ended, and what is prepared in it is forgotten with it
+		}
+		at.until = granted + at.lease
 	}
 	if !a.commit(s, at) {
 		return
@@ -209,6 +218,9 @@ func (a *Agent) start(s *session, at *attempt, tree string, before map[string]st
 		if err = a.makeFolder(at); err != nil {
 			return notStarted(engine.CodeStart, "make the attempt's folder", err), false
 		}
+		if err = writeLease(at.folder, at.lease); err != nil {
+			return notStarted(engine.CodeStart, "note what its lease is", err), false
+		}
 		if err = writeMarkers(at.folder, before); err != nil {
 			return notStarted(engine.CodeStart, "note what its outputs are", err), false
 		}
@@ -246,7 +258,7 @@ func (at *attempt) spec(tree, with string, env []string) sdk.Spec {
 	w := at.wire
 	spec := sdk.Spec{
 		Attempt: strconv.FormatInt(w.Attempt, 10), Work: at.work, Dir: filepath.Join(tree, filepath.FromSlash(w.Folder)),
-		Text: w.Text, With: json.RawMessage(with), Env: env, Timeout: time.Duration(w.Timeout) * time.Microsecond,
+		Text: w.Text, With: json.RawMessage(with), Env: env, Timeout: time.Duration(w.Timeout) * time.Microsecond, Lease: at.until,
 	}
 	if w.File != "" {
 		spec.File = filepath.Join(tree, filepath.FromSlash(w.File))
@@ -280,6 +292,21 @@ func (a *Agent) forget(ids []int64) {
 			delete(a.attempts, id)
 			a.trash.add(at.folder)
 		}
+	}
+}
+
+// recall gives an attempt back that is still being prepared, and never will be started after this; of any other it tells where it stands.
+func (a *Agent) recall(s *session, id engine.AttemptID) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch at := a.attempts[id]; {
+	case at == nil:
+		s.out.report(engine.Report{Attempt: id, Kind: engine.ReportUnknown})
+	case at.phase == preparing:
+		delete(a.attempts, id)
+		s.out.report(engine.Report{Attempt: id, Kind: engine.ReportRefused, Message: "recalled before it was started"})
+	default:
+		s.out.report(at.report())
 	}
 }
 

@@ -22,6 +22,11 @@ const pluginPause = time.Second
 // await carries the log of a started attempt to the server until the attempt is over, and reports that. lost says that the
 // runner must be asked first whether it knows the attempt.
 func (a *Agent) await(at *attempt, lost bool) {
+	if at.lease > 0 {
+		ctx, cancel := context.WithCancel(a.ctx)
+		defer cancel()
+		a.work.Go(func() { a.keepLease(ctx, at) })
+	}
 	for {
 		if lost {
 			found, ok := a.find(at)
@@ -101,20 +106,28 @@ func (a *Agent) wait(at *attempt) (ended, error) {
 // beginWait returns the session, the log position from which it wants the log, and the number of this wait, as soon as there
 // is a session.
 func (a *Agent) beginWait(at *attempt, cancel context.CancelFunc) (s *session, offset int64, no int, err error) {
+	if err := a.lockSession(a.ctx); err != nil {
+		return nil, 0, 0, err
+	}
+	defer a.mu.Unlock()
+	at.cancel = cancel
+	return a.session, at.sent, at.waits, nil
+}
+
+// lockSession locks mu as soon as there is a session; an error says that ctx ended first.
+func (a *Agent) lockSession(ctx context.Context) error {
 	a.mu.Lock()
 	for a.session == nil {
 		connected := a.connected
 		a.mu.Unlock()
 		select {
 		case <-connected:
-		case <-a.ctx.Done():
-			return nil, 0, 0, a.ctx.Err()
+		case <-ctx.Done():
+			return ctx.Err()
 		}
 		a.mu.Lock()
 	}
-	defer a.mu.Unlock()
-	at.cancel = cancel
-	return a.session, at.sent, at.waits, nil
+	return nil
 }
 
 // finish concludes an attempt with the runner's result. It is false when the server wants some of the log again first.
@@ -272,7 +285,7 @@ func (a *Agent) recoverAll() error {
 // takeUp finds out what became of one attempt. The folder of an attempt that was not started is removed before the server
 // can send the attempt again.
 func (a *Agent) takeUp(at *attempt) error {
-	at.phase = started
+	at.phase, at.lease = started, readLease(at.folder)
 	if at.result, at.own = readResult(at.folder); at.own {
 		at.phase = finished
 		a.hold(at)

@@ -26,6 +26,9 @@
 // the runner has it, and Wait begins anywhere. So after a lost stream Wait is called again from what the server
 // has.
 //
+// An attempt with a lease waits for the server's word before it starts, and its lease is renewed as long as it runs. The runner ends it when
+// that has not happened for too long, whatever became of the agent.
+//
 // A folder of which the runner says that nothing was started in it, and never will be, is removed; the server sends that
 // attempt again.
 //

@@ -20,6 +20,7 @@ import (
 const (
 	resultFile = "result" // wire.Result; only of attempts whose runner cannot tell how they ended
 	outputFile = "output" // FLOWCTL_OUTPUT
+	leaseFile  = "lease"  // how long its lease is, if it has one
 	// markerFile holds, of attempts that succeed by their outputs, the version of each before the start, by path. It is there for the agent that
 	// sees the end, which may be another one.
 	markerFile = "markers"

@@ -323,6 +323,8 @@ type plugin struct {
 type played struct {
 	spec    sdk.Spec
 	signals chan sdk.Signal
+	// renewals are the ends that its lease is given.
+	renewals chan time.Duration
 
 	mu     sync.Mutex
 	log    []byte
@@ -380,7 +382,7 @@ func (r runner) Start(_ context.Context, spec sdk.Spec) error {
 		return r.refusal
 	}
 	if r.all[spec.Work] == nil {
-		p := &played{spec: spec, signals: make(chan sdk.Signal, 10), change: make(chan struct{})}
+		p := &played{spec: spec, signals: make(chan sdk.Signal, 10), renewals: make(chan time.Duration, 1000), change: make(chan struct{})}
 		r.all[spec.Work] = p
 		r.starts <- p
 	}
@@ -433,6 +435,15 @@ func (r runner) Signal(_ context.Context, work string, how sdk.Signal) error {
 		return sdk.ErrUnknown
 	}
 	p.signals <- how
+	return nil
+}
+
+func (r runner) Renew(_ context.Context, work string, lease time.Duration) error {
+	p := r.find(work)
+	if p == nil {
+		return sdk.ErrUnknown
+	}
+	p.renewals <- lease
 	return nil
 }
 

@@ -27,8 +27,9 @@ type outbox struct {
 	logBytes int
 	reports  []*wire.Report
 	paths    []*wire.PathState
-	beat     *wire.Beat  // the newest
-	timer    *time.Timer // ends the lingering; nil before the first
+	beat     *wire.Beat    // the newest
+	renew    time.Duration // 0 = nothing is asked
+	timer    *time.Timer   // ends the lingering; nil before the first
 	armed    bool
 }
 
@@ -111,18 +112,26 @@ func (o *outbox) beaten(b *wire.Beat) {
 	}
 }
 
+// ask asks the server for its word at a time of the clock of leases.
+func (o *outbox) ask(at time.Duration) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.renew = max(o.renew, at)
+	o.wake()
+}
+
 // take removes all that is queued as one message, or nil when nothing is.
 func (o *outbox) take() *wire.AgentMessage {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if len(o.logs)+len(o.reports)+len(o.paths) == 0 && o.beat == nil {
+	if len(o.logs)+len(o.reports)+len(o.paths) == 0 && o.renew == 0 && o.beat == nil {
 		return nil
 	}
-	m := &wire.AgentMessage{Logs: o.logs, Reports: o.reports, Paths: o.paths, Beat: o.beat}
+	m := &wire.AgentMessage{Logs: o.logs, Reports: o.reports, Paths: o.paths, Renew: int64(o.renew), Beat: o.beat}
 	if o.logBytes > 0 {
 		o.space.Broadcast()
 	}
-	o.logs, o.reports, o.paths, o.beat, o.logBytes = nil, nil, nil, nil, 0
+	o.logs, o.reports, o.paths, o.beat, o.logBytes, o.renew = nil, nil, nil, nil, 0, 0
 	return m
 }
 

@@ -28,9 +28,9 @@ const (
 	renewPause = time.Minute
 )
 
-// renew renews the certificate in time, as long as the stream lasts. The connection goes on with the old one, which the server accepted; the next one
+// renewCertificate renews the certificate in time, as long as the stream lasts. The connection goes on with the old one, which the server accepted; the next one
 // uses the new one.
-func (a *Agent) renew(s *session, id *identity) {
+func (a *Agent) renewCertificate(s *session, id *identity) {
 	for {
 		left := id.renewAt().Sub(a.opts.Now())
 		if left > 0 {
@@ -39,7 +39,7 @@ func (a *Agent) renew(s *session, id *identity) {
 			}
 			continue
 		}
-		renewed, err := a.renewed(s, id)
+		renewed, err := a.newCertificate(s, id)
 		if err == nil {
 			id = renewed
 			a.opts.Log.Info("renewed the certificate", "until", id.cert.Leaf.NotAfter)
@@ -52,8 +52,8 @@ func (a *Agent) renew(s *session, id *identity) {
 	}
 }
 
-// renewed exchanges the certificate for a new one of the same key, which never leaves this host, and stores it.
-func (a *Agent) renewed(s *session, id *identity) (*identity, error) {
+// newCertificate exchanges the certificate for a new one of the same key, which never leaves this host, and stores it.
+func (a *Agent) newCertificate(s *session, id *identity) (*identity, error) {
 	key, ok := id.cert.PrivateKey.(crypto.Signer)
 	if !ok {
 		return nil, errors.New("the key cannot sign")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -22,7 +23,11 @@ type session struct {
 	ctx    context.Context // ends with the stream
 	client wire.AgentsClient
 	out    *outbox
-	url    string // of the server's API
+	url    string        // of the server's API
+	gone   chan struct{} // closed when it is no longer the session
+
+	granted time.Duration // the newest time at which the server was asked for its word and gave it; guarded by Agent.mu
+	grants  chan struct{} // closed when granted grows, then replaced
 }
 
 // connect opens a stream and serves it until it ends. greeted tells whether the server took the agent in.
@@ -49,7 +54,7 @@ func (a *Agent) connect(ctx context.Context) (greeted bool, err error) {
 	if err != nil {
 		return false, creds.refusal(err)
 	}
-	s := &session{ctx: ctx, client: client, out: newOutbox()}
+	s := &session{ctx: ctx, client: client, out: newOutbox(), gone: make(chan struct{}), grants: make(chan struct{})}
 	welcome, err := a.open(stream)
 	if err != nil {
 		return false, creds.refusal(err)
@@ -68,7 +73,7 @@ func (a *Agent) connect(ctx context.Context) (greeted bool, err error) {
 		}
 	})
 	sender.Go(func() { a.pulse(s) })
-	sender.Go(func() { a.renew(s, id) })
+	sender.Go(func() { a.renewCertificate(s, id) })
 	err = a.receive(s, stream)
 	cancel()
 	a.end(s)
@@ -142,6 +147,7 @@ func (a *Agent) end(s *session) {
 		a.session = nil
 	}
 	a.mu.Unlock()
+	close(s.gone)
 	s.out.close() // after it: whoever is turned away finds no session and waits for the next
 }
 
@@ -172,11 +178,15 @@ func (a *Agent) receive(s *session, stream grpc.BidiStreamingClient[wire.AgentMe
 			return err
 		}
 		a.forget(m.Acks)
+		a.renewed(s, time.Duration(m.Renewed))
 		for _, w := range m.Assigns {
 			a.assign(s, w)
 		}
 		for _, id := range m.Kills {
 			a.kill(s, engine.AttemptID(id))
+		}
+		for _, id := range m.Recalls {
+			a.recall(s, engine.AttemptID(id))
 		}
 		if len(m.Probes) > 0 {
 			a.work.Go(func() { s.out.probed(a.look(s.ctx, m.Probes)) })

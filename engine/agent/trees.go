@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/singleflight"
 	"google.golang.org/protobuf/proto"
@@ -18,8 +20,12 @@ import (
 	"flowctl/engine/wire"
 )
 
-// keepTrees is how many trees that no attempt uses stay for the next one.
-const keepTrees = 5
+const (
+	// keepTrees is how many trees that no attempt uses stay for the next one.
+	keepTrees = 5
+	// keepIdle is how long they stay (R23).
+	keepIdle = 7 * 24 * time.Hour
+)
 
 // The parts of a tree's folder.
 const (
@@ -30,6 +36,7 @@ const (
 // trees holds the files of revisions. A tree appears whole, by a rename, and is never changed by the agent after it.
 type trees struct {
 	dir    string // of the trees
+	now    func() time.Time
 	blobs  *blobs
 	flight singleflight.Group
 	making sync.Mutex // one tree at a time: a sweep must not remove the blobs of the next
@@ -42,14 +49,15 @@ type trees struct {
 // tree is one that is on disk, or that an attempt has claimed.
 type tree struct {
 	users   int
-	lastUse uint64 // counts uses, so that the oldest can go
+	lastUse uint64    // counts uses, so that the oldest can go
+	idle    time.Time // since then it has no users
 	ready   bool
 }
 
 // openTrees finds the trees in the agent's folder. Trees of another boot are removed: nothing is synced when one is made,
 // so a power loss may have emptied some of their files. (Blobs are checked by their hash whenever they are read.)
-func openTrees(dir, boot string) (*trees, error) {
-	t := &trees{dir: filepath.Join(dir, "trees"), blobs: &blobs{filepath.Join(dir, "blobs")}, known: map[string]*tree{}}
+func openTrees(dir, boot string, now func() time.Time) (*trees, error) {
+	t := &trees{dir: filepath.Join(dir, "trees"), now: now, blobs: &blobs{filepath.Join(dir, "blobs")}, known: map[string]*tree{}}
 	bootFile := filepath.Join(dir, "boot")
 	if last, err := os.ReadFile(bootFile); err != nil || string(last) != boot {
 		if err := errors.Join(os.RemoveAll(t.dir), os.MkdirAll(t.dir, 0o700), os.WriteFile(bootFile, []byte(boot), 0o600)); err != nil {
@@ -65,7 +73,7 @@ func openTrees(dir, boot string) (*trees, error) {
 	}
 	for _, e := range entries {
 		if validName.MatchString(e.Name()) {
-			t.known[e.Name()] = &tree{ready: true}
+			t.known[e.Name()] = &tree{ready: true, idle: now()}
 		} else if err := os.RemoveAll(filepath.Join(t.dir, e.Name())); err != nil { // half made or half removed
 			return nil, fmt.Errorf("remove what is left of a tree: %w", err)
 		}
@@ -110,6 +118,7 @@ func (t *trees) release(name string) {
 	defer t.mu.Unlock()
 	k := t.known[name]
 	k.users--
+	k.idle = t.now()
 	if k.users == 0 && !k.ready {
 		delete(t.known, name)
 	}
@@ -237,11 +246,15 @@ func (t *trees) sweep() error {
 			idle = append(idle, name)
 		}
 	}
-	if len(idle) <= keepTrees {
+	slices.SortFunc(idle, func(x, y string) int { return int(t.known[y].lastUse) - int(t.known[x].lastUse) })
+	keep := min(len(idle), keepTrees)
+	for keep > 0 && t.now().Sub(t.known[idle[keep-1]].idle) > keepIdle {
+		keep--
+	}
+	if keep == len(idle) {
 		return nil
 	}
-	slices.SortFunc(idle, func(x, y string) int { return int(t.known[y].lastUse) - int(t.known[x].lastUse) })
-	for _, name := range idle[keepTrees:] {
+	for _, name := range idle[keep:] {
 		gone := filepath.Join(t.dir, ".gone-"+name)
 		if err := errors.Join(os.Rename(filepath.Join(t.dir, name), gone), os.RemoveAll(gone), t.takeBack(name)); err != nil {
 			return fmt.Errorf("remove an old tree: %w", err)
@@ -253,6 +266,31 @@ func (t *trees) sweep() error {
 		return err
 	}
 	return t.blobs.retain(used)
+}
+
+// clean removes, once a day at cleaning, what has been of no use for long, until ctx ends.
+func (t *trees) clean(ctx context.Context, log *slog.Logger) {
+	for sleep(ctx, untilCleaning(t.now())) {
+		t.making.Lock()
+		err := t.sweep()
+		t.making.Unlock()
+		if err != nil {
+			log.Warn("old files of flows were not removed", "error", err)
+		}
+	}
+}
+
+// cleaning is the time of day on the agent's clock (R23).
+const cleaning = 2*time.Hour + 10*time.Minute
+
+// untilCleaning returns how long it is until the next cleaning.
+func untilCleaning(now time.Time) time.Duration {
+	y, m, d := now.Date()
+	at := time.Date(y, m, d, 0, 0, 0, 0, now.Location()).Add(cleaning)
+	if !at.After(now) {
+		at = time.Date(y, m, d+1, 0, 0, 0, 0, now.Location()).Add(cleaning)
+	}
+	return at.Sub(now)
 }
 
 // usedBlobs is called with mu held.

@@ -1,13 +1,17 @@
 package agent
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"flowctl/engine"
+	"flowctl/engine/wire"
 )
 
 // treeRig is a rig with a connected agent whose attempts end at once.
@@ -169,6 +173,80 @@ func TestOldTreesAreRemoved(t *testing.T) {
 	}
 }
 
+// TestWhatIsIdleForAWeekIsRemoved lets days pass over a tree in use, an idle one, and one that was used in between.
+func TestWhatIsIdleForAWeekIsRemoved(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		if err := os.Mkdir(filepath.Join(dir, "blobs"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		for i, name := range []string{"used", "idle", "between"} {
+			if err := os.MkdirAll(filepath.Join(dir, "trees", name, treeRoot), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			hash := fmt.Sprintf("%064x", i)
+			manifest := &wire.TreePart{Files: []*wire.File{{Path: "f", Hash: hash}}}
+			if err := writeMessage(filepath.Join(dir, "trees", name, treeManifest), manifest); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(dir, "blobs", hash), nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := os.WriteFile(filepath.Join(dir, "boot"), []byte("this"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		trees, err := openTrees(dir, "this", time.Now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go trees.clean(ctx, quiet())
+		trees.keep("used")
+		left := func() int {
+			synctest.Wait()
+			trees.mu.Lock()
+			defer trees.mu.Unlock()
+			blobs, err := os.ReadDir(filepath.Join(dir, "blobs"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return len(trees.known)*10 + len(blobs)
+		}
+		time.Sleep(5 * 24 * time.Hour)
+		trees.keep("between")
+		trees.release("between")
+		if got := left(); got != 33 {
+			t.Fatalf("after five days: %d", got)
+		}
+		time.Sleep(4 * 24 * time.Hour)
+		if got := left(); got != 22 {
+			t.Fatalf("after nine days: %d trees and blobs, want two of each", got)
+		}
+		time.Sleep(30 * 24 * time.Hour)
+		if got := left(); got != 11 || !trees.keep("used") {
+			t.Fatalf("after weeks: %d", got)
+		}
+	})
+}
+
+func TestUntilCleaning(t *testing.T) {
+	t.Parallel()
+	for at, want := range map[string]time.Duration{
+		"2026-11-19T02:09:00Z": time.Minute, "2026-11-19T02:10:00Z": 24 * time.Hour, "2026-12-31T23:10:00Z": 3 * time.Hour,
+	} {
+		now, err := time.Parse(time.RFC3339, at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := untilCleaning(now); got != want {
+			t.Errorf("%s: %v, want %v", at, got, want)
+		}
+	}
+}
+
 func TestTreesOfAnotherBootAreRemoved(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -181,14 +259,14 @@ func TestTreesOfAnotherBootAreRemoved(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "boot"), []byte("this"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	trees, err := openTrees(dir, "this")
+	trees, err := openTrees(dir, "this", time.Now)
 	if err != nil || !trees.keep("tree1") {
 		t.Errorf("the tree of this boot is gone, %v", err)
 	}
 	if left, _ := os.ReadDir(filepath.Join(dir, "trees")); len(left) != 1 {
 		t.Errorf("left: %v", left)
 	}
-	if trees, err = openTrees(dir, "next"); err != nil || trees.keep("tree1") {
+	if trees, err = openTrees(dir, "next", time.Now); err != nil || trees.keep("tree1") {
 		t.Errorf("the tree of another boot is there, %v", err)
 	}
 }

@@ -137,6 +137,7 @@ func (c *coldStart) speak(ctx context.Context) {
 func (c *coldStart) Assign(_ string, as []*engine.Assignment) { c.reports <- c.agent.execute(as) }
 func (c *coldStart) Ack(_ string, ids []engine.AttemptID)     { c.agent.forget(ids) }
 func (*coldStart) Kill(string, []engine.AttemptID)            {}
+func (*coldStart) Recall(string, []engine.AttemptID)          {}
 func (*coldStart) Probe(string, []string)                     {}
 
 // prompt is an agent that ends what it is given at once, and keeps the ends until it hears that they are stored. It survives servers.

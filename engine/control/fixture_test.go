@@ -255,6 +255,8 @@ func (f *fleet) asked() []engine.PathState {
 
 func (f *fleet) Ack(string, []engine.AttemptID) {}
 
+func (f *fleet) Recall(string, []engine.AttemptID) {}
+
 func (f *fleet) attempts() []engine.AttemptID {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -30,8 +30,10 @@ type Options struct {
 	Gates func(qs []engine.GateQuestion)
 	// Ended is told the attempts whose end is stored; nil = nobody wants to know.
 	Ended func(ids ...engine.AttemptID)
-	Now   func() time.Time
-	Log   *slog.Logger
+	// RedispatchAfter is core.Machine's.
+	RedispatchAfter time.Duration
+	Now             func() time.Time
+	Log             *slog.Logger
 }
 
 // Loop owns the machine of one reign.
@@ -85,6 +87,7 @@ func New(ctx context.Context, o Options) (*Loop, error) {
 	if l.machine, err = core.Restore(period.At(o.Now()), snapshot, revisions); err != nil {
 		return nil, fmt.Errorf("rebuild the machine: %w", err)
 	}
+	l.machine.RedispatchAfter = o.RedispatchAfter
 	l.handle(request{event: core.Boot{}})
 	if len(snapshot.Woken) > 0 {
 		rows, err := l.load(ctx, snapshot.Woken)
@@ -234,6 +237,9 @@ func (l *Loop) perform(ctx context.Context, out *core.Output) ([]core.Event, err
 	for agent, ids := range out.Kill {
 		l.Fleet.Kill(agent, ids)
 	}
+	for agent, ids := range out.Recall {
+		l.Fleet.Recall(agent, ids)
+	}
 	for agent, ids := range out.Ack {
 		l.Fleet.Ack(agent, ids)
 	}
@@ -244,6 +250,10 @@ func (l *Loop) perform(ctx context.Context, out *core.Output) ([]core.Event, err
 	}
 	if l.Gates != nil && len(out.Questions) > 0 {
 		l.Gates(out.Questions)
+	}
+	for _, s := range out.Silences {
+		// On the clock of the runtime, which no change of the time of day moves.
+		time.AfterFunc(s.After, func() { _ = l.Post(ctx, s) }) // when the loop has ended, the next one counts anew
 	}
 	var events []core.Event
 	for _, q := range out.Existing {

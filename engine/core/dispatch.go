@@ -18,7 +18,7 @@ func (m *Machine) dispatch() bool {
 			if len(q.tasks) == 0 || best != nil && before(best.tasks[0], q.tasks[0]) {
 				continue
 			}
-			if a := m.pick(&q.demand, q.tasks[0].run.fills()); a != nil {
+			if a := m.pick(&q.demand, q.tasks[0].run.fills(), q.tasks[0].shunned); a != nil {
 				best, to = q, a
 			}
 		}
@@ -71,7 +71,7 @@ func (m *Machine) assign(t *taskRun, a *agent) {
 	a.hand(t)
 	m.hold(t)
 	m.move(t, engine.Assigned)
-	m.out.Assign[a.name] = append(m.out.Assign[a.name], as)
+	m.send(t, as)
 }
 
 // refusal says why the team of a task run's flow may not run as the account that the task names; empty = it may. What the active revision
@@ -110,7 +110,7 @@ func (m *Machine) assignment(t *taskRun) (*engine.Assignment, error) {
 		Attempt: t.attempt.ID, No: t.row.Attempts,
 		Run: r.row.ID, Flow: r.row.Flow, Task: d.Name, RunName: r.row.Name(""), Version: r.row.Version,
 		Runner: d.Runner, Revision: r.rev.ID, Tree: r.rev.Tree, Folder: r.flow.Folder, File: d.File,
-		Timeout: d.Timeout.Microseconds(), Inputs: t.paths,
+		Timeout: d.Timeout.Microseconds(), Lease: t.lease().Microseconds(), Inputs: t.paths,
 		RunAs:       userOf(r.rev.Project, d),
 		PeriodStart: r.row.Period.Start, PeriodEnd: r.row.Period.End, PeriodLabel: r.row.Label,
 	}

@@ -27,6 +27,10 @@
 // A point is what is known of one task for one period, kept while somebody waits for it. It is the only link between
 // runs.
 //
+// An attempt of a task that does not wait for a lost agent has a lease, which whoever executes it enforces. The machine has no clock by which it could
+// tell that a lease has ended, since its instants jump with the time of day: it asks for a [Silent] event when a stream is lost, and gives
+// attempts up when that comes and the agent has not been back.
+//
 // # What is told
 //
 // What somebody may want to hear of is an event (tell.go), stored with the changes that cause it. An ordinary success is none, and costs nothing.

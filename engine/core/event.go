@@ -1,6 +1,8 @@
 package core
 
 import (
+	"time"
+
 	"flowctl/dsl/flow"
 	"flowctl/dsl/period"
 	"flowctl/engine"
@@ -33,6 +35,13 @@ type AgentJoined struct{ Hello engine.Hello }
 
 // AgentLost says that an agent's stream is gone.
 type AgentLost struct{ Agent string }
+
+// Silent says that an agent's stream has been gone for a while. It is one of Output.Silences, sent back.
+type Silent struct {
+	Agent   string
+	Absence int           // counts how often the agent was lost; it may have been back meanwhile
+	After   time.Duration // since the stream was lost, or the machine was made
+}
 
 // Reported is what an agent says of its attempts.
 type Reported struct {
@@ -213,6 +222,7 @@ func (Boot) event()             {}
 func (Activated) event()        {}
 func (AgentJoined) event()      {}
 func (AgentLost) event()        {}
+func (Silent) event()           {}
 func (Reported) event()         {}
 func (Probed) event()           {}
 func (LedgerAnswered) event()   {}
@@ -243,8 +253,11 @@ type Output struct {
 
 	Assign map[string][]*engine.Assignment // by agent
 	Kill   map[string][]engine.AttemptID   // by agent
+	Recall map[string][]engine.AttemptID   // by agent: to be given back, unless they were started
 	Ack    map[string][]engine.AttemptID   // by agent: ends that are stored
 	Probe  map[string][]string             // by agent: input paths to look at
+	// Silences are to be sent back, each when its time has passed on a clock that never jumps: what they decide must not come too early.
+	Silences []Silent
 	// Questions are for quality gates. What becomes of each is told by GateReported.
 	Questions []engine.GateQuestion
 	// Lookups are questions to the ledger, answered by LedgerAnswered.
@@ -266,15 +279,18 @@ type ExistingQuestion struct {
 
 // Effects tells whether there is anything to do after the commit.
 func (o *Output) Effects() bool {
-	return len(o.Assign)+len(o.Kill)+len(o.Ack)+len(o.Probe)+len(o.Questions)+len(o.Lookups)+len(o.Existing)+len(o.Wake)+len(o.Overdue) > 0
+	return len(o.Assign)+len(o.Kill)+len(o.Recall)+len(o.Ack)+len(o.Probe)+len(o.Silences)+len(o.Questions)+len(o.Lookups)+len(o.Existing)+
+		len(o.Wake)+len(o.Overdue) > 0
 }
 
 func (o *Output) reset() {
 	o.Changes.Reset()
 	clear(o.Assign)
 	clear(o.Kill)
+	clear(o.Recall)
 	clear(o.Ack)
 	clear(o.Probe)
+	o.Silences = o.Silences[:0]
 	o.Questions = o.Questions[:0]
 	o.Lookups = o.Lookups[:0]
 	o.Existing = o.Existing[:0]

@@ -35,6 +35,7 @@ type agent struct {
 	cpuTaken, memoryTaken int64
 	seen                  engine.Presence // no agent = never since the restart
 	drain                 engine.Drain    // no agent = it is not drained
+	absence               int             // counts the losses of its stream
 }
 
 // free returns how many more attempts the agent may be given. Backfills leave a quarter of its slots alone, at least one when there are two,
@@ -61,15 +62,17 @@ func (m *Machine) agent(name string) *agent {
 	return a
 }
 
-// pick returns the agent that is least busy, the first by name of several, among those that can meet a demand and have room.
-func (m *Machine) pick(d *Demand, backfill bool) *agent {
+// pick returns the agent that is least busy, the first by name of several, among those that can meet a demand and have room; the one that
+// is shunned only when there is no other.
+func (m *Machine) pick(d *Demand, backfill bool, shunned string) *agent {
 	var best *agent
 	var least int64
 	for _, a := range m.fleet {
 		if a.free(backfill) <= 0 || !a.offer.takes(d) || !a.fits(d) {
 			continue
 		}
-		if use := a.use(); best == nil || use < least {
+		use := a.use()
+		if best == nil || best.name == shunned || a.name != shunned && use < least {
 			best, least = a, use
 		}
 	}
@@ -111,6 +114,9 @@ func (m *Machine) join(h engine.Hello) {
 			m.missed(a, t)
 		}
 	}
+	if len(a.live) > 0 {
+		m.watchStarts()
+	}
 }
 
 // missed deals with an attempt that its agent has no record of. An agent whose machine has not restarted since the assignment
@@ -118,6 +124,8 @@ func (m *Machine) join(h engine.Hello) {
 // unknown start is not taken for no start.
 func (m *Machine) missed(a *agent, t *taskRun) {
 	switch {
+	case t.attempt.Boot != a.boot && t.lease() > 0:
+		m.giveUp(t, "the machine of agent "+a.name+" was restarted")
 	case t.attempt.Boot != a.boot || t.attempt.Started != 0:
 		m.bury(t, "agent "+a.name+" has no record of it any more")
 	case t.row.State == engine.Killing:
@@ -128,7 +136,7 @@ func (m *Machine) missed(a *agent, t *taskRun) {
 			m.finish(t, engine.Result{State: engine.Failed, Code: engine.CodeBadExpression, ExitCode: -1, Message: err.Error()})
 			return
 		}
-		m.out.Assign[a.name] = append(m.out.Assign[a.name], as)
+		m.send(t, as)
 	}
 }
 
@@ -140,6 +148,7 @@ func (m *Machine) lose(name string) {
 	}
 	a.connected = false
 	m.away(a)
+	m.awaitSilence(a)
 	for _, path := range slices.Sorted(maps.Keys(a.probing)) {
 		for _, w := range a.probing[path] {
 			w.asked = false
@@ -160,8 +169,13 @@ func (m *Machine) declareDead(ev DeclareDead) (any, error) {
 		return nil, engine.Errorf(engine.Conflict, "agent %s holds nothing", ev.Agent)
 	}
 	ids := sortedKeys(a.live)
+	why := "agent " + ev.Agent + " was declared dead by " + ev.By
 	for _, id := range ids {
-		m.bury(a.live[id], "agent "+ev.Agent+" was declared dead by "+ev.By)
+		if t := a.live[id]; t.lease() > 0 {
+			m.giveUp(t, why)
+		} else {
+			m.bury(t, why)
+		}
 	}
 	m.log(ev.By, "declare-dead", "agent "+ev.Agent, fmt.Sprintf("%d attempts", len(ids)))
 	return ids, nil
@@ -281,7 +295,10 @@ func (m *Machine) finish(t *taskRun, res engine.Result) {
 	case t.row.State == engine.Killing:
 		a.State = engine.Killed
 		m.move(t, engine.Killed)
-	case t.row.Attempts <= retry.Limit:
+	case res.Code == engine.CodeAgentLost && t.def.OnAgentLost == flow.OnLostRestart:
+		a.State = engine.Failed
+		m.again(t, m.now, res.Message)
+	case res.Code != engine.CodeAgentLost && t.row.Attempts <= retry.Limit:
 		delay := retry.Delay
 		for i := 1; i < t.row.Attempts && delay < retry.MaxDelay; i++ {
 			delay = time.Duration(float64(delay) * retry.Backoff)
@@ -292,10 +309,7 @@ func (m *Machine) finish(t *taskRun, res engine.Result) {
 		if a.State != engine.Killed {
 			a.State = engine.Failed
 		}
-		t.row.NextAt = m.now.Add(delay)
-		m.tellOfAttempt(t, flow.Retrying, res.Message)
-		m.move(t, engine.Retrying)
-		m.sleep(t, t.row.NextAt)
+		m.again(t, m.now.Add(delay), res.Message)
 	default:
 		a.State = engine.Failed
 		m.move(t, engine.Failed)
@@ -311,6 +325,14 @@ func settled(was, ends engine.State) string {
 		ends = engine.Killed
 	}
 	return "settled as " + string(ends)
+}
+
+// again lets a task run whose attempt failed have another one, from an instant on.
+func (m *Machine) again(t *taskRun, at period.Instant, why string) {
+	t.row.NextAt = at
+	m.tellOfAttempt(t, flow.Retrying, why)
+	m.move(t, engine.Retrying)
+	m.sleep(t, at)
 }
 
 // retry lets a task run whose delay is over try again.
@@ -341,6 +363,7 @@ func (m *Machine) refuse(t *taskRun, r *engine.Report) {
 	if len(r.Missing) > 0 {
 		a.Message = "input not there: " + strings.Join(r.Missing, ", ")
 	} else {
+		t.shunned = t.attempt.Agent
 		m.tellOfAttempt(t, flow.Redispatched, r.Message)
 	}
 	if t.row.State == engine.Killing {

@@ -12,6 +12,10 @@ import (
 
 // Machine is the scheduler's state. It is not safe for concurrent use: one goroutine owns it.
 type Machine struct {
+	// RedispatchAfter is how long a connected agent has for the start of an attempt before it is asked to give the attempt back, for another
+	// agent. 0 = as long as it takes.
+	RedispatchAfter time.Duration
+
 	now      period.Instant
 	programs expr.Programs
 
@@ -45,6 +49,7 @@ type Machine struct {
 	nextReport period.Instant                      // of the timer of the next daily report; 0 = there is none
 	lates      map[engine.RunID]period.Instant     // settled runs of which a task run will be late, or is: see Output.Overdue
 	patrolAt   period.Instant                      // of the timer that looks for attempts that take too long; 0 = there is none
+	recallAt   period.Instant                      // of the timer that looks for attempts that do not start; 0 = there is none
 	inquiries  int                                 // questions about runs that are not answered
 	made       map[engine.RunKey]*run              // the newest run of each period since the oldest of them
 
@@ -101,6 +106,7 @@ func New() *Machine {
 		out: Output{
 			Assign: map[string][]*engine.Assignment{},
 			Kill:   map[string][]engine.AttemptID{},
+			Recall: map[string][]engine.AttemptID{},
 			Ack:    map[string][]engine.AttemptID{},
 			Probe:  map[string][]string{},
 		},
@@ -115,6 +121,9 @@ func (m *Machine) Handle(now period.Instant, ev Event) (reply any, err error) {
 	case Tick:
 	case Boot:
 		m.boot()
+		for _, a := range m.fleet {
+			m.awaitSilence(a)
+		}
 	case Activated:
 		m.activate(ev.Revision)
 	case AgentJoined:
@@ -123,6 +132,8 @@ func (m *Machine) Handle(now period.Instant, ev Event) (reply any, err error) {
 		m.lose(ev.Agent)
 	case AgentBeat:
 		m.beat(ev)
+	case Silent:
+		m.silent(ev)
 	case Reported:
 		m.reported(ev.Agent, ev.Reports)
 	case Probed:

@@ -56,7 +56,7 @@ func (s *sim) actions() map[string]func(*rapid.T) {
 		"signal":    s.signalSome,
 		"gate":      s.gateSome,
 		"operate":   s.operate,
-		"dead":      func() { s.do(DeclareDead{By: "ann", Agent: s.pick("agent", "one", "two")}) },
+		"dead":      s.declareDead,
 		"drain":     func() { s.do(Drain{By: "ann", Agent: s.pick("agent", "one", "two"), Lift: s.chance("lift", 60)}) },
 		"pause":     s.pauseSome,
 		"start":     s.startRun,
@@ -75,6 +75,17 @@ func (s *sim) actions() map[string]func(*rapid.T) {
 		actions[name] = func(t *rapid.T) { s.T = t; f() }
 	}
 	return actions
+}
+
+// declareDead gives up an agent, which may go on.
+func (s *sim) declareDead() {
+	name := s.pick("agent", "one", "two")
+	if h := s.hosts[name]; h != nil && !h.connected {
+		for _, x := range h.held {
+			x.given = true
+		}
+	}
+	s.do(DeclareDead{By: "ann", Agent: name})
 }
 
 // endSome lets an execution start, end or be given back.
@@ -403,6 +414,11 @@ func (s *sim) crash() {
 	case "operator, after the commit":
 		_, _ = s.handle(s.drawOperation())
 		s.take()
+	}
+	for _, name := range sortedKeys(s.hosts) {
+		if h := s.hosts[name]; h.connected {
+			s.unplug(h)
+		}
 	}
 	if s.chance("downtime", 30) {
 		s.now = s.now.Add(3 * time.Hour)

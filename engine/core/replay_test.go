@@ -52,7 +52,7 @@ func (s *sim) record(to io.Writer) error {
 // decode returns the event of a line.
 func (l *line) decode(revs map[engine.RevisionID]*Revision) (Event, error) {
 	for _, known := range []Event{
-		Tick{}, Boot{}, Activated{}, AgentJoined{}, AgentLost{}, Reported{}, Probed{}, LedgerAnswered{}, ExistingAnswered{}, Loaded{}, Overdue{}, AgentBeat{}, Drain{}, Missing{}, Noted{}, StartRun{},
+		Tick{}, Boot{}, Activated{}, AgentJoined{}, AgentLost{}, Silent{}, Reported{}, Probed{}, LedgerAnswered{}, ExistingAnswered{}, Loaded{}, Overdue{}, AgentBeat{}, Drain{}, Missing{}, Noted{}, StartRun{},
 		Rerun{}, Reruns{}, Kill{}, Succeed{}, Skip{}, Delete{}, Pause{}, Resume{}, DeclareDead{}, StartBackfill{}, ControlBackfill{}, SetSignal{}, GateReported{}, AnswerGate{},
 	} {
 		if reflect.TypeOf(known).Name() != l.Kind {
@@ -77,6 +77,7 @@ func (s *sim) replay() {
 		s.Fatalf("record: %v", err)
 	}
 	m := New()
+	m.RedispatchAfter = simRedispatch
 	dec := json.NewDecoder(&file)
 	for i := 0; ; i++ {
 		var l line
@@ -91,6 +92,7 @@ func (s *sim) replay() {
 			if m, err = Restore(l.At, l.Snapshot, s.revs); err != nil {
 				s.Fatalf("replay: restore: %v", err)
 			}
+			m.RedispatchAfter = simRedispatch
 		case l.Kind != "":
 			ev, err := l.decode(s.revs)
 			if err != nil {

@@ -217,7 +217,7 @@ func (m *Machine) adopt(r *run, a engine.Attempt) {
 		return
 	}
 	t := &r.tasks[def.Index]
-	t.attempt = a
+	t.attempt, t.offered = a, m.now
 	m.agent(a.Agent).hand(t)
 	m.attempts[a.ID] = t
 	m.live[t.place()] = t

@@ -59,6 +59,8 @@ type taskRun struct {
 	since            period.Instant // ready since; 0 = it is not, or was executed since
 	wake             period.Instant // of the timer it waits for
 	notBefore        period.Instant // an agent gave it back; it is not offered again before
+	shunned          string         // that agent, when it was not for an input; it gets the task run only if no other has room
+	offered          period.Instant // the live attempt was sent to its agent, or the agent asked for its start
 
 	member       bool // takes part in the run
 	behind       bool // waits for the live attempt of another version

@@ -34,6 +34,7 @@ type sim struct {
 	log     []entry
 	revived map[engine.RunID]bool // they had settled once, and went on
 	judge   judge
+	silent  []dueSilence
 
 	questions map[engine.GateKey]put
 	reports   []engine.GateReport     // of what became of questions, not yet heard
@@ -62,8 +63,17 @@ type host struct {
 }
 
 type execution struct {
+	as      *engine.Assignment
 	started bool
+	given   bool           // up by an operator, who declared the agent dead
 	result  *engine.Result // nil = it runs
+	until   period.Instant // when its lease ends, unless it is renewed
+}
+
+// dueSilence is a silence that is sent back at an instant.
+type dueSilence struct {
+	at period.Instant
+	Silent
 }
 
 // simFlow is a flow as the generator has it.
@@ -168,6 +178,7 @@ func (s *sim) drawTask(f *simFlow, k int, before []simFlow) simTask {
 	add(15, "inputs: [/p/a]", "inputs: [/p/a, /p/b]")
 	add(15, "signals: [daily]", "signals: [hourly]", "signals: [daily, hourly]")
 	add(15, "start_after: 30m", "start_after: 5h")
+	add(30, "on_agent_lost: restart", "on_agent_lost: restart, lost_after: 2m", "on_agent_lost: fail")
 	add(20, "pool: p", "pool: {name: p, slots: 2}")
 	add(20, "gate: {url: 'http://dq/check'}", "gate: {url: 'http://dq/check', timeout: 2h}", "gate: {url: 'http://dq/other', timeout: 20m}")
 	add(15, "agents: {labels: [big]}")
@@ -187,6 +198,7 @@ func newSim(t *rapid.T) *sim {
 		revived: map[engine.RunID]bool{}, judge: newJudge(), questions: map[engine.GateKey]put{}, released: map[engine.GateKey]bool{},
 	}
 	s.log = append(s.log, entry{})
+	s.m.RedispatchAfter = simRedispatch
 	for i := range rapid.IntRange(2, 5).Draw(t, "flows") {
 		s.repo = append(s.repo, s.drawFlow(i, s.repo))
 	}
@@ -207,6 +219,9 @@ func hostLabels(name string) []string {
 	}
 	return nil
 }
+
+// simRedispatch is rare enough for steps of time to be short.
+const simRedispatch = 20 * time.Minute
 
 // poolSlots is the size of the pool that tasks share.
 const poolSlots = 2
@@ -349,7 +364,8 @@ func transcript(out *Output) string {
 			fmt.Fprintf(&b, "assign %s %+v\n", name, *as)
 		}
 	}
-	fmt.Fprintf(&b, "%v %v %v %v %v %v %v %v", out.Kill, out.Ack, out.Probe, out.Questions, out.Lookups, out.Existing, out.Wake, out.Overdue)
+	fmt.Fprintf(&b, "%v %v %v %v %v %v %v %v %v %v", out.Kill, out.Recall, out.Ack, out.Probe, out.Silences, out.Questions, out.Lookups, out.Existing,
+		out.Wake, out.Overdue)
 	return b.String()
 }
 
@@ -359,7 +375,8 @@ func (s *sim) perform(out *Output) []Event {
 		if h := s.hosts[name]; h.connected {
 			for _, a := range as {
 				if h.held[a.Attempt] == nil {
-					h.held[a.Attempt] = &execution{}
+					s.alone(a)
+					h.held[a.Attempt] = &execution{as: a}
 				}
 			}
 		}
@@ -378,6 +395,14 @@ func (s *sim) perform(out *Output) []Event {
 	}
 	for i := range out.Questions {
 		s.askGate(&out.Questions[i])
+	}
+	for _, name := range sortedKeys(out.Recall) {
+		for _, id := range out.Recall[name] {
+			s.recall(name, id)
+		}
+	}
+	for _, x := range out.Silences {
+		s.silent = append(s.silent, dueSilence{s.now.Add(x.After), x})
 	}
 	var questions []Event
 	for _, q := range out.Existing {
@@ -479,6 +504,22 @@ func (s *sim) kill(name string, id engine.AttemptID) {
 	s.pending = append(s.pending, Reported{Agent: name, Reports: []engine.Report{report}})
 }
 
+// recall lets a host give an attempt back that it has not started. Another one is just being started.
+func (s *sim) recall(name string, id engine.AttemptID) {
+	h := s.hosts[name]
+	x := h.held[id]
+	if !h.connected || x == nil || x.result != nil { // its end is on its way
+		return
+	}
+	report := engine.Report{Attempt: id, Kind: engine.ReportStarted}
+	if !x.started && id%3 > 0 {
+		delete(h.held, id)
+		report.Kind, report.Message = engine.ReportRefused, "recalled"
+	}
+	x.started = true
+	s.pending = append(s.pending, Reported{Agent: name, Reports: []engine.Report{report}})
+}
+
 // join opens an agent's stream, with all that it holds.
 func (s *sim) join(name string) {
 	h := s.hosts[name]
@@ -501,10 +542,54 @@ func (s *sim) join(name string) {
 	s.do(AgentJoined{Hello: hello})
 }
 
+// alone is invariant 2 as the hosts see it: no other of them executes the task for that period. What an operator declared dead is the
+// operator's word.
+func (s *sim) alone(a *engine.Assignment) {
+	for name, h := range s.hosts {
+		for id, x := range h.held {
+			if x.result == nil && !x.given && x.as.Flow == a.Flow && x.as.Task == a.Task && x.as.PeriodStart == a.PeriodStart && id != a.Attempt {
+				s.Fatalf("attempt %d of %s/%s is given away while %s executes attempt %d", a.Attempt, a.Flow, a.Task, name, id)
+			}
+		}
+	}
+}
+
+// unplug leaves what a host executes to its leases. The last word from the server is some time ago, for one sooner than for another.
+func (s *sim) unplug(h *host) {
+	h.connected = false
+	for id, x := range h.held {
+		x.until = s.now.Add(time.Duration(x.as.Lease)*time.Microsecond - time.Duration(id%7)*time.Second)
+	}
+}
+
+// endLeases ends what has had no word from the server for too long.
+func (s *sim) endLeases() {
+	for _, h := range s.hosts {
+		for _, x := range h.held {
+			if !h.connected && x.as.Lease > 0 && x.until <= s.now && x.result == nil {
+				x.result = &engine.Result{State: engine.Failed, Code: engine.CodeAgentLost, ExitCode: -1}
+			}
+		}
+	}
+}
+
+// endSilences sends back the silences that are over.
+func (s *sim) endSilences() {
+	for i := 0; i < len(s.silent); {
+		if x := s.silent[i]; x.at <= s.now {
+			s.silent = slices.Delete(s.silent, i, i+1)
+			s.do(x.Silent)
+			i = 0
+			continue
+		}
+		i++
+	}
+}
+
 // lose closes an agent's stream: what was on its way is gone.
 func (s *sim) lose(name string) {
 	if h := s.hosts[name]; h != nil && h.connected {
-		h.connected = false
+		s.unplug(h)
 		s.pending = slices.DeleteFunc(s.pending, func(r Reported) bool { return r.Agent == name })
 		s.do(AgentLost{Agent: name})
 	}
@@ -539,21 +624,27 @@ func (s *sim) sleep(d time.Duration, tick func()) {
 	until := s.now.Add(d)
 	for {
 		at, ok := s.m.NextWake()
+		for _, x := range s.silent {
+			if !ok || x.at < at {
+				at, ok = x.at, true
+			}
+		}
 		if !ok || at > until {
 			break
 		}
 		s.now = max(s.now, at)
+		s.endLeases()
+		s.endSilences()
 		tick()
 	}
 	s.now = until
+	s.endLeases()
 }
 
 // restore rebuilds the machine from the rows, at once or later. All streams are gone.
 func (s *sim) restore() {
-	for _, name := range sortedKeys(s.hosts) {
-		s.hosts[name].connected = false
-	}
-	s.pending, s.heard, s.reports = nil, nil, nil
+	s.endLeases()
+	s.pending, s.heard, s.silent, s.reports = nil, nil, nil, nil
 	for k, p := range s.questions {
 		s.questions[k] = put{revision: p.revision}
 	}
@@ -564,7 +655,7 @@ func (s *sim) restore() {
 	if err != nil {
 		s.Fatalf("restore: %v", err)
 	}
-	s.m = m
+	s.m, m.RedispatchAfter = m, simRedispatch
 	s.judge.restarted(s.now)
 	s.do(Boot{})
 	if woken := s.rows.Woken(); len(woken) > 0 {

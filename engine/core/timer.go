@@ -14,6 +14,7 @@ type timer struct {
 	watch   *watch       // look at a path again
 	agent   *agent       // tell that it is lost
 	patrol  bool         // look for attempts that take too long
+	recall  bool         // look for attempts that do not start
 	run     engine.RunID // wake a task run, or expire a run
 	task    int          // index within run; -1 = the run expires
 	gate    bool         // fail the task run unless its quality gate has answered
@@ -113,6 +114,8 @@ func (m *Machine) elapse() {
 			m.inspect(at)
 		case t.report:
 			m.report(at)
+		case t.recall:
+			m.recall()
 		default:
 			m.ring(t)
 		}

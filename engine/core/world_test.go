@@ -38,6 +38,8 @@ type world struct {
 	questions []engine.GateQuestion
 	broken    map[string]string // paths whose check fails
 	deaf      bool              // nothing reaches the agents
+	silences  []Silent          // that the machine asked for
+	recalls   []engine.AttemptID
 }
 
 func newWorld(t fataler, start string) *world {
@@ -104,6 +106,10 @@ func (w *world) perform() {
 	for {
 		out := w.m.Take()
 		w.rows.apply(&out.Changes)
+		w.silences = append(w.silences, out.Silences...)
+		for _, name := range sortedKeys(out.Recall) {
+			w.recalls = append(w.recalls, out.Recall[name]...)
+		}
 		for _, name := range sortedKeys(out.Assign) {
 			for _, as := range out.Assign[name] {
 				w.assign(name, as)
@@ -290,6 +296,7 @@ func (w *world) rebuild() {
 	if err != nil {
 		w.t.Fatalf("restore: %v", err)
 	}
+	m.RedispatchAfter = w.m.RedispatchAfter
 	w.m = m
 	w.do(Boot{})
 	if woken := w.rows.Woken(); len(woken) > 0 {

@@ -14,8 +14,10 @@ type queue struct {
 	mu      sync.Mutex
 	assigns []*engine.Assignment
 	kills   []engine.AttemptID
+	recalls []engine.AttemptID
 	probes  [][]string // by call
 	acks    []engine.AttemptID
+	renewed int64 // the newest request for the server's word; 0 = none
 }
 
 func newQueue() *queue { return &queue{ready: make(chan struct{}, 1)} }
@@ -50,18 +52,20 @@ func (q *queue) take() *wire.ServerMessage {
 	if len(q.probes) > 0 {
 		probes, q.probes = q.probes[0], q.probes[1:]
 	}
-	kills, acks := q.kills, q.acks
-	q.assigns, q.kills, q.acks = q.assigns[n:], nil, nil
+	kills, recalls, acks, renewed := q.kills, q.recalls, q.acks, q.renewed
+	q.assigns, q.kills, q.recalls, q.acks, q.renewed = q.assigns[n:], nil, nil, nil, 0
 	more := len(q.assigns)+len(q.probes) > 0
 	q.mu.Unlock()
 
 	if more {
 		q.wake()
 	}
-	if n+len(kills)+len(probes)+len(acks) == 0 {
+	if n+len(kills)+len(recalls)+len(probes)+len(acks) == 0 && renewed == 0 {
 		return nil
 	}
-	m := &wire.ServerMessage{Kills: wire.FromAttemptIDs(kills), Probes: probes, Acks: wire.FromAttemptIDs(acks)}
+	m := &wire.ServerMessage{
+		Kills: wire.FromAttemptIDs(kills), Recalls: wire.FromAttemptIDs(recalls), Probes: probes, Acks: wire.FromAttemptIDs(acks), Renewed: renewed,
+	}
 	for _, a := range assigns {
 		m.Assigns = append(m.Assigns, wire.FromAssignment(a))
 	}
@@ -90,6 +94,13 @@ func (h *Hub) Assign(agent string, as []*engine.Assignment) {
 func (h *Hub) Kill(agent string, ids []engine.AttemptID) {
 	if q := h.live(agent); q != nil {
 		q.add(func(q *queue) { q.kills = append(q.kills, ids...) })
+	}
+}
+
+// Recall implements engine.Fleet.
+func (h *Hub) Recall(agent string, ids []engine.AttemptID) {
+	if q := h.live(agent); q != nil {
+		q.add(func(q *queue) { q.recalls = append(q.recalls, ids...) })
 	}
 }
 

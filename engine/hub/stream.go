@@ -191,6 +191,9 @@ func (h *Hub) take(ctx context.Context, s *stream, m *wire.AgentMessage) error {
 			return err
 		}
 	}
+	if m.Renew != 0 { // Lost comes after it: a lease that lasts from here on ends before the scheduler stops waiting for it
+		s.out.add(func(q *queue) { q.renewed = max(q.renewed, m.Renew) })
+	}
 	if len(m.Reports) > 0 {
 		if err := h.events.Reported(ctx, s.agent, wire.Reports(m.Reports)); err != nil {
 			return fmt.Errorf("take in reports of agent %s: %w", s.agent, err)

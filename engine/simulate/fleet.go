@@ -1,6 +1,8 @@
 package simulate
 
 import (
+	"time"
+
 	"flowctl/dsl/flow"
 	"flowctl/dsl/period"
 	"flowctl/engine"
@@ -14,11 +16,13 @@ const unlimited = 1 << 30
 type host struct {
 	engine.Hello
 	connected bool
+	absences  int
 	held      map[engine.AttemptID]*execution
 }
 
 // execution is an attempt on a host.
 type execution struct {
+	lease  time.Duration  // how long it goes on when its host is lost; 0 = as long as it takes
 	result *engine.Result // nil while it runs
 }
 
@@ -85,10 +89,21 @@ func (w *world) connect(h *host) {
 	w.handle(core.AgentJoined{Hello: hello}, Cause{Kind: ByAgent, Ref: h.Name})
 }
 
-// lose closes a host's stream. What it executes goes on.
+// lose closes a host's stream. What it executes goes on, or until its lease ends.
 func (w *world) lose(h *host) {
 	if h.connected {
 		h.connected = false
+		h.absences++
+		absence := h.absences
+		for _, id := range sorted(h.held) {
+			if x := h.held[id]; x.lease > 0 {
+				w.later(w.now.Add(x.lease), func() {
+					if !h.connected && h.absences == absence && x.result == nil {
+						x.result = &engine.Result{State: engine.Failed, Code: engine.CodeAgentLost, ExitCode: -1}
+					}
+				})
+			}
+		}
 		w.handle(core.AgentLost{Agent: h.Name}, Cause{Kind: ByAgent, Ref: h.Name})
 	}
 }
@@ -98,7 +113,7 @@ func (w *world) begin(h *host, as *engine.Assignment) {
 	if !h.connected || h.held[as.Attempt] != nil {
 		return
 	}
-	x := &execution{}
+	x := &execution{lease: time.Duration(as.Lease) * time.Microsecond}
 	h.held[as.Attempt] = x
 	w.then(core.Reported{Agent: h.Name, Reports: []engine.Report{{Attempt: as.Attempt, Kind: engine.ReportStarted}}})
 	f := w.project.Flow(as.Flow)

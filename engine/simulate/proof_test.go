@@ -77,7 +77,7 @@ func transcript(out *core.Output) string {
 			fmt.Fprintf(&b, "assign %s %+v\n", name, *as)
 		}
 	}
-	fmt.Fprintf(&b, "%v %v %v %v %v %v %v", out.Kill, out.Ack, out.Probe, out.Lookups, out.Existing, out.Wake, out.Overdue)
+	fmt.Fprintf(&b, "%v %v %v %v %v %v %v %v %v", out.Kill, out.Recall, out.Ack, out.Probe, out.Silences, out.Lookups, out.Existing, out.Wake, out.Overdue)
 	return b.String()
 }
 

@@ -282,6 +282,29 @@ agents:
 	}
 }
 
+// TestLeasesEndWithTheirAgents loses an agent for long: what is not to wait for it starts on another, once its lease is over, or failed.
+func TestLeasesEndWithTheirAgents(t *testing.T) {
+	t.Parallel()
+	docs := "flow: f\nteam: data\nschedule: {every: day, at: '00:00'}\ntasks:\n  w: {run: x}\n  r: {run: x, on_agent_lost: restart, lost_after: 20m}\n  x: {run: x, on_agent_lost: fail}\n"
+	r := play(t, docs, `
+duration: 2h
+agents:
+  one: {slots: 3, away: [{from: 2026-11-19T01:00, to: 2026-11-19T03:00}]}
+  two: {slots: 3, away: [{to: 2026-11-19T00:30}]}
+`)
+	if got := clock(r.task(t, "f/w@2026-11-18").FinishedAt); got != "03:00:00" {
+		t.Errorf("what waits ended at %s", got)
+	}
+	again := r.task(t, "f/r@2026-11-18").Attempts
+	if len(again) != 2 || again[0].Reason != engine.CodeAgentLost || again[1].Agent != "two" || clock(again[1].StartedAt) != "01:20:17" {
+		t.Errorf("what is restarted: %+v", again)
+	}
+	x := r.task(t, "f/x@2026-11-18")
+	if x.State != engine.Failed || x.Attempts[0].Reason != engine.CodeAgentLost || len(x.Attempts) != 1 || clock(x.FinishedAt) != "01:10:11" {
+		t.Errorf("what is not: %+v", x)
+	}
+}
+
 func TestRequests(t *testing.T) {
 	t.Parallel()
 	docs := shop + "---\nflow: ask\nteam: data\nparams: {who: ann}\ntasks:\n  t: {run: x, when: params.who == 'bob'}\n"

@@ -226,6 +226,9 @@ func (w *world) perform(out *core.Output) {
 	for i := range out.Questions {
 		w.askGate(&out.Questions[i])
 	}
+	for _, s := range out.Silences {
+		w.later(w.now.Add(s.After), func() { w.handle(s, Cause{Kind: ByAgent, Ref: s.Agent}) })
+	}
 	for _, q := range out.Existing {
 		w.then(core.ExistingAnswered{Backfill: q.Backfill, Keys: q.Keys, Found: w.ledger.Existing(q.Keys)})
 	}

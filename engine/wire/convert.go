@@ -11,7 +11,7 @@ func FromAssignment(a *engine.Assignment) *Assignment {
 		Attempt: int64(a.Attempt), Run: int64(a.Run), Flow: a.Flow, Task: a.Task, RunName: a.RunName,
 		Version: int64(a.Version), No: int64(a.No), Runner: a.Runner,
 		Revision: int64(a.Revision), Tree: a.Tree, Folder: a.Folder,
-		Text: a.Text, File: a.File, With: a.With, Env: a.Env, RunAs: a.RunAs, Inputs: a.Inputs, Outputs: a.Outputs, Timeout: a.Timeout,
+		Text: a.Text, File: a.File, With: a.With, Env: a.Env, RunAs: a.RunAs, Inputs: a.Inputs, Outputs: a.Outputs, Timeout: a.Timeout, Lease: a.Lease,
 		PeriodStart: int64(a.PeriodStart), PeriodEnd: int64(a.PeriodEnd), PeriodLabel: a.PeriodLabel,
 	}
 	for _, arg := range a.Args {
@@ -26,7 +26,7 @@ func ToAssignment(w *Assignment) *engine.Assignment {
 		Attempt: engine.AttemptID(w.Attempt), Run: engine.RunID(w.Run), Flow: w.Flow, Task: w.Task, RunName: w.RunName,
 		Version: int(w.Version), No: int(w.No), Runner: w.Runner,
 		Revision: engine.RevisionID(w.Revision), Tree: w.Tree, Folder: w.Folder,
-		Text: w.Text, File: w.File, With: w.With, Env: w.Env, RunAs: w.RunAs, Inputs: w.Inputs, Outputs: w.Outputs, Timeout: w.Timeout,
+		Text: w.Text, File: w.File, With: w.With, Env: w.Env, RunAs: w.RunAs, Inputs: w.Inputs, Outputs: w.Outputs, Timeout: w.Timeout, Lease: w.Lease,
 		PeriodStart: period.Instant(w.PeriodStart), PeriodEnd: period.Instant(w.PeriodEnd), PeriodLabel: w.PeriodLabel,
 	}
 	for _, arg := range w.Args {

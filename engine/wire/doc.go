@@ -17,5 +17,8 @@
 // first and the report after it. So an attempt that is reported finished has a complete log at the server. Within
 // a message, log chunks come before reports.
 //
+// Leases are renewed on the stream: the agent sends a time of its own clock (renew), and the server sends it back (renewed) while it counts
+// on the agent. What the agent executes under a lease ends so much later than that time, unless it was renewed (docs/adr/0024).
+//
 // The generated files are made by scripts/proto.
 package wire

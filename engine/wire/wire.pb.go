@@ -230,6 +230,7 @@ type AgentMessage struct {
 	Logs          []*LogChunk            `protobuf:"bytes,3,rep,name=logs,proto3" json:"logs,omitempty"` // to be stored before the reports are heeded
 	Reports       []*Report              `protobuf:"bytes,4,rep,name=reports,proto3" json:"reports,omitempty"`
 	Paths         []*PathState           `protobuf:"bytes,5,rep,name=paths,proto3" json:"paths,omitempty"`
+	Renew         int64                  `protobuf:"varint,6,opt,name=renew,proto3" json:"renew,omitempty"` // when the agent asks for word from the server, on a clock of its own, in nanoseconds
 	Beat          *Beat                  `protobuf:"bytes,20,opt,name=beat,proto3" json:"beat,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -300,6 +301,13 @@ func (x *AgentMessage) GetPaths() []*PathState {
 	return nil
 }
 
+func (x *AgentMessage) GetRenew() int64 {
+	if x != nil {
+		return x.Renew
+	}
+	return 0
+}
+
 func (x *AgentMessage) GetBeat() *Beat {
 	if x != nil {
 		return x.Beat
@@ -315,6 +323,8 @@ type ServerMessage struct {
 	Kills         []int64                `protobuf:"varint,3,rep,packed,name=kills,proto3" json:"kills,omitempty"`
 	Probes        []string               `protobuf:"bytes,4,rep,name=probes,proto3" json:"probes,omitempty"`
 	Acks          []int64                `protobuf:"varint,5,rep,packed,name=acks,proto3" json:"acks,omitempty"`
+	Renewed       int64                  `protobuf:"varint,6,opt,name=renewed,proto3" json:"renewed,omitempty"`        // the newest renew that came: leases last from then on
+	Recalls       []int64                `protobuf:"varint,7,rep,packed,name=recalls,proto3" json:"recalls,omitempty"` // attempts to give back, unless they were started
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -380,6 +390,20 @@ func (x *ServerMessage) GetProbes() []string {
 func (x *ServerMessage) GetAcks() []int64 {
 	if x != nil {
 		return x.Acks
+	}
+	return nil
+}
+
+func (x *ServerMessage) GetRenewed() int64 {
+	if x != nil {
+		return x.Renewed
+	}
+	return 0
+}
+
+func (x *ServerMessage) GetRecalls() []int64 {
+	if x != nil {
+		return x.Recalls
 	}
 	return nil
 }
@@ -1161,6 +1185,7 @@ type Assignment struct {
 	PeriodEnd     int64                  `protobuf:"varint,20,opt,name=period_end,json=periodEnd,proto3" json:"period_end,omitempty"`
 	PeriodLabel   string                 `protobuf:"bytes,21,opt,name=period_label,json=periodLabel,proto3" json:"period_label,omitempty"`
 	Outputs       []string               `protobuf:"bytes,22,rep,name=outputs,proto3" json:"outputs,omitempty"`          // paths that must have changed for success
+	Lease         int64                  `protobuf:"varint,23,opt,name=lease,proto3" json:"lease,omitempty"`             // microseconds; 0 = none
 	RunAs         string                 `protobuf:"bytes,40,opt,name=run_as,json=runAs,proto3" json:"run_as,omitempty"` // user of the operating system
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1348,6 +1373,13 @@ func (x *Assignment) GetOutputs() []string {
 		return x.Outputs
 	}
 	return nil
+}
+
+func (x *Assignment) GetLease() int64 {
+	if x != nil {
+		return x.Lease
+	}
+	return 0
 }
 
 func (x *Assignment) GetRunAs() string {
@@ -1678,20 +1710,23 @@ const file_engine_wire_wire_proto_rawDesc = "" +
 	"\x03csr\x18\x01 \x01(\fR\x03csr\".\n" +
 	"\n" +
 	"RenewReply\x12 \n" +
-	"\vcertificate\x18\x01 \x01(\fR\vcertificate\"\xa6\x02\n" +
+	"\vcertificate\x18\x01 \x01(\fR\vcertificate\"\xbc\x02\n" +
 	"\fAgentMessage\x12)\n" +
 	"\x04open\x18\x01 \x01(\v2\x15.flowctl.wire.v1.OpenR\x04open\x12,\n" +
 	"\x05hello\x18\x02 \x01(\v2\x16.flowctl.wire.v1.HelloR\x05hello\x12-\n" +
 	"\x04logs\x18\x03 \x03(\v2\x19.flowctl.wire.v1.LogChunkR\x04logs\x121\n" +
 	"\areports\x18\x04 \x03(\v2\x17.flowctl.wire.v1.ReportR\areports\x120\n" +
-	"\x05paths\x18\x05 \x03(\v2\x1a.flowctl.wire.v1.PathStateR\x05paths\x12)\n" +
-	"\x04beat\x18\x14 \x01(\v2\x15.flowctl.wire.v1.BeatR\x04beat\"\xbc\x01\n" +
+	"\x05paths\x18\x05 \x03(\v2\x1a.flowctl.wire.v1.PathStateR\x05paths\x12\x14\n" +
+	"\x05renew\x18\x06 \x01(\x03R\x05renew\x12)\n" +
+	"\x04beat\x18\x14 \x01(\v2\x15.flowctl.wire.v1.BeatR\x04beat\"\xf0\x01\n" +
 	"\rServerMessage\x122\n" +
 	"\awelcome\x18\x01 \x01(\v2\x18.flowctl.wire.v1.WelcomeR\awelcome\x125\n" +
 	"\aassigns\x18\x02 \x03(\v2\x1b.flowctl.wire.v1.AssignmentR\aassigns\x12\x14\n" +
 	"\x05kills\x18\x03 \x03(\x03R\x05kills\x12\x16\n" +
 	"\x06probes\x18\x04 \x03(\tR\x06probes\x12\x12\n" +
-	"\x04acks\x18\x05 \x03(\x03R\x04acks\"\"\n" +
+	"\x04acks\x18\x05 \x03(\x03R\x04acks\x12\x18\n" +
+	"\arenewed\x18\x06 \x01(\x03R\arenewed\x12\x18\n" +
+	"\arecalls\x18\a \x03(\x03R\arecalls\"\"\n" +
 	"\x04Open\x12\x1a\n" +
 	"\battempts\x18\x01 \x03(\x03R\battempts\"\x9d\x01\n" +
 	"\aWelcome\x12C\n" +
@@ -1758,7 +1793,7 @@ const file_engine_wire_wire_proto_rawDesc = "" +
 	"\awritten\x18\x15 \x01(\x03R\awritten\x1a:\n" +
 	"\fOutputsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xc5\x04\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xdb\x04\n" +
 	"\n" +
 	"Assignment\x12\x18\n" +
 	"\aattempt\x18\x01 \x01(\x03R\aattempt\x12\x10\n" +
@@ -1784,7 +1819,8 @@ const file_engine_wire_wire_proto_rawDesc = "" +
 	"\n" +
 	"period_end\x18\x14 \x01(\x03R\tperiodEnd\x12!\n" +
 	"\fperiod_label\x18\x15 \x01(\tR\vperiodLabel\x12\x18\n" +
-	"\aoutputs\x18\x16 \x03(\tR\aoutputs\x12\x15\n" +
+	"\aoutputs\x18\x16 \x03(\tR\aoutputs\x12\x14\n" +
+	"\x05lease\x18\x17 \x01(\x03R\x05lease\x12\x15\n" +
 	"\x06run_as\x18( \x01(\tR\x05runAs\"/\n" +
 	"\x03Arg\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +

@@ -345,6 +345,61 @@ func TestDeadlineSurvivesThePlugin(t *testing.T) {
 	}
 }
 
+// The lease of a task ends when nobody is there any more but its keeper: no host, and a dead plugin.
+func TestTheKeeperEnforcesLeases(t *testing.T) {
+	t.Parallel()
+	h := open(t, t.TempDir())
+	p := shellOf(t, h)
+	spec := script(t, "setsid sleep 60 & sleep 60")
+	spec.Lease = sdk.SinceBoot() + time.Second
+	if err := p.Start(t.Context(), spec); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(p.PID(), syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	<-p.Gone()
+	ended(t, p.card.Keeper) // it ends when its last orphan has
+	if left := (proc.Tree{Mark: process.Mark(spec.Work)}).Members(); len(left) > 0 {
+		t.Errorf("left: %+v", left)
+	}
+	if late := sdk.SinceBoot() - spec.Lease; late < 0 || late > 5*time.Second {
+		t.Errorf("the tree was gone %v after the end of the lease", late)
+	}
+	q := shellOf(t, h)
+	if r, _ := wait(t, q, spec.Work); r.State != sdk.Failed || r.Code != sdk.CodeAgentLost {
+		t.Errorf("got %+v, want %s", r, sdk.CodeAgentLost)
+	}
+}
+
+// With plugin and keeper dead, the next plugin process that is asked about the task enforces its lease.
+func TestALeaseSurvivesPluginAndKeeper(t *testing.T) {
+	t.Parallel()
+	h := open(t, t.TempDir())
+	p := shellOf(t, h)
+	spec := script(t, "setsid sleep 60 & sleep 60")
+	spec.Lease = sdk.SinceBoot() + 2*time.Second
+	if err := p.Start(t.Context(), spec); err != nil {
+		t.Fatal(err)
+	}
+	for _, pid := range []int{p.card.Keeper, p.PID()} {
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+	}
+	<-p.Gone()
+	q := shellOf(t, h)
+	if found, err := q.Recover(t.Context(), spec.Work); err != nil || found != sdk.Running {
+		t.Fatalf("recover: %v, %v", found, err)
+	}
+	if r, _ := wait(t, q, spec.Work); r.Code != sdk.CodeAgentLost {
+		t.Errorf("got %+v, want %s", r, sdk.CodeAgentLost)
+	}
+	if left := (proc.Tree{Mark: process.Mark(spec.Work)}).Members(); len(left) > 0 {
+		t.Errorf("left: %+v", left)
+	}
+}
+
 // A process of another binary takes no new attempts and ends after its last one.
 func TestNewBinary(t *testing.T) {
 	t.Parallel()

@@ -62,6 +62,11 @@ func (p *Process) Signal(ctx context.Context, work string, how sdk.Signal) error
 	return p.noted(ctx, p.Client.Signal(ctx, work, how))
 }
 
+// Renew implements sdk.Leaser.
+func (p *Process) Renew(ctx context.Context, work string, lease time.Duration) error {
+	return p.noted(ctx, p.Client.Renew(ctx, work, lease))
+}
+
 // Recover implements sdk.Runner.
 func (p *Process) Recover(ctx context.Context, work string) (sdk.Recovered, error) {
 	r, err := p.Client.Recover(ctx, work)

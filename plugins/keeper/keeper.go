@@ -289,11 +289,15 @@ func (k *keeper) judge(b process.Begun, s proc.Stat) verdict {
 
 // attend waits for an orphan, records its end and reaps it.
 func (k *keeper) attend(b process.Begun) {
+	ctx, cancel := context.WithCancel(context.Background())
+	go process.Enforce(ctx, b)
 	if h, err := proc.Open(b.PID); err == nil {
 		_ = h.Ended(context.Background()) // if that fails, Peek waits
 		h.Close()
 	}
-	if exit, err := proc.Peek(b.PID); err == nil {
+	exit, err := proc.Peek(b.PID)
+	cancel()
+	if err == nil {
 		process.Settle(k.dir, b, exit, os.Getpid())
 	} else {
 		process.SettleUnknown(k.dir, b)

@@ -62,8 +62,9 @@ type Description struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	Version       string                 `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
-	Kind          string                 `protobuf:"bytes,3,opt,name=kind,proto3" json:"kind,omitempty"`     // runner, sensor
-	Schema        string                 `protobuf:"bytes,4,opt,name=schema,proto3" json:"schema,omitempty"` // JSON schema of `with`
+	Kind          string                 `protobuf:"bytes,3,opt,name=kind,proto3" json:"kind,omitempty"`      // runner, sensor
+	Schema        string                 `protobuf:"bytes,4,opt,name=schema,proto3" json:"schema,omitempty"`  // JSON schema of `with`
+	Leases        bool                   `protobuf:"varint,5,opt,name=leases,proto3" json:"leases,omitempty"` // this runner ends attempts whose lease ends, whatever becomes of its host
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -124,6 +125,13 @@ func (x *Description) GetSchema() string {
 		return x.Schema
 	}
 	return ""
+}
+
+func (x *Description) GetLeases() bool {
+	if x != nil {
+		return x.Leases
+	}
+	return false
 }
 
 type ValidateRequest struct {
@@ -438,6 +446,7 @@ type StartRequest struct {
 	Env           []string               `protobuf:"bytes,8,rep,name=env,proto3" json:"env,omitempty"`                               // complete: NAME=value
 	TimeoutUs     int64                  `protobuf:"varint,9,opt,name=timeout_us,json=timeoutUs,proto3" json:"timeout_us,omitempty"` // 0 = none
 	GraceUs       int64                  `protobuf:"varint,10,opt,name=grace_us,json=graceUs,proto3" json:"grace_us,omitempty"`      // between TERM and KILL; 0 = 10 s
+	LeaseUs       int64                  `protobuf:"varint,11,opt,name=lease_us,json=leaseUs,proto3" json:"lease_us,omitempty"`      // when the lease ends, since the machine was started (CLOCK_BOOTTIME); 0 = there is none
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -538,6 +547,13 @@ func (x *StartRequest) GetTimeoutUs() int64 {
 func (x *StartRequest) GetGraceUs() int64 {
 	if x != nil {
 		return x.GraceUs
+	}
+	return 0
+}
+
+func (x *StartRequest) GetLeaseUs() int64 {
+	if x != nil {
+		return x.LeaseUs
 	}
 	return 0
 }
@@ -718,7 +734,7 @@ func (x *WaitEvent) GetStarted() bool {
 type Result struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	State         string                 `protobuf:"bytes,1,opt,name=state,proto3" json:"state,omitempty"` // succeeded, failed, killed
-	Code          string                 `protobuf:"bytes,2,opt,name=code,proto3" json:"code,omitempty"`   // exit_code, signal, timeout, killed, start_failed, lost; empty when it succeeded
+	Code          string                 `protobuf:"bytes,2,opt,name=code,proto3" json:"code,omitempty"`   // exit_code, signal, timeout, killed, start_failed, lost, agent_lost; empty when it succeeded
 	Message       string                 `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
 	ExitCode      int32                  `protobuf:"varint,4,opt,name=exit_code,json=exitCode,proto3" json:"exit_code,omitempty"` // -1 when the process did not end by itself
 	MaxRss        int64                  `protobuf:"varint,5,opt,name=max_rss,json=maxRss,proto3" json:"max_rss,omitempty"`       // bytes
@@ -903,6 +919,94 @@ func (*SignalReply) Descriptor() ([]byte, []int) {
 	return file_plugins_proto_plugin_proto_rawDescGZIP(), []int{15}
 }
 
+type RenewRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Work          string                 `protobuf:"bytes,1,opt,name=work,proto3" json:"work,omitempty"`
+	LeaseUs       int64                  `protobuf:"varint,2,opt,name=lease_us,json=leaseUs,proto3" json:"lease_us,omitempty"` // as in StartRequest
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RenewRequest) Reset() {
+	*x = RenewRequest{}
+	mi := &file_plugins_proto_plugin_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RenewRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RenewRequest) ProtoMessage() {}
+
+func (x *RenewRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_plugins_proto_plugin_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RenewRequest.ProtoReflect.Descriptor instead.
+func (*RenewRequest) Descriptor() ([]byte, []int) {
+	return file_plugins_proto_plugin_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *RenewRequest) GetWork() string {
+	if x != nil {
+		return x.Work
+	}
+	return ""
+}
+
+func (x *RenewRequest) GetLeaseUs() int64 {
+	if x != nil {
+		return x.LeaseUs
+	}
+	return 0
+}
+
+type RenewReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RenewReply) Reset() {
+	*x = RenewReply{}
+	mi := &file_plugins_proto_plugin_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RenewReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RenewReply) ProtoMessage() {}
+
+func (x *RenewReply) ProtoReflect() protoreflect.Message {
+	mi := &file_plugins_proto_plugin_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RenewReply.ProtoReflect.Descriptor instead.
+func (*RenewReply) Descriptor() ([]byte, []int) {
+	return file_plugins_proto_plugin_proto_rawDescGZIP(), []int{17}
+}
+
 type RecoverRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Work          string                 `protobuf:"bytes,1,opt,name=work,proto3" json:"work,omitempty"`
@@ -912,7 +1016,7 @@ type RecoverRequest struct {
 
 func (x *RecoverRequest) Reset() {
 	*x = RecoverRequest{}
-	mi := &file_plugins_proto_plugin_proto_msgTypes[16]
+	mi := &file_plugins_proto_plugin_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -924,7 +1028,7 @@ func (x *RecoverRequest) String() string {
 func (*RecoverRequest) ProtoMessage() {}
 
 func (x *RecoverRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_plugins_proto_plugin_proto_msgTypes[16]
+	mi := &file_plugins_proto_plugin_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -937,7 +1041,7 @@ func (x *RecoverRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecoverRequest.ProtoReflect.Descriptor instead.
 func (*RecoverRequest) Descriptor() ([]byte, []int) {
-	return file_plugins_proto_plugin_proto_rawDescGZIP(), []int{16}
+	return file_plugins_proto_plugin_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *RecoverRequest) GetWork() string {
@@ -957,7 +1061,7 @@ type RecoverReply struct {
 
 func (x *RecoverReply) Reset() {
 	*x = RecoverReply{}
-	mi := &file_plugins_proto_plugin_proto_msgTypes[17]
+	mi := &file_plugins_proto_plugin_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -969,7 +1073,7 @@ func (x *RecoverReply) String() string {
 func (*RecoverReply) ProtoMessage() {}
 
 func (x *RecoverReply) ProtoReflect() protoreflect.Message {
-	mi := &file_plugins_proto_plugin_proto_msgTypes[17]
+	mi := &file_plugins_proto_plugin_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -982,7 +1086,7 @@ func (x *RecoverReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecoverReply.ProtoReflect.Descriptor instead.
 func (*RecoverReply) Descriptor() ([]byte, []int) {
-	return file_plugins_proto_plugin_proto_rawDescGZIP(), []int{17}
+	return file_plugins_proto_plugin_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *RecoverReply) GetStarted() bool {
@@ -1009,7 +1113,7 @@ type CheckRequest struct {
 
 func (x *CheckRequest) Reset() {
 	*x = CheckRequest{}
-	mi := &file_plugins_proto_plugin_proto_msgTypes[18]
+	mi := &file_plugins_proto_plugin_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1021,7 +1125,7 @@ func (x *CheckRequest) String() string {
 func (*CheckRequest) ProtoMessage() {}
 
 func (x *CheckRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_plugins_proto_plugin_proto_msgTypes[18]
+	mi := &file_plugins_proto_plugin_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1034,7 +1138,7 @@ func (x *CheckRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckRequest.ProtoReflect.Descriptor instead.
 func (*CheckRequest) Descriptor() ([]byte, []int) {
-	return file_plugins_proto_plugin_proto_rawDescGZIP(), []int{18}
+	return file_plugins_proto_plugin_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *CheckRequest) GetBase() string {
@@ -1060,7 +1164,7 @@ type CheckReply struct {
 
 func (x *CheckReply) Reset() {
 	*x = CheckReply{}
-	mi := &file_plugins_proto_plugin_proto_msgTypes[19]
+	mi := &file_plugins_proto_plugin_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1072,7 +1176,7 @@ func (x *CheckReply) String() string {
 func (*CheckReply) ProtoMessage() {}
 
 func (x *CheckReply) ProtoReflect() protoreflect.Message {
-	mi := &file_plugins_proto_plugin_proto_msgTypes[19]
+	mi := &file_plugins_proto_plugin_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1085,7 +1189,7 @@ func (x *CheckReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckReply.ProtoReflect.Descriptor instead.
 func (*CheckReply) Descriptor() ([]byte, []int) {
-	return file_plugins_proto_plugin_proto_rawDescGZIP(), []int{19}
+	return file_plugins_proto_plugin_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *CheckReply) GetStates() []*PathState {
@@ -1106,7 +1210,7 @@ type PathState struct {
 
 func (x *PathState) Reset() {
 	*x = PathState{}
-	mi := &file_plugins_proto_plugin_proto_msgTypes[20]
+	mi := &file_plugins_proto_plugin_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1118,7 +1222,7 @@ func (x *PathState) String() string {
 func (*PathState) ProtoMessage() {}
 
 func (x *PathState) ProtoReflect() protoreflect.Message {
-	mi := &file_plugins_proto_plugin_proto_msgTypes[20]
+	mi := &file_plugins_proto_plugin_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1131,7 +1235,7 @@ func (x *PathState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PathState.ProtoReflect.Descriptor instead.
 func (*PathState) Descriptor() ([]byte, []int) {
-	return file_plugins_proto_plugin_proto_rawDescGZIP(), []int{20}
+	return file_plugins_proto_plugin_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *PathState) GetExists() bool {
@@ -1160,12 +1264,13 @@ var File_plugins_proto_plugin_proto protoreflect.FileDescriptor
 const file_plugins_proto_plugin_proto_rawDesc = "" +
 	"\n" +
 	"\x1aplugins/proto/plugin.proto\x12\x11flowctl.plugin.v1\"\x11\n" +
-	"\x0fDescribeRequest\"g\n" +
+	"\x0fDescribeRequest\"\x7f\n" +
 	"\vDescription\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12\x12\n" +
 	"\x04kind\x18\x03 \x01(\tR\x04kind\x12\x16\n" +
-	"\x06schema\x18\x04 \x01(\tR\x06schema\"%\n" +
+	"\x06schema\x18\x04 \x01(\tR\x06schema\x12\x16\n" +
+	"\x06leases\x18\x05 \x01(\bR\x06leases\"%\n" +
 	"\x0fValidateRequest\x12\x12\n" +
 	"\x04with\x18\x01 \x01(\tR\x04with\"G\n" +
 	"\rValidateReply\x126\n" +
@@ -1178,7 +1283,7 @@ const file_plugins_proto_plugin_proto_rawDesc = "" +
 	"\vStopRequest\x12\x14\n" +
 	"\x05drain\x18\x01 \x01(\bR\x05drain\"\x1f\n" +
 	"\tStopReply\x12\x12\n" +
-	"\x04live\x18\x01 \x01(\x03R\x04live\"\x82\x02\n" +
+	"\x04live\x18\x01 \x01(\x03R\x04live\"\x9d\x02\n" +
 	"\fStartRequest\x12\x18\n" +
 	"\aattempt\x18\x01 \x01(\tR\aattempt\x12\x12\n" +
 	"\x04work\x18\x02 \x01(\tR\x04work\x12\x10\n" +
@@ -1191,7 +1296,8 @@ const file_plugins_proto_plugin_proto_rawDesc = "" +
 	"\n" +
 	"timeout_us\x18\t \x01(\x03R\ttimeoutUs\x12\x19\n" +
 	"\bgrace_us\x18\n" +
-	" \x01(\x03R\agraceUs\"/\n" +
+	" \x01(\x03R\agraceUs\x12\x19\n" +
+	"\blease_us\x18\v \x01(\x03R\aleaseUs\"/\n" +
 	"\x03Arg\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value\"9\n" +
@@ -1216,7 +1322,12 @@ const file_plugins_proto_plugin_proto_rawDesc = "" +
 	"\rSignalRequest\x12\x12\n" +
 	"\x04work\x18\x01 \x01(\tR\x04work\x12\x10\n" +
 	"\x03now\x18\x02 \x01(\bR\x03now\"\r\n" +
-	"\vSignalReply\"$\n" +
+	"\vSignalReply\"=\n" +
+	"\fRenewRequest\x12\x12\n" +
+	"\x04work\x18\x01 \x01(\tR\x04work\x12\x19\n" +
+	"\blease_us\x18\x02 \x01(\x03R\aleaseUs\"\f\n" +
+	"\n" +
+	"RenewReply\"$\n" +
 	"\x0eRecoverRequest\x12\x12\n" +
 	"\x04work\x18\x01 \x01(\tR\x04work\"D\n" +
 	"\fRecoverReply\x12\x18\n" +
@@ -1236,11 +1347,12 @@ const file_plugins_proto_plugin_proto_rawDesc = "" +
 	"\bDescribe\x12\".flowctl.plugin.v1.DescribeRequest\x1a\x1e.flowctl.plugin.v1.Description\x12P\n" +
 	"\bValidate\x12\".flowctl.plugin.v1.ValidateRequest\x1a .flowctl.plugin.v1.ValidateReply\x12O\n" +
 	"\aSession\x12!.flowctl.plugin.v1.SessionRequest\x1a\x1f.flowctl.plugin.v1.SessionEvent0\x01\x12D\n" +
-	"\x04Stop\x12\x1e.flowctl.plugin.v1.StopRequest\x1a\x1c.flowctl.plugin.v1.StopReply2\xb5\x02\n" +
+	"\x04Stop\x12\x1e.flowctl.plugin.v1.StopRequest\x1a\x1c.flowctl.plugin.v1.StopReply2\xfe\x02\n" +
 	"\x06Runner\x12H\n" +
 	"\x05Start\x12\x1f.flowctl.plugin.v1.StartRequest\x1a\x1c.flowctl.plugin.v1.WaitEvent0\x01\x12F\n" +
 	"\x04Wait\x12\x1e.flowctl.plugin.v1.WaitRequest\x1a\x1c.flowctl.plugin.v1.WaitEvent0\x01\x12J\n" +
-	"\x06Signal\x12 .flowctl.plugin.v1.SignalRequest\x1a\x1e.flowctl.plugin.v1.SignalReply\x12M\n" +
+	"\x06Signal\x12 .flowctl.plugin.v1.SignalRequest\x1a\x1e.flowctl.plugin.v1.SignalReply\x12G\n" +
+	"\x05Renew\x12\x1f.flowctl.plugin.v1.RenewRequest\x1a\x1d.flowctl.plugin.v1.RenewReply\x12M\n" +
 	"\aRecover\x12!.flowctl.plugin.v1.RecoverRequest\x1a\x1f.flowctl.plugin.v1.RecoverReply2Q\n" +
 	"\x06Sensor\x12G\n" +
 	"\x05Check\x12\x1f.flowctl.plugin.v1.CheckRequest\x1a\x1d.flowctl.plugin.v1.CheckReplyB\x17Z\x15flowctl/plugins/protob\x06proto3"
@@ -1257,7 +1369,7 @@ func file_plugins_proto_plugin_proto_rawDescGZIP() []byte {
 	return file_plugins_proto_plugin_proto_rawDescData
 }
 
-var file_plugins_proto_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
+var file_plugins_proto_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
 var file_plugins_proto_plugin_proto_goTypes = []any{
 	(*DescribeRequest)(nil), // 0: flowctl.plugin.v1.DescribeRequest
 	(*Description)(nil),     // 1: flowctl.plugin.v1.Description
@@ -1275,17 +1387,19 @@ var file_plugins_proto_plugin_proto_goTypes = []any{
 	(*Result)(nil),          // 13: flowctl.plugin.v1.Result
 	(*SignalRequest)(nil),   // 14: flowctl.plugin.v1.SignalRequest
 	(*SignalReply)(nil),     // 15: flowctl.plugin.v1.SignalReply
-	(*RecoverRequest)(nil),  // 16: flowctl.plugin.v1.RecoverRequest
-	(*RecoverReply)(nil),    // 17: flowctl.plugin.v1.RecoverReply
-	(*CheckRequest)(nil),    // 18: flowctl.plugin.v1.CheckRequest
-	(*CheckReply)(nil),      // 19: flowctl.plugin.v1.CheckReply
-	(*PathState)(nil),       // 20: flowctl.plugin.v1.PathState
+	(*RenewRequest)(nil),    // 16: flowctl.plugin.v1.RenewRequest
+	(*RenewReply)(nil),      // 17: flowctl.plugin.v1.RenewReply
+	(*RecoverRequest)(nil),  // 18: flowctl.plugin.v1.RecoverRequest
+	(*RecoverReply)(nil),    // 19: flowctl.plugin.v1.RecoverReply
+	(*CheckRequest)(nil),    // 20: flowctl.plugin.v1.CheckRequest
+	(*CheckReply)(nil),      // 21: flowctl.plugin.v1.CheckReply
+	(*PathState)(nil),       // 22: flowctl.plugin.v1.PathState
 }
 var file_plugins_proto_plugin_proto_depIdxs = []int32{
 	4,  // 0: flowctl.plugin.v1.ValidateReply.problems:type_name -> flowctl.plugin.v1.Problem
 	10, // 1: flowctl.plugin.v1.StartRequest.args:type_name -> flowctl.plugin.v1.Arg
 	13, // 2: flowctl.plugin.v1.WaitEvent.result:type_name -> flowctl.plugin.v1.Result
-	20, // 3: flowctl.plugin.v1.CheckReply.states:type_name -> flowctl.plugin.v1.PathState
+	22, // 3: flowctl.plugin.v1.CheckReply.states:type_name -> flowctl.plugin.v1.PathState
 	0,  // 4: flowctl.plugin.v1.Plugin.Describe:input_type -> flowctl.plugin.v1.DescribeRequest
 	2,  // 5: flowctl.plugin.v1.Plugin.Validate:input_type -> flowctl.plugin.v1.ValidateRequest
 	5,  // 6: flowctl.plugin.v1.Plugin.Session:input_type -> flowctl.plugin.v1.SessionRequest
@@ -1293,19 +1407,21 @@ var file_plugins_proto_plugin_proto_depIdxs = []int32{
 	9,  // 8: flowctl.plugin.v1.Runner.Start:input_type -> flowctl.plugin.v1.StartRequest
 	11, // 9: flowctl.plugin.v1.Runner.Wait:input_type -> flowctl.plugin.v1.WaitRequest
 	14, // 10: flowctl.plugin.v1.Runner.Signal:input_type -> flowctl.plugin.v1.SignalRequest
-	16, // 11: flowctl.plugin.v1.Runner.Recover:input_type -> flowctl.plugin.v1.RecoverRequest
-	18, // 12: flowctl.plugin.v1.Sensor.Check:input_type -> flowctl.plugin.v1.CheckRequest
-	1,  // 13: flowctl.plugin.v1.Plugin.Describe:output_type -> flowctl.plugin.v1.Description
-	3,  // 14: flowctl.plugin.v1.Plugin.Validate:output_type -> flowctl.plugin.v1.ValidateReply
-	6,  // 15: flowctl.plugin.v1.Plugin.Session:output_type -> flowctl.plugin.v1.SessionEvent
-	8,  // 16: flowctl.plugin.v1.Plugin.Stop:output_type -> flowctl.plugin.v1.StopReply
-	12, // 17: flowctl.plugin.v1.Runner.Start:output_type -> flowctl.plugin.v1.WaitEvent
-	12, // 18: flowctl.plugin.v1.Runner.Wait:output_type -> flowctl.plugin.v1.WaitEvent
-	15, // 19: flowctl.plugin.v1.Runner.Signal:output_type -> flowctl.plugin.v1.SignalReply
-	17, // 20: flowctl.plugin.v1.Runner.Recover:output_type -> flowctl.plugin.v1.RecoverReply
-	19, // 21: flowctl.plugin.v1.Sensor.Check:output_type -> flowctl.plugin.v1.CheckReply
-	13, // [13:22] is the sub-list for method output_type
-	4,  // [4:13] is the sub-list for method input_type
+	16, // 11: flowctl.plugin.v1.Runner.Renew:input_type -> flowctl.plugin.v1.RenewRequest
+	18, // 12: flowctl.plugin.v1.Runner.Recover:input_type -> flowctl.plugin.v1.RecoverRequest
+	20, // 13: flowctl.plugin.v1.Sensor.Check:input_type -> flowctl.plugin.v1.CheckRequest
+	1,  // 14: flowctl.plugin.v1.Plugin.Describe:output_type -> flowctl.plugin.v1.Description
+	3,  // 15: flowctl.plugin.v1.Plugin.Validate:output_type -> flowctl.plugin.v1.ValidateReply
+	6,  // 16: flowctl.plugin.v1.Plugin.Session:output_type -> flowctl.plugin.v1.SessionEvent
+	8,  // 17: flowctl.plugin.v1.Plugin.Stop:output_type -> flowctl.plugin.v1.StopReply
+	12, // 18: flowctl.plugin.v1.Runner.Start:output_type -> flowctl.plugin.v1.WaitEvent
+	12, // 19: flowctl.plugin.v1.Runner.Wait:output_type -> flowctl.plugin.v1.WaitEvent
+	15, // 20: flowctl.plugin.v1.Runner.Signal:output_type -> flowctl.plugin.v1.SignalReply
+	17, // 21: flowctl.plugin.v1.Runner.Renew:output_type -> flowctl.plugin.v1.RenewReply
+	19, // 22: flowctl.plugin.v1.Runner.Recover:output_type -> flowctl.plugin.v1.RecoverReply
+	21, // 23: flowctl.plugin.v1.Sensor.Check:output_type -> flowctl.plugin.v1.CheckReply
+	14, // [14:24] is the sub-list for method output_type
+	4,  // [4:14] is the sub-list for method input_type
 	4,  // [4:4] is the sub-list for extension type_name
 	4,  // [4:4] is the sub-list for extension extendee
 	0,  // [0:4] is the sub-list for field type_name
@@ -1322,7 +1438,7 @@ func file_plugins_proto_plugin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_plugins_proto_plugin_proto_rawDesc), len(file_plugins_proto_plugin_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   21,
+			NumMessages:   23,
 			NumExtensions: 0,
 			NumServices:   3,
 		},

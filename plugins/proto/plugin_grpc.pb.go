@@ -253,6 +253,7 @@ const (
 	Runner_Start_FullMethodName   = "/flowctl.plugin.v1.Runner/Start"
 	Runner_Wait_FullMethodName    = "/flowctl.plugin.v1.Runner/Wait"
 	Runner_Signal_FullMethodName  = "/flowctl.plugin.v1.Runner/Signal"
+	Runner_Renew_FullMethodName   = "/flowctl.plugin.v1.Runner/Renew"
 	Runner_Recover_FullMethodName = "/flowctl.plugin.v1.Runner/Recover"
 )
 
@@ -270,6 +271,8 @@ type RunnerClient interface {
 	// Wait streams the log from an offset and ends with the result. It can be called again, also after the end.
 	Wait(ctx context.Context, in *WaitRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WaitEvent], error)
 	Signal(ctx context.Context, in *SignalRequest, opts ...grpc.CallOption) (*SignalReply, error)
+	// Renew puts off the end of an attempt's lease. One that has ended stays so. Plugins with Description.leases have it.
+	Renew(ctx context.Context, in *RenewRequest, opts ...grpc.CallOption) (*RenewReply, error)
 	// Recover finds an attempt that another plugin process may have started. One that was never started never will be
 	// after this call.
 	Recover(ctx context.Context, in *RecoverRequest, opts ...grpc.CallOption) (*RecoverReply, error)
@@ -331,6 +334,16 @@ func (c *runnerClient) Signal(ctx context.Context, in *SignalRequest, opts ...gr
 	return out, nil
 }
 
+func (c *runnerClient) Renew(ctx context.Context, in *RenewRequest, opts ...grpc.CallOption) (*RenewReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RenewReply)
+	err := c.cc.Invoke(ctx, Runner_Renew_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *runnerClient) Recover(ctx context.Context, in *RecoverRequest, opts ...grpc.CallOption) (*RecoverReply, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(RecoverReply)
@@ -355,6 +368,8 @@ type RunnerServer interface {
 	// Wait streams the log from an offset and ends with the result. It can be called again, also after the end.
 	Wait(*WaitRequest, grpc.ServerStreamingServer[WaitEvent]) error
 	Signal(context.Context, *SignalRequest) (*SignalReply, error)
+	// Renew puts off the end of an attempt's lease. One that has ended stays so. Plugins with Description.leases have it.
+	Renew(context.Context, *RenewRequest) (*RenewReply, error)
 	// Recover finds an attempt that another plugin process may have started. One that was never started never will be
 	// after this call.
 	Recover(context.Context, *RecoverRequest) (*RecoverReply, error)
@@ -376,6 +391,9 @@ func (UnimplementedRunnerServer) Wait(*WaitRequest, grpc.ServerStreamingServer[W
 }
 func (UnimplementedRunnerServer) Signal(context.Context, *SignalRequest) (*SignalReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method Signal not implemented")
+}
+func (UnimplementedRunnerServer) Renew(context.Context, *RenewRequest) (*RenewReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method Renew not implemented")
 }
 func (UnimplementedRunnerServer) Recover(context.Context, *RecoverRequest) (*RecoverReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method Recover not implemented")
@@ -441,6 +459,24 @@ func _Runner_Signal_Handler(srv interface{}, ctx context.Context, dec func(inter
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Runner_Renew_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RenewRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RunnerServer).Renew(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Runner_Renew_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RunnerServer).Renew(ctx, req.(*RenewRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Runner_Recover_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(RecoverRequest)
 	if err := dec(in); err != nil {
@@ -469,6 +505,10 @@ var Runner_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Signal",
 			Handler:    _Runner_Signal_Handler,
+		},
+		{
+			MethodName: "Renew",
+			Handler:    _Runner_Renew_Handler,
 		},
 		{
 			MethodName: "Recover",

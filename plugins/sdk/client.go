@@ -45,7 +45,7 @@ func NewClient(ctx context.Context, conn grpc.ClientConnInterface) (*Client, err
 	if err != nil {
 		return nil, fromStatus(err)
 	}
-	c.desc = Description{Name: d.Name, Version: d.Version, Kind: d.Kind, Schema: json.RawMessage(d.Schema)}
+	c.desc = Description{Name: d.Name, Version: d.Version, Kind: d.Kind, Schema: json.RawMessage(d.Schema), Leases: d.Leases}
 	return c, nil
 }
 
@@ -90,6 +90,9 @@ func (c *Client) Stop(ctx context.Context, drain bool) (int, error) {
 
 // Start implements Runner. The events that follow the start wait for the first Wait.
 func (c *Client) Start(ctx context.Context, s Spec) error {
+	if s.Lease != 0 && !c.desc.Leases {
+		return fmt.Errorf("runner %s holds no leases: its tasks can only have on_agent_lost: wait: %w", c.desc.Name, ErrInvalid)
+	}
 	args := make([]*pb.Arg, len(s.Args))
 	for i, a := range s.Args {
 		args[i] = &pb.Arg{Name: a.Name, Value: a.Value}
@@ -102,6 +105,7 @@ func (c *Client) Start(ctx context.Context, s Spec) error {
 	begun.stream, err = c.runner.Start(streamCtx, &pb.StartRequest{
 		Attempt: s.Attempt, Work: s.Work, Dir: s.Dir, Text: s.Text, File: s.File, Args: args, With: string(s.With),
 		Env: s.Env, TimeoutUs: s.Timeout.Microseconds(), GraceUs: s.Grace.Microseconds(),
+		LeaseUs: s.Lease.Microseconds(),
 	})
 	if err == nil {
 		begun.first, err = begun.stream.Recv()
@@ -176,6 +180,12 @@ func (c *Client) Wait(ctx context.Context, work string, offset int64, log func(i
 // Signal implements Runner.
 func (c *Client) Signal(ctx context.Context, work string, how Signal) error {
 	_, err := c.runner.Signal(ctx, &pb.SignalRequest{Work: work, Now: how == Kill})
+	return fromStatus(err)
+}
+
+// Renew implements Leaser.
+func (c *Client) Renew(ctx context.Context, work string, lease time.Duration) error {
+	_, err := c.runner.Renew(ctx, &pb.RenewRequest{Work: work, LeaseUs: lease.Microseconds()})
 	return fromStatus(err)
 }
 

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"strings"
 	"time"
+
+	"flowctl/plugins/internal/proc"
 )
 
 // LogFile is where runners of processes keep the log in the work folder. One that is there before the start, and empty, is
@@ -32,6 +34,7 @@ type Description struct {
 	Version string
 	Kind    string
 	Schema  json.RawMessage // JSON schema of `with`
+	Leases  bool            // it is a Leaser; the SDK fills it in
 }
 
 // Problem is a mistake in a `with` document. The host turns the path into a file position.
@@ -61,6 +64,14 @@ type Runner interface {
 	Recover(ctx context.Context, work string) (Recovered, error)
 }
 
+// Leaser is a Runner that ends an attempt, with its whole process tree, when its lease ends: at once, by itself, and also when
+// its host is gone. Another host may execute the task soon afterwards.
+type Leaser interface {
+	// Renew puts off the end of an attempt's lease, given as in Spec. One that has ended stays so, which is an error; an attempt that is over
+	// is none. ErrUnknown: no such attempt.
+	Renew(ctx context.Context, work string, lease time.Duration) error
+}
+
 // Drainer is a Runner that knows how many attempts it carries, so that its process can end when there are none.
 type Drainer interface {
 	// Live is the number of attempts that would suffer if this process ended now.
@@ -83,7 +94,12 @@ type Spec struct {
 	Env     []string        // complete: NAME=value
 	Timeout time.Duration   // 0 = none
 	Grace   time.Duration   // between TERM and KILL; 0 = DefaultGrace
+	Lease   time.Duration   // when its lease ends, as SinceBoot tells the time; 0 = it has none
 }
+
+// SinceBoot is the time of leases: since the machine was started, suspended time included. It is the same for all processes of the machine,
+// never jumps, and means nothing elsewhere.
+func SinceBoot() time.Duration { return time.Duration(proc.Boot()) }
 
 // DefaultGrace is the time that a process has between TERM and KILL when the spec does not say.
 const DefaultGrace = 10 * time.Second
@@ -136,6 +152,8 @@ const (
 	CodeKilled  = "killed"       // Signal ended it
 	CodeStart   = "start_failed" // the process could not be started
 	CodeLost    = "lost"         // how the process ended is not known
+	// CodeAgentLost: its lease ended, because the server was not heard of for too long; the process tree was killed.
+	CodeAgentLost = "agent_lost"
 	// CodeUnstarted: the plugin died before it started the process, and nothing will. Recover says NotStarted then.
 	CodeUnstarted = "unstarted"
 )

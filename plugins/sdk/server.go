@@ -32,7 +32,8 @@ type pluginServer struct {
 
 func (s *pluginServer) Describe(context.Context, *pb.DescribeRequest) (*pb.Description, error) {
 	d := s.plugin.Describe()
-	return &pb.Description{Name: d.Name, Version: d.Version, Kind: d.Kind, Schema: string(d.Schema)}, nil
+	_, leases := s.plugin.(Leaser)
+	return &pb.Description{Name: d.Name, Version: d.Version, Kind: d.Kind, Schema: string(d.Schema), Leases: leases}, nil
 }
 
 func (s *pluginServer) Validate(_ context.Context, r *pb.ValidateRequest) (*pb.ValidateReply, error) {
@@ -70,6 +71,7 @@ func (s *runnerServer) Start(r *pb.StartRequest, stream grpc.ServerStreamingServ
 	spec := Spec{
 		Attempt: r.Attempt, Work: r.Work, Dir: r.Dir, Text: r.Text, File: r.File, With: json.RawMessage(r.With), Env: r.Env,
 		Timeout: time.Duration(r.TimeoutUs) * time.Microsecond, Grace: time.Duration(r.GraceUs) * time.Microsecond,
+		Lease: time.Duration(r.LeaseUs) * time.Microsecond,
 	}
 	if len(r.Args) > 0 {
 		spec.Args = make([]Arg, len(r.Args))
@@ -141,6 +143,17 @@ func (s *runnerServer) Signal(ctx context.Context, r *pb.SignalRequest) (*pb.Sig
 		return nil, toStatus(err)
 	}
 	return &pb.SignalReply{}, nil
+}
+
+func (s *runnerServer) Renew(ctx context.Context, r *pb.RenewRequest) (*pb.RenewReply, error) {
+	leaser, ok := s.runner.(Leaser)
+	if !ok {
+		return nil, status.Error(codes.Unimplemented, "this runner holds no leases")
+	}
+	if err := leaser.Renew(ctx, r.Work, time.Duration(r.LeaseUs)*time.Microsecond); err != nil {
+		return nil, toStatus(err)
+	}
+	return &pb.RenewReply{}, nil
 }
 
 func (s *runnerServer) Recover(ctx context.Context, r *pb.RecoverRequest) (*pb.RecoverReply, error) {

@@ -44,11 +44,16 @@ func Runner(t *testing.T, s Suite) {
 		{"timeout is stronger than the task", timeoutStubborn},
 		{"kill", kill},
 		{"leftovers", leftovers},
+		{"daemon", daemon},
 		{"start twice", startTwice},
 		{"recover what never started", recoverNever},
 		{"recover by another process", recoverElsewhere},
 		{"unknown", unknown},
 		{"cancelled wait", cancelledWait},
+		{"lease ends", leaseEnds},
+		{"lease is renewed", leaseRenewed},
+		{"lease is over", leaseOver},
+		{"lease is renewed by another process", leaseElsewhere},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -136,7 +141,10 @@ func (b *bench) want(r sdk.Result, state, code string, exit int) {
 // pid reads a process id that a script wrote into a file.
 func (b *bench) pid(file string) int {
 	b.t.Helper()
-	text, err := os.ReadFile(filepath.Join(b.folder, file))
+	if !filepath.IsAbs(file) {
+		file = filepath.Join(b.folder, file)
+	}
+	text, err := os.ReadFile(file)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -349,6 +357,26 @@ setsid sh -c 'echo $$ >stranger; exec sleep 60' & while ! [ -s stranger ]; do sl
 	b.want(r, sdk.Succeeded, "", 0)
 	b.ended("child")
 	b.ended("stranger")
+}
+
+// daemon kills, and lets end, a task that leaves a process in a session of its own, without parents and with an empty environment.
+func daemon(t *testing.T, b *bench) {
+	if b.suite.Elsewhere {
+		return // the far host's tree is known by its environment
+	}
+	for _, end := range []string{"", "echo ready; sleep 60"} {
+		s := b.specIn(b.t.TempDir(), "daemon"+strconv.Itoa(len(end)), `sleep 0.1
+(env -i setsid sh -c 'echo $$ >daemon; exec sleep 60' &)
+while ! [ -s daemon ]; do sleep 0.01; done; `+end)
+		b.start(s)
+		r, err := b.runner.Wait(t.Context(), s.Work, 0, func(int64, []byte) error {
+			return b.runner.Signal(t.Context(), s.Work, sdk.Terminate)
+		})
+		if err != nil || (r.State == sdk.Killed) != (end != "") {
+			t.Errorf("got %+v, %v", r, err)
+		}
+		b.ended(filepath.Join(s.Dir, "daemon"))
+	}
 }
 
 func startTwice(t *testing.T, b *bench) {

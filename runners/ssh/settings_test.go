@@ -8,6 +8,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"flowctl/plugins/sdk"
 )
@@ -157,6 +158,15 @@ exec '/bin/sh' "$1/text"
 	}
 	if _, err := newOrder(sdk.Spec{Text: "true", With: with, Env: []string{"a.b=c"}}, nil); err == nil || !strings.Contains(err.Error(), `"a.b"`) {
 		t.Errorf("a name that no shell takes: %v", err)
+	}
+}
+
+// TestCommandTellsHowLongTheFarHalfGoesOn: leases of attempts end so much earlier.
+func TestCommandTellsHowLongTheFarHalfGoesOn(t *testing.T) {
+	t.Parallel()
+	c, err := Runner{Near: []string{"near"}}.Command(sdk.Spec{Work: t.TempDir(), Text: "true", With: []byte(`{"host": "h", "agent": true, "lease": "2m"}`)})
+	if err != nil || c.Elsewhere != 2*time.Minute+12*time.Second+margin {
+		t.Errorf("%v, %v", c.Elsewhere, err)
 	}
 }
 

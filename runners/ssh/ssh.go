@@ -32,7 +32,8 @@ func (Runner) Validate(with json.RawMessage) []sdk.Problem {
 
 // Command implements process.Commander.
 func (r Runner) Command(spec sdk.Spec) (process.Command, error) {
-	if _, problems := parseSettings(spec.With); len(problems) > 0 {
+	settings, problems := parseSettings(spec.With)
+	if len(problems) > 0 {
 		return process.Command{}, fmt.Errorf("with%s: %s", problems[0].Path, problems[0].Message)
 	}
 	own := slices.DeleteFunc(os.Environ(), func(e string) bool { return strings.HasPrefix(e, "FLOWCTL_") })
@@ -43,5 +44,5 @@ func (r Runner) Command(spec sdk.Spec) (process.Command, error) {
 	if err := o.store(spec.Work); err != nil {
 		return process.Command{}, err
 	}
-	return process.Command{Path: r.Near[0], Args: r.Near[1:], Env: own}, nil
+	return process.Command{Path: r.Near[0], Args: r.Near[1:], Env: own, Elsewhere: settings.overdue()}, nil
 }

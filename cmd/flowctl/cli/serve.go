@@ -109,7 +109,8 @@ func (s *server) openEngine(ctx context.Context) error {
 		Caller: api.Caller, Now: s.now,
 	}
 	s.loop, err = control.New(ctx, control.Options{
-		Store: s.store, Fleet: s.hub, Revision: s.follower.Revision, Gates: s.gates.Ask, Ended: s.output.End, Now: s.now, Log: s.log,
+		Store: s.store, Fleet: s.hub, Revision: s.follower.Revision, Gates: s.gates.Ask, Ended: s.output.End,
+		RedispatchAfter: s.redispatchAfter, Now: s.now, Log: s.log,
 	})
 	if err != nil {
 		return err

@@ -21,6 +21,7 @@ type serverOptions struct {
 	repo, branch, path string
 	worktree           bool
 	poll               time.Duration
+	redispatchAfter    time.Duration
 	data, store        string
 	listen, agents     string
 	public             string
@@ -80,6 +81,7 @@ wins over the environment, and that over the file.`,
 	f.StringVar(&o.path, "path", ".", "flows root inside the repository: the folder with flowctl.yaml")
 	f.BoolVar(&o.worktree, "worktree", false, "serve the folder live, with changes that are not committed")
 	f.DurationVar(&o.poll, "poll", 30*time.Second, "how often to look for new commits")
+	f.DurationVar(&o.redispatchAfter, "redispatch-after", 5*time.Minute, "how long an agent has for the start of an attempt before another agent gets it; 0 = as long as it takes")
 	f.StringVar(&o.data, "data", ".flowctl", "folder for the state, logs and keys")
 	f.StringVar(&o.store, "store", "sqlite", "where the state lives: sqlite")
 	f.StringVar(&o.listen, "listen", "127.0.0.1:7400", "address of the API")

@@ -28,6 +28,34 @@ func Boot() int64 {
 	return ts.Nano()
 }
 
+// SleepUntil sleeps until a time since boot, and tells whether it has come; false: ctx ended first. It wakes up with the machine when that was
+// suspended meanwhile, which no timer of Go's does.
+func SleepUntil(ctx context.Context, at int64) bool {
+	if at <= Boot() {
+		return ctx.Err() == nil
+	}
+	fd, err := unix.TimerfdCreate(unix.CLOCK_BOOTTIME, unix.TFD_CLOEXEC|unix.TFD_NONBLOCK)
+	if err == nil {
+		err = unix.TimerfdSettime(fd, unix.TFD_TIMER_ABSTIME, &unix.ItimerSpec{Value: unix.NsecToTimespec(at)}, nil)
+	}
+	if err != nil { // no descriptors left, perhaps
+		t := time.NewTimer(time.Duration(at - Boot()))
+		defer t.Stop()
+		select {
+		case <-t.C:
+			return true
+		case <-ctx.Done():
+			return false
+		}
+	}
+	f := os.NewFile(uintptr(fd), "timerfd")
+	defer func() { _ = f.Close() }()
+	stop := context.AfterFunc(ctx, func() { _ = f.SetReadDeadline(time.Unix(1, 0)) })
+	defer stop()
+	_, _ = f.Read(make([]byte, 8))
+	return ctx.Err() == nil
+}
+
 // BootID names this boot of the machine.
 func BootID() (string, error) {
 	b, err := os.ReadFile("/proc/sys/kernel/random/boot_id")

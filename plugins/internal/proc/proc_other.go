@@ -15,6 +15,9 @@ var errSystem = fmt.Errorf("look after processes on this system: %w", errors.Err
 // Boot is the time since boot in nanoseconds.
 func Boot() int64 { return 0 }
 
+// SleepUntil sleeps until a time since boot.
+func SleepUntil(context.Context, int64) bool { return false }
+
 // BootID names this boot of the machine.
 func BootID() (string, error) { return "", errSystem }
 
@@ -77,6 +80,9 @@ type Tree struct {
 
 // Members lists the living processes of the tree.
 func (Tree) Members() []Stat { return nil }
+
+// Brand marks a process and all that comes of it.
+func (Tree) Brand(int) {}
 
 // Signal sends a signal to every member.
 func (Tree) Signal(syscall.Signal) {}

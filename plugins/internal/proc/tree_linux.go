@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"hash/fnv"
 	"os"
 	"slices"
 	"strconv"
@@ -13,8 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Tree is a process with all that came of it: its descendants, the members of its session, and whoever still carries its mark. What
-// left the session, lost its parents and cleared its environment cannot be told from a stranger.
+// Tree is a process with all that came of it: its descendants, the members of its session, and whoever still carries its mark or its brand.
 type Tree struct {
 	Leader int    // process and session id; 0 = not known
 	Mark   string // an environment entry, NAME=value, that all of the tree inherit
@@ -25,7 +25,7 @@ func (t Tree) Members() []Stat {
 	all := List()
 	in := make(map[int]bool, 8)
 	for _, s := range all {
-		if t.Leader != 0 && (s.PID == t.Leader || s.Session == t.Leader) || s.State != 'Z' && t.Marked(s.PID) {
+		if t.Leader != 0 && (s.PID == t.Leader || s.Session == t.Leader) || s.State != 'Z' && (t.Marked(s.PID) || t.branded(s.PID)) {
 			in[s.PID] = true
 		}
 	}
@@ -42,6 +42,28 @@ func (t Tree) Members() []Stat {
 
 // Marked tells whether a living process carries the mark.
 func (t Tree) Marked(pid int) bool { return t.Mark != "" && slices.Contains(Environ(pid), t.Mark) }
+
+// Brand marks a process, and all that comes of it from then on, in a way that neither a session of its own nor a cleared environment takes off:
+// by a limit that is inherited and limits nothing, how many microseconds (some thousand years) a real-time process may go on without a pause.
+func (t Tree) Brand(pid int) {
+	var limit unix.Rlimit
+	if err := unix.Prlimit(pid, unix.RLIMIT_RTTIME, nil, &limit); err != nil || limit.Max < t.brand() {
+		return // it has ended, or is limited already
+	}
+	limit.Cur = t.brand()
+	_ = unix.Prlimit(pid, unix.RLIMIT_RTTIME, &limit, nil)
+}
+
+func (t Tree) brand() uint64 {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(t.Mark))
+	return 1<<61 | h.Sum64()>>4
+}
+
+func (t Tree) branded(pid int) bool {
+	var limit unix.Rlimit
+	return t.Mark != "" && unix.Prlimit(pid, unix.RLIMIT_RTTIME, nil, &limit) == nil && limit.Cur == t.brand()
+}
 
 // Environ returns the environment that a process began with; none for a zombie, in the middle of an exec, or of another user.
 func Environ(pid int) []string {

@@ -59,6 +59,9 @@ func (a *attempt) adopt() {
 	if a.process.Deadline > 0 {
 		a.deadline()
 	}
+	if _, leased := leaseOf(a.work); leased {
+		go a.enforce()
+	}
 	e := a.awaitExit()
 	a.close()
 	a.runner.settled(a.work)
@@ -145,7 +148,7 @@ func (a *attempt) lost() exitRecord {
 	if e, ok, err := exitOn(a.work); ok && err == nil {
 		return e
 	}
-	sweep(a.tree(), a.close().Until)
+	sweep(a.tree(), graceOf(a.work, a.close()))
 	e := problem(sdk.CodeLost, "the process ended after its runner plugin and its keeper had died")
 	if err := e.store(a.work, a.home); err != nil {
 		fmt.Fprintf(os.Stderr, "record the end of %s: %v\n", a.work, err)

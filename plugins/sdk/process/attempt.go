@@ -26,6 +26,7 @@ type attempt struct {
 	process Begun
 	done    chan struct{} // closed when outcome is set
 	outcome sdk.Result
+	lease   sync.Mutex // held while it is renewed
 
 	refs int      // guarded by runner.mu
 	log  *os.File // open while refs > 0; nil: not opened yet
@@ -35,6 +36,7 @@ type attempt struct {
 	killed bool // KILL was sent
 	ending bool // the leader ended: too late for signals
 	timers []*time.Timer
+	stop   []func() // called when the leader has ended
 }
 
 func (a *attempt) over() bool {
@@ -56,7 +58,7 @@ func (a *attempt) attend(h *proc.Handle) {
 		e = problem(sdk.CodeLost, "the process %d could not be waited for: %v", a.process.PID, err)
 	}
 	if tree := a.tree(); tree.Left(a.runner.reaper(), os.Getpid()) {
-		sweep(tree, cause.Until)
+		sweep(tree, graceOf(a.work, cause))
 	}
 	a.runner.settled(a.work)
 	// The news goes first: until the process is reaped its end can be looked at again, by the keeper if we are killed here.
@@ -76,6 +78,9 @@ func (a *attempt) close() causeRecord {
 	a.ending = true
 	for _, t := range a.timers {
 		t.Stop()
+	}
+	for _, stop := range a.stop {
+		stop()
 	}
 	return a.cause
 }

@@ -6,6 +6,7 @@
 //
 //	start.json  who started it, its deadline; created exclusively, so that an attempt starts once or never
 //	log         stdout and stderr, written by the task itself: no death of ours breaks its pipe
+//	lease.json  when its lease ends, if it has one; replaced at each renewal
 //	cause.json  why we end it, written before the first signal
 //	exit.json   how the process ended; its presence means: over
 //	explained.json  what the process itself says of its end (Explain)
@@ -21,4 +22,7 @@
 // the locks of their plugin and keeper tell when nobody is left to write it.
 //
 // Deadlines are on the clock that counts since boot: no change of the wall clock moves them, and a recovered attempt keeps its own.
+//
+// Leases are, too, and are enforced by whoever is there: the plugin process, another one that has adopted the attempt, and the keeper of a dead one.
+// Each reads lease.json when the time has come that it knows of, and goes on when the lease was renewed.
 package process

@@ -100,6 +100,7 @@ func (j *journal) start(b Begun, fork func() (int, *proc.Handle, error)) (Begun,
 		_ = j.write(append(j.buf[:0], "f\n"...)) // without it, the keeper finds no process and says the same
 		return b, nil, err
 	}
+	b.Tree().Brand(pid)
 	b.PID, b.To = pid, proc.Boot()
 	j.live[b.Work] = b
 	// A record that cannot be written (a full disk) is not worth the task: the keeper finds an unrecorded process too.

@@ -20,6 +20,7 @@ const (
 	startFile  = "start" // a link to the home's card, or to its void card
 	logFile    = sdk.LogFile
 	causeFile  = "cause.json"
+	leaseFile  = "lease.json"
 	exitPrefix = "exit-"     // a link whose name is the record: exit-CODE-SIGNAL-RSS-CPU
 	exitFile   = "exit.json" // an end without an exit code
 )
@@ -77,7 +78,7 @@ func put(from, path string) error {
 
 // causeRecord says why an attempt is being ended by us.
 type causeRecord struct {
-	Code    string        `json:"code"`  // sdk.CodeTimeout or sdk.CodeKilled
+	Code    string        `json:"code"`  // sdk.CodeTimeout, CodeKilled or CodeAgentLost
 	Until   int64         `json:"until"` // since boot: what is left of the tree by then is killed
 	Timeout time.Duration `json:"timeout,omitempty"`
 }
@@ -85,7 +86,7 @@ type causeRecord struct {
 // exitRecord is how the process ended.
 type exitRecord struct {
 	Version int    `json:"version"`
-	Problem string `json:"problem,omitempty"` // sdk.CodeStart, CodeUnstarted or CodeLost: there is no Exit
+	Problem string `json:"problem,omitempty"` // sdk.CodeStart, CodeAgentLost, CodeUnstarted or CodeLost: there is no Exit
 	Message string `json:"message,omitempty"`
 	exit    proc.Exit
 }
@@ -195,6 +196,8 @@ func result(e exitRecord, c causeRecord) sdk.Result {
 		r.Code, r.Message = e.Problem, e.Message
 	case c.Code == sdk.CodeTimeout:
 		r.Code, r.Message = c.Code, fmt.Sprintf("timed out after %v: the process tree was killed", c.Timeout)
+	case c.Code == sdk.CodeAgentLost:
+		r.Code, r.Message = c.Code, errLease.Error()+": the process tree was killed"
 	case c.Code != "":
 		r.State, r.Code, r.Message = sdk.Killed, c.Code, "killed with its process tree"
 	case e.exit.Signal != 0:

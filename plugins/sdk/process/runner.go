@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -32,6 +33,8 @@ type Command struct {
 	Args []string // without the program's own name
 	Env  []string // nil: the spec's
 	Dir  string   // empty: the spec's
+	// Elsewhere is how long at most something of the attempt goes on out of reach after the process was killed. Its lease ends so much earlier.
+	Elsewhere time.Duration
 }
 
 // Serve serves c as a runner plugin and returns the exit code for main.

@@ -24,7 +24,7 @@ func Settle(home string, b Begun, exit proc.Exit, reaper int) {
 		fmt.Fprintf(os.Stderr, "settle %s: %v\n", b.Work, err)
 	}
 	if t := b.Tree(); t.Left(reaper, 0) {
-		sweep(t, cause.Until)
+		sweep(t, graceOf(b.Work, cause))
 	}
 	settle(home, b.Work, exitOf(exit))
 }

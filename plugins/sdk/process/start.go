@@ -25,8 +25,15 @@ func (r *Runner) Start(_ context.Context, spec sdk.Spec) error {
 	handle, err := r.fork(a, spec)
 	close(a.begun)
 	if err != nil {
-		a.record(problem(sdk.CodeStart, "%v", err))
+		code := sdk.CodeStart
+		if errors.Is(err, errLease) {
+			code = sdk.CodeAgentLost
+		}
+		a.record(problem(code, "%v", err))
 		return nil
+	}
+	if spec.Lease > 0 {
+		go a.enforce()
 	}
 	if spec.Timeout > 0 {
 		a.deadline()
@@ -94,6 +101,11 @@ func (r *Runner) fork(a *attempt, spec sdk.Spec) (*proc.Handle, error) {
 	args := append(append(make([]string, 0, len(c.Args)+1), c.Path), c.Args...)
 	env := append(append(make([]string, 0, len(c.Env)+1), c.Env...), Mark(a.work))
 	files := [3]uintptr{r.null.Fd(), log.Fd(), log.Fd()}
+	if spec.Lease > 0 {
+		if err := lease(a.work, spec.Lease, c.Elsewhere); err != nil {
+			return nil, err
+		}
+	}
 	b, handle, err := r.journal.start(a.process, func() (int, *proc.Handle, error) { return proc.Fork(path, args, env, c.Dir, files) })
 	if err != nil {
 		return nil, explain(err, path, c.Dir)
