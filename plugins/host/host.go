@@ -89,6 +89,11 @@ func (h *Host) Sensor(ctx context.Context, name string) (*Process, error) {
 	return h.process(ctx, sdk.KindSensor, name)
 }
 
+// Channel returns the process of a channel plugin, as Runner does.
+func (h *Host) Channel(ctx context.Context, name string) (*Process, error) {
+	return h.process(ctx, sdk.KindChannel, name)
+}
+
 func (h *Host) process(ctx context.Context, kind, name string) (*Process, error) {
 	e, err := h.entry(kind + "-" + name)
 	if err != nil {
