@@ -71,10 +71,11 @@ type Store interface {
 	Events(ctx context.Context, q EventQuery) ([]Event, string, error)
 	// Happened tells which keys there are events of; the result has one entry per key, in order.
 	Happened(ctx context.Context, keys []string) ([]bool, error)
-	// Alerts, deliveries and silences are listed newest first.
+	// Alerts and deliveries are listed newest first.
 	Alerts(ctx context.Context, q AlertQuery) ([]Alert, string, error)
 	Deliveries(ctx context.Context, q DeliveryQuery) ([]Delivery, string, error)
-	// Silences lists those that end after an instant.
+	Delivery(ctx context.Context, id DeliveryID) (*Delivery, error)
+	// Silences lists those that end after an instant, by number.
 	Silences(ctx context.Context, after period.Instant) ([]Silence, error)
 	// Subscriptions lists all, by target and person.
 	Subscriptions(ctx context.Context) ([]Subscription, error)

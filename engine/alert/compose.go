@@ -59,15 +59,15 @@ func receiverKind(v *engine.Delivery) string {
 
 // subjectLine is what a message is about, in a line.
 func subjectLine(v *engine.Delivery) string {
-	line := fmt.Sprintf("[%s] %s", v.Severity, headline(v))
+	line := fmt.Sprintf("[%s] %s", v.Severity, Headline(v))
 	if v.Note != "" {
 		line += ": " + v.Note
 	}
 	return line
 }
 
-// headline names what a delivery tells of.
-func headline(v *engine.Delivery) string {
+// Headline names what a delivery tells of.
+func Headline(v *engine.Delivery) string {
 	first := v.Items[0]
 	n := len(v.Items) + v.More
 	if n == 1 {

@@ -152,7 +152,7 @@ func (o *office) take() []string {
 	list := []string{}
 	for i := range o.got {
 		d := &o.got[i]
-		list = append(list, strings.TrimSpace(fmt.Sprintf("%s %s: %s %s", d.To.Channel, d.To.Name, headline(d), d.Note)))
+		list = append(list, strings.TrimSpace(fmt.Sprintf("%s %s: %s %s", d.To.Channel, d.To.Name, Headline(d), d.Note)))
 	}
 	slices.Sort(list)
 	o.got = nil
@@ -297,7 +297,9 @@ func TestNotRetried(t *testing.T) {
 func TestMailIsDown(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
-	o.answer = func(d *engine.Delivery) Receipt { return Receipt{Delivered: d.To.Kind == flow.Webhook, Message: "down"} }
+	o.answer = func(d *engine.Delivery) Receipt {
+		return Receipt{Delivered: d.To.Kind == flow.Webhook, Message: "down"}
+	}
 	o.tell(flow.Failed, "low/plain")
 	o.pass(5 * time.Second)
 	o.want("by the last channel that works", "pages pages: 2 delivery failed: delivery_failed and 1 more")

@@ -198,7 +198,7 @@ func (d *Desk) undelivered(v *engine.Delivery, unanswered bool) {
 	}
 	d.report(engine.Event{
 		Kind: flow.DeliveryFailed, Key: fmt.Sprintf("%d", v.ID),
-		Detail: fmt.Sprintf("%s was not told by %s of %s: %s", v.To.Name, v.To.Channel, headline(v), v.Message),
+		Detail: fmt.Sprintf("%s was not told by %s of %s: %s", v.To.Name, v.To.Channel, Headline(v), v.Message),
 	}, v.ID)
 }
 

@@ -29,6 +29,7 @@ type Service struct {
 	Tokens   Tokens
 	Gates    gate.Secret                  // of the tokens of quality gates
 	Caller   func(context.Context) string // who asks
+	Key      []byte                       // signs the links that acknowledge alerts
 	Now      func() time.Time
 
 	loop    atomic.Pointer[Loop]

@@ -93,7 +93,7 @@ func (w *writer) putSubscriptions(c *engine.Changes) error {
 const (
 	openAlerts       = `SELECT row FROM alerts INDEXED BY alerts_open WHERE closed = 0 ORDER BY id`
 	pendingDelivery  = `SELECT row FROM deliveries INDEXED BY deliveries_state WHERE state = 'pending' ORDER BY id`
-	allSilences      = `SELECT row FROM silences WHERE ends_at > ?1 ORDER BY id DESC`
+	allSilences      = `SELECT row FROM silences WHERE ends_at > ?1 ORDER BY id`
 	allSubscriptions = `SELECT target, person, at, by_whom FROM subscriptions ORDER BY target, person`
 	highestAlerting  = `SELECT (SELECT max(id) FROM alerts), (SELECT max(id) FROM deliveries), (SELECT max(id) FROM silences)`
 )
@@ -175,7 +175,12 @@ func (s *Store) Deliveries(ctx context.Context, q engine.DeliveryQuery) ([]engin
 		func(d engine.Delivery) string { return formatCursor(int64(d.ID)) })
 }
 
-// Silences lists those that end after an instant, newest first.
+// Delivery returns one delivery.
+func (s *Store) Delivery(ctx context.Context, id engine.DeliveryID) (*engine.Delivery, error) {
+	return one(ctx, s, scanJSON[engine.Delivery], fmt.Sprintf("delivery %d", id), `SELECT row FROM deliveries WHERE id = ?1`, int64(id))
+}
+
+// Silences lists those that end after an instant, by number.
 func (s *Store) Silences(ctx context.Context, after period.Instant) ([]engine.Silence, error) {
 	return all(ctx, s, scanJSON[engine.Silence], allSilences, int64(after))
 }

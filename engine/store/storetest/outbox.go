@@ -74,7 +74,12 @@ func testOutbox(w *world) {
 		w.must(err)
 		w.equal("deliveries", got, c.want)
 	}
-	_, _, err := w.Deliveries(w.ctx, engine.DeliveryQuery{State: "lost"})
+	second, err := w.Delivery(w.ctx, 2)
+	w.must(err)
+	w.equal("a delivery", *second, waiting)
+	_, err = w.Delivery(w.ctx, 9)
+	w.code("a delivery that does not exist", err, engine.NotFound)
+	_, _, err = w.Deliveries(w.ctx, engine.DeliveryQuery{State: "lost"})
 	w.code("a state that does not exist", err, engine.Invalid)
 	silences, err := w.Silences(w.ctx, at(4))
 	w.must(err)
