@@ -13,7 +13,6 @@ import (
 
 // aheadTask are fields of tasks, and the same of defaults and templates.
 var aheadTask = []string{
-	"alerts",
 	"lost_after",
 	"on_agent_lost",
 	"resources",
@@ -26,15 +25,17 @@ var ahead = map[*shape][]string{
 		"monitors",
 		"watchdog",
 	},
-	&catalogShape: {
-		"channels",
-	},
-	&flowShape: {
-		"alerts",
-	},
 	&taskShape:     aheadTask,
 	&defaultsShape: aheadTask,
 	&templateShape: aheadTask,
+}
+
+// aheadChannels are channel plugins that this build does not have.
+var aheadChannels = []string{
+	"email",
+	"phone",
+	"sms",
+	"webhook",
 }
 
 func isAhead(list []string, name string) bool { return len(list) > 0 && slices.Contains(list, name) }

@@ -41,8 +41,8 @@ func TestAheadOfTheEngine(t *testing.T) {
 	cases := map[string][]string{
 		"f.yaml": {
 			task + "run_as: etl", task + "resources: {cpu: 1}",
-			task + "on_agent_lost: wait", task + "alerts: {default: true}",
-			"alerts: {}\nflow: f\nteam: data\ntasks: {t: {run: x}}", "channels: {}", "templates: {t: {run_as: etl, run: x}}\n---\nflow: f\nteam: data\ntasks: {t: {uses: t}}",
+			task + "on_agent_lost: wait",
+			"channels: {c: {plugin: webhook, with: {url: \"http://h/\"}}}", "templates: {t: {run_as: etl, run: x}}\n---\nflow: f\nteam: data\ntasks: {t: {uses: t}}",
 		},
 		"flowctl.yaml": {"version: 1\nmonitors: {}", "version: 1\nwatchdog: {url: http://h/}", "version: 1\ndefaults: {resources: {cpu: 1}}"},
 	}
