@@ -21,9 +21,13 @@ var aheadTask = []string{
 
 // ahead are fields by their mapping.
 var ahead = map[*shape][]string{
-	&settingsShape: {
-		"monitors",
-		"watchdog",
+	&monitorsShape: {
+		"checks",
+		"cpu",
+		"disk",
+		"generation",
+		"memory",
+		"servers",
 	},
 	&taskShape:     aheadTask,
 	&defaultsShape: aheadTask,

@@ -44,7 +44,7 @@ func TestAheadOfTheEngine(t *testing.T) {
 			task + "on_agent_lost: wait",
 			"channels: {c: {plugin: webhook, with: {url: \"http://h/\"}}}", "templates: {t: {run_as: etl, run: x}}\n---\nflow: f\nteam: data\ntasks: {t: {uses: t}}",
 		},
-		"flowctl.yaml": {"version: 1\nmonitors: {}", "version: 1\nwatchdog: {url: http://h/}", "version: 1\ndefaults: {resources: {cpu: 1}}"},
+		"flowctl.yaml": {"version: 1\nmonitors: {cpu: {major: 90}}", "version: 1\nmonitors: {agents: {major: 1}, servers: {major: 1}}", "version: 1\ndefaults: {resources: {cpu: 1}}"},
 	}
 	for file, texts := range cases {
 		for _, text := range texts {

@@ -71,14 +71,22 @@ func Headline(v *engine.Delivery) string {
 	first := v.Items[0]
 	n := len(v.Items) + v.More
 	if n == 1 {
-		return first.Subject + " " + word(first.Event)
+		return happened(&first)
 	}
 	for _, i := range v.Items {
 		if i.Event != first.Event {
-			return fmt.Sprintf("%s %s, and %d more", first.Subject, word(first.Event), n-1)
+			return fmt.Sprintf("%s, and %d more", happened(&first), n-1)
 		}
 	}
 	return fmt.Sprintf("%d %s: %s and %d more", n, word(first.Event), first.Subject, n-1)
+}
+
+// happened says what happened to what. The subject of an event of the installation says both.
+func happened(i *engine.Item) string {
+	if i.Event == "" || strings.HasPrefix(i.Subject, word(i.Event)) {
+		return i.Subject
+	}
+	return i.Subject + " " + word(i.Event)
 }
 
 // word writes an event for people.
@@ -86,10 +94,7 @@ func word(e flow.Event) string { return strings.ReplaceAll(string(e), "_", " ") 
 
 // itemLine tells one item in a line.
 func itemLine(i *engine.Item) string {
-	line := i.Subject
-	if i.Event != "" {
-		line += " " + word(i.Event)
-	}
+	line := happened(i)
 	if i.Detail != "" {
 		line += ": " + i.Detail
 	}
@@ -111,7 +116,7 @@ func shortText(v *engine.Delivery, ack string, most int) string {
 	text := fmt.Sprintf("[%s] %d alerts:", v.Severity, len(v.Items)+v.More)
 	left := most - utf8.RuneCountInString(text) - len(" and 1000000 more")
 	for n, i := range v.Items {
-		piece := " " + i.Subject + " " + word(i.Event)
+		piece := " " + happened(&i)
 		if n > 0 {
 			piece = "," + piece
 		}

@@ -387,12 +387,21 @@ func itemOf(h *Happening) engine.Item {
 		i.Subject = fmt.Sprintf("backfill %d", h.Backfill)
 	case h.Flow != "":
 		i.Subject = h.Flow
-	case h.Agent != "":
-		i.Subject = "agent " + h.Agent
 	default:
-		i.Subject = string(h.Kind)
+		i.Subject = PlatformSubject(h.Kind, h.Agent)
 	}
 	return i
+}
+
+// PlatformSubject names what an event of the installation is about.
+func PlatformSubject(kind flow.Event, agent string) string {
+	switch {
+	case kind == flow.AgentLost:
+		return "agent " + agent
+	case agent != "":
+		return word(kind) + " on " + agent
+	}
+	return word(kind)
 }
 
 // timer is when an alert or a delivery is to be looked at.

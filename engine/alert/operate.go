@@ -2,10 +2,12 @@ package alert
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
 
+	"flowctl/dsl/flow"
 	"flowctl/dsl/period"
 	"flowctl/engine"
 )
@@ -36,6 +38,24 @@ func (d *Desk) acknowledge(ids []engine.AlertID, by string) (acked []engine.Aler
 
 func (d *Desk) log(by, verb, target, detail string) {
 	d.out.Operations = append(d.out.Operations, engine.Operation{At: d.now, By: by, Verb: verb, Target: target, Detail: detail})
+}
+
+// Standing returns the subjects of the open alerts about an event, in the order of their opening.
+func (d *Desk) Standing(kind flow.Event) (subjects []string) {
+	for _, id := range slices.Sorted(maps.Keys(d.alerts)) {
+		if a := d.alerts[id]; a.Event == kind {
+			subjects = append(subjects, a.Subject)
+		}
+	}
+	return subjects
+}
+
+// Over closes the alert that a subject opened, if there is one: what it tells of is over.
+func (d *Desk) Over(now period.Instant, subject, why string) {
+	d.now = max(d.now, now)
+	if a := d.root(engine.Item{Subject: subject}); a != nil {
+		d.close(a, why)
+	}
 }
 
 // Silence keeps receivers from being told of a flow or a task until an instant. What is on its way is told all the same.

@@ -205,6 +205,12 @@ func (s *server) run(ctx context.Context) error {
 		return nil
 	})
 	start("logs", s.sweepLogs)
+	start("platform", func(ctx context.Context) error {
+		rounds := time.NewTicker(control.PlatformEvery)
+		defer rounds.Stop()
+		control.Platform(ctx, s.loop, s.ready, rounds.C)
+		return nil
+	})
 	if !s.noLocalAgent {
 		start("local agent", s.runLocalAgent)
 	}
