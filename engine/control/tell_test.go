@@ -121,7 +121,9 @@ func TestAlertsAreStoredWithTheirCause(t *testing.T) {
 			t.Fatalf("fault %d: %v", fault, err)
 		}
 		if fault != storetest.None {
-			<-f.ended
+			if err := <-f.ended; err == nil {
+				t.Fatalf("fault %d: the loop goes on", fault)
+			}
 			stored, _, err := f.store.Alerts(t.Context(), engine.AlertQuery{})
 			f.must(err)
 			if events := f.events("", ""); len(stored) != len(events) {
@@ -211,13 +213,13 @@ func TestAlertChaos(t *testing.T) {
 		f.pass(time.Duration(random.IntN(3000)) * time.Millisecond)
 		if random.IntN(2) == 0 {
 			f.end()
-			<-f.ended
+			f.must(<-f.ended)
 			f.start()
 			f.join()
 		}
 	}
 	f.end()
-	<-f.ended
+	f.must(<-f.ended)
 	f.outbox.mu.Lock()
 	f.outbox.answer, f.outbox.hang = nil, false
 	f.outbox.mu.Unlock()
