@@ -74,7 +74,7 @@ func Headline(v *engine.Delivery) string {
 		return happened(&first)
 	}
 	for _, i := range v.Items {
-		if i.Event != first.Event {
+		if i.Event != first.Event || strings.HasPrefix(first.Subject, word(first.Event)) {
 			return fmt.Sprintf("%s, and %d more", happened(&first), n-1)
 		}
 	}
