@@ -449,6 +449,16 @@ func TestStuck(t *testing.T) {
 	if n := len(o.events); n != 1 {
 		t.Errorf("%d events of it", n)
 	}
+	if n := len(o.desk.Standing(flow.OutboxStuck)); n != 1 {
+		t.Errorf("%d alerts tell of it", n)
+	}
+	for i := range hung {
+		o.desk.Sent(o.now, Receipt{ID: hung[i].ID, Delivered: true})
+	}
+	o.settle()
+	if n := len(o.desk.Standing(flow.OutboxStuck)); n != 0 {
+		t.Error("the alert is open though nothing is stuck any more")
+	}
 }
 
 // Whatever channels do, and whenever the desk is rebuilt: every receiver of every event gets it or its delivery is recorded as failed or silenced,

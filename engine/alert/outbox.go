@@ -104,6 +104,19 @@ func (d *Desk) overdue(v *engine.Delivery) {
 	}, 0)
 }
 
+// unstick ends the alert about a stuck outbox once nothing has been on its way for long. After a restart nothing has.
+func (d *Desk) unstick() {
+	for id := range d.flying {
+		if d.stuck && d.deliveries[id].At.Add(stuckAfter) <= d.now {
+			return
+		}
+	}
+	d.stuck = false
+	for _, subject := range d.Standing(flow.OutboxStuck) {
+		d.Over(d.now, subject, "messages are delivered again")
+	}
+}
+
 // report makes an event of alerting itself and tells of it.
 func (d *Desk) report(e engine.Event, about engine.DeliveryID) {
 	e.At, e.Key = d.now, string(e.Kind)+"/"+e.Key
@@ -153,9 +166,7 @@ func (d *Desk) Sent(now period.Instant, r Receipt) {
 	delete(d.flying, r.ID)
 	d.busy[v.To.Channel]--
 	d.launch(v.To.Channel)
-	if len(d.flying) == 0 {
-		d.stuck = false
-	}
+	d.unstick()
 	v.Tries++
 	v.Message = r.Message
 	switch {
