@@ -346,7 +346,7 @@ func toldOf(a Addressee) engine.Told {
 }
 
 func occasion(h *Happening, p *flow.Project) *Occasion {
-	o := &Occasion{Kind: h.Kind, Severity: h.Severity, Flow: h.Flow, Task: h.Task, Backfill: h.Backfill != 0, By: h.By}
+	o := &Occasion{Kind: h.Kind, Severity: h.Severity, Flow: h.Flow, Task: h.Task, Backfill: h.Backfill != 0, By: h.By, Owner: h.Owner}
 	if f := p.Flow(h.Flow); f != nil && h.Of != nil {
 		o.Values = Values(f, h.Task, h.Of, h.Commit)
 	}

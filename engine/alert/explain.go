@@ -30,6 +30,9 @@ func Explain(p *flow.Project, subs []engine.Subscription, q engine.RouteQuery) (
 			return nil, &engine.Error{Code: engine.Invalid, Field: "task", Message: fmt.Sprintf("%s is an event of tasks: name one of %s", q.Event, q.Target)}
 		}
 		o.Flow, o.Task = f.Name, task
+		if o.Owner = f.Owner; o.Owner == "" {
+			o.Owner = "oncall:" + f.Team
+		}
 		run := engine.Run{Flow: f.Name, Version: 1, Kind: cmp.Or(q.Kind, engine.Scheduled), Due: at}
 		if last, ok := f.Schedule.LastEnded(at); ok {
 			run.Period, run.Label, run.Due = last, f.Schedule.Label(last), f.Schedule.Due(last)

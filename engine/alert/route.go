@@ -20,6 +20,7 @@ type Occasion struct {
 	Task     string // empty: of the flow as a whole
 	Backfill bool   // the run is a backfill's
 	By       string // who started the backfill
+	Owner    string // whom it is for, when it is of no flow: a person, or oncall:TEAM
 	// Values are what the conditions of rules see; nil = nothing is known of the run.
 	Values *expr.Values
 }
@@ -56,17 +57,14 @@ type class uint8
 const (
 	trouble class = iota + 1 // by priority
 	news                     // by email
-	report                   // to the owner, by email
 	quiet                    // only rules tell of it
 )
 
 func classOf(kind flow.Event) class {
 	switch kind {
-	case flow.Killed, flow.Recovered, flow.Zombie, flow.BackfillFinished, flow.BackfillSkipped:
+	case flow.Killed, flow.Recovered, flow.Zombie, flow.BackfillFinished, flow.BackfillSkipped, flow.DailyReport:
 		return news
-	case flow.LongRunning, flow.Deviating:
-		return report
-	case flow.Retrying, flow.Redispatched:
+	case flow.Retrying, flow.Redispatched, flow.LongRunning, flow.Deviating: // the daily report holds the last two
 		return quiet
 	}
 	return trouble
@@ -75,7 +73,7 @@ func classOf(kind flow.Event) class {
 // PlatformSeverity is that of a platform event which does not say its own.
 func PlatformSeverity(kind flow.Event) flow.Severity {
 	switch kind {
-	case flow.HostExhausted, flow.OutboxStuck:
+	case flow.HostExhausted, flow.OutboxStuck, flow.GenerationsFailed:
 		return flow.Critical
 	case flow.TooFewAgents, flow.TooFewServers, flow.RedispatchStorm, flow.SlowGeneration, flow.SlowChecks:
 		return flow.Major
@@ -100,6 +98,8 @@ func (r *Router) Route(o *Occasion, at period.Instant) Route {
 	switch {
 	case SubjectOf(o.Kind) == flow.OfPlatform:
 		b.platform(cmp.Or(o.Severity, PlatformSeverity(o.Kind)))
+	case SubjectOf(o.Kind) == flow.OfOwner:
+		b.report(o.Owner)
 	case o.Backfill && (o.Kind == flow.DependencyLate || o.Kind == flow.OutputLate) || f == nil:
 		b.route.Trouble = false
 		b.starter(o, f)
@@ -146,6 +146,18 @@ func (b *routing) platform(s flow.Severity) {
 	}
 }
 
+// report tells an owner what they look after.
+func (b *routing) report(owner string) {
+	r := flow.Receiver{Person: owner}
+	if team, ok := strings.CutPrefix(owner, "oncall:"); ok {
+		r = flow.Receiver{Oncall: team}
+		if t := b.Project.Teams[team]; t == nil || t.Oncall == nil {
+			r = flow.Receiver{Team: team}
+		}
+	}
+	b.receiver(r, []flow.ChannelKind{flow.Email}, flow.Minor, "owner")
+}
+
 // starter is told of how a backfill fares. When that is nobody that the project knows, the flow's owner is, or the admins.
 func (b *routing) starter(o *Occasion, f *flow.Flow) {
 	kinds := []flow.ChannelKind{flow.Email}
@@ -178,8 +190,6 @@ func (b *routing) task(o *Occasion, f *flow.Flow) {
 		return
 	case c == quiet:
 	case !alerts.Default:
-	case c == report:
-		b.owner(f, byPriority, severity, "owner")
 	default:
 		b.byDefault(o, f, byPriority, severity, about)
 	}

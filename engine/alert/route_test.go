@@ -100,9 +100,21 @@ func TestRoute(t *testing.T) {
 		},
 		{"retries are told by rules alone", Occasion{Kind: flow.Retrying, Flow: "high", Task: "quiet"}, "2026-11-27T00:00:00Z", []string{}, flow.Minor},
 		{
-			"what deviates is the owner's", Occasion{Kind: flow.Deviating, Flow: "high", Task: "quiet"}, "2026-11-27T00:00:00Z", []string{
+			"the daily report is the owner's", Occasion{Kind: flow.DailyReport, Owner: "bob"}, "2026-11-27T00:00:00Z", []string{
 				"mail Bob bob@example.com: owner",
 			}, flow.Minor,
+		},
+		{
+			"or of who is on call", Occasion{Kind: flow.DailyReport, Owner: "oncall:data"}, "2026-11-27T00:00:00Z", []string{
+				"mail Alice alice@example.com: on call in data, owner",
+			}, flow.Minor,
+		},
+		{"what deviates waits for it", Occasion{Kind: flow.Deviating, Flow: "high", Task: "quiet"}, "2026-11-27T00:00:00Z", []string{}, flow.Minor},
+		{
+			"many generations that fail page", Occasion{Kind: flow.GenerationsFailed}, "2026-11-27T00:00:00Z", []string{
+				"texts carol +86132: member of platform, admins, where nobody is on call",
+				"mail carol carol@example.com: member of platform, admins",
+			}, flow.Critical,
 		},
 		{
 			"extra receivers", Occasion{Kind: flow.Failed, Flow: "low", Task: "extra"}, "2026-11-27T00:00:00Z", []string{
