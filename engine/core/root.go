@@ -126,6 +126,15 @@ const causesMost = 200
 
 // causes names what holds a task run, or held it when it ended, at the ends of its chains of needs: flow/task@period, whatever the version.
 func (m *Machine) causes(t *taskRun) []string {
+	if m.runs[t.run.row.ID] != t.run { // it has settled, and its rows alone are here: what it needs within the run
+		var names []string
+		for i := range t.def.Needs {
+			if n := &t.def.Needs[i]; n.Local >= 0 {
+				names = append(names, n.Flow+"/"+n.Task+"@"+t.run.row.Label)
+			}
+		}
+		return names
+	}
 	w := walk{m: m, left: causesMost, roots: map[*taskRun][]engine.Root{}}
 	var roots []engine.Root
 	if t.needy() {
