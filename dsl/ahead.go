@@ -11,26 +11,24 @@ import (
 // this build does not act on it. A use of it is a not-supported warning, and an error when a repository is compiled to be run: nothing is
 // ever ignored. Whoever builds the engine's side removes the line.
 
-// aheadTask are fields of tasks, and the same of defaults and templates.
-var aheadTask = []string{
-	"alerts",
-}
-
 // ahead are fields by their mapping.
 var ahead = map[*shape][]string{
-	&settingsShape: {
-		"monitors",
-		"watchdog",
+	&monitorsShape: {
+		"checks",
+		"cpu",
+		"disk",
+		"generation",
+		"memory",
+		"servers",
 	},
-	&catalogShape: {
-		"channels",
-	},
-	&flowShape: {
-		"alerts",
-	},
-	&taskShape:     aheadTask,
-	&defaultsShape: aheadTask,
-	&templateShape: aheadTask,
+}
+
+// aheadChannels are channel plugins that this build does not have.
+var aheadChannels = []string{
+	"email",
+	"phone",
+	"sms",
+	"webhook",
 }
 
 func isAhead(list []string, name string) bool { return len(list) > 0 && slices.Contains(list, name) }

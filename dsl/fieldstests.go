@@ -21,6 +21,7 @@ func testMappings() []mapping {
 			{"blockers", listTakes(textTakes("a task run, a path, or a kind such as `flow_limit`")), "all that holds it back", "any"},
 			{"outputs", mapTakes("a mapping of texts", textTakes("text")), "all that it wrote", "any"},
 			{"events", listTakes(enumTakes(taskEventNames()...)), "all that alerts were told of it", "any"},
+			{"told", listTakes(textTakes("a channel and a receiver: `mail alice`, `texts +8613800000001`, or a webhook's channel alone")), "who is told of these events, by which channels", "any"},
 		}},
 		{shape: &outcomesShape, id: "outcomes", about: "How the world behaves in a simulation: the `given` of a test, and what `flowctl simulate --outcomes` reads.", fields: []fieldAbout{
 			{"duration", spanTakes(), "of attempts of which nothing else is known", "`1m`, or the task's timeout when that is shorter"},

@@ -40,10 +40,9 @@ func TestAheadOfTheEngine(t *testing.T) {
 	const task = "flow: f\nteam: data\ntasks:\n  t:\n    run: x\n    "
 	cases := map[string][]string{
 		"f.yaml": {
-			task + "alerts: {default: true}",
-			"alerts: {}\nflow: f\nteam: data\ntasks: {t: {run: x}}", "channels: {}", "templates: {t: {alerts: {default: true}, run: x}}\n---\nflow: f\nteam: data\ntasks: {t: {uses: t}}",
+			"channels: {c: {plugin: webhook, with: {url: \"http://h/\"}}}",
 		},
-		"flowctl.yaml": {"version: 1\nmonitors: {}", "version: 1\nwatchdog: {url: http://h/}", "version: 1\ndefaults: {alerts: {default: true}}"},
+		"flowctl.yaml": {"version: 1\nmonitors: {cpu: {major: 90}}", "version: 1\nmonitors: {agents: {major: 1}, servers: {major: 1}}"},
 	}
 	for file, texts := range cases {
 		for _, text := range texts {

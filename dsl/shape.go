@@ -152,7 +152,7 @@ var (
 	}
 	expectationShape = shape{
 		name: "an expectation", want: "a mapping such as {run: shop@2026-11-19, state: succeeded}",
-		fields: []string{"run", "task", "at", "state", "started", "ended", "attempts", "blockers", "outputs", "events"},
+		fields: []string{"run", "task", "at", "state", "started", "ended", "attempts", "blockers", "outputs", "events", "told"},
 	}
 	outcomesShape = shape{
 		name: "outcomes", want: "a mapping such as {duration: 5m}",

@@ -181,6 +181,13 @@ func (d *decoder) check(field flow.CheckField, n *node, s *scene, run bool) flow
 		c.Want = OutputsText(d.strings(n))
 	case flow.CheckEvents:
 		c.Want = d.events(n)
+	case flow.CheckTold:
+		var told []string
+		for _, t := range d.texts(n, "a list of channels with receivers such as [mail alice, texts bob]") {
+			told = append(told, strings.Join(strings.Fields(t.value), " "))
+		}
+		slices.Sort(told)
+		c.Want = strings.Join(told, ", ")
 	}
 	return c
 }

@@ -217,6 +217,12 @@ type Event struct {
 	// Key names what happened: the same thing always has the same key, and the store keeps the first event of a key.
 	Key    string
 	Detail string // for people
+
+	// What routing needs beside, as it was then. It is not stored.
+	Severity flow.Severity // of a platform event; empty = its usual one
+	Revision RevisionID    // that the run follows; 0 = the active one
+	By       string        // who started the backfill
+	Causes   []string      // flow/task@period of what holds the task run, at the ends of its chains of needs
 }
 
 // SignalRow says that a period of a third party's data was announced, or, with Unset, that it is not any more.
@@ -295,6 +301,11 @@ type Changes struct {
 	Anomalies   []Anomaly
 	NoAnomalies []AttemptID // those that were reported; applied after Anomalies
 	Signals     []SignalRow // in the order of what happened
+
+	Alerts        []Alert
+	Deliveries    []Delivery
+	Silences      []Silence
+	Subscriptions []Subscription
 }
 
 // Wait says that a settled run waits for a task of another run: when that one succeeds after all, the settled run is
@@ -315,7 +326,8 @@ type TaskRunKey struct {
 // Empty tells whether there is nothing to store.
 func (c *Changes) Empty() bool {
 	return len(c.Runs)+len(c.NoRuns)+len(c.TaskRuns)+len(c.NoTaskRuns)+len(c.Attempts)+len(c.Waits)+len(c.NoWaits)+len(c.Outcomes)+len(c.Flows)+
-		len(c.Backfills)+len(c.Operations)+len(c.Pauses)+len(c.NoPauses)+len(c.Events)+len(c.Presences)+len(c.Drains)+len(c.Paces)+len(c.Signals)+len(c.Overdue)+len(c.Anomalies)+len(c.NoAnomalies) == 0
+		len(c.Backfills)+len(c.Operations)+len(c.Pauses)+len(c.NoPauses)+len(c.Events)+len(c.Presences)+len(c.Drains)+len(c.Paces)+len(c.Signals)+len(c.Overdue)+len(c.Anomalies)+len(c.NoAnomalies)+
+		len(c.Alerts)+len(c.Deliveries)+len(c.Silences)+len(c.Subscriptions) == 0
 }
 
 // Reset empties c and keeps its memory.
@@ -341,4 +353,8 @@ func (c *Changes) Reset() {
 	c.Overdue = c.Overdue[:0]
 	c.Anomalies = c.Anomalies[:0]
 	c.NoAnomalies = c.NoAnomalies[:0]
+	c.Alerts = c.Alerts[:0]
+	c.Deliveries = c.Deliveries[:0]
+	c.Silences = c.Silences[:0]
+	c.Subscriptions = c.Subscriptions[:0]
 }

@@ -74,6 +74,24 @@ type Service interface {
 	Operations(ctx context.Context, q OperationsQuery) (*List[OperationView], error)
 	Events(ctx context.Context, q EventsQuery) (*List[EventView], error)
 
+	Alerts(ctx context.Context, q AlertsQuery) (*List[AlertView], error)
+	// AckAlerts says that the caller looks after alerts, and returns those that nobody had acknowledged.
+	AckAlerts(ctx context.Context, r AckRequest) ([]AlertView, error)
+	Deliveries(ctx context.Context, q DeliveriesQuery) (*List[DeliveryView], error)
+	Silences(ctx context.Context, p Page) (*List[SilenceView], error)
+	// SilenceAlerts keeps everybody from being told of a flow or a task for some time; LiftSilence ends it early.
+	SilenceAlerts(ctx context.Context, r SilenceRequest) (*SilenceView, error)
+	LiftSilence(ctx context.Context, id SilenceID) (*SilenceView, error)
+	Subscriptions(ctx context.Context, p Page) (*List[SubscriptionView], error)
+	// Subscribe tells a person of a flow or a task from now on, or no more.
+	Subscribe(ctx context.Context, r SubscribeRequest) (*SubscriptionView, error)
+	// TestAlert sends a message by a channel and waits for what becomes of it.
+	TestAlert(ctx context.Context, r TestAlertRequest) (*TestAlertView, error)
+	// RouteAlert says who would be told of an event.
+	RouteAlert(ctx context.Context, q RouteQuery) (*RouteView, error)
+	// Oncall says who is on call, by team.
+	Oncall(ctx context.Context, q OncallQuery) (*List[DutyView], error)
+
 	// Signals lists the signals of the active revision; name empty = all.
 	Signals(ctx context.Context, name string, p Page) (*List[SignalView], error)
 	// SetSignal announces periods of a third party's data, or takes that back. What is so already stays as it is.

@@ -72,6 +72,16 @@ type Store interface {
 	// Pauses lists what is paused, by flow, task and period; the horizon comes first.
 	Pauses(ctx context.Context) ([]Pause, error)
 	Events(ctx context.Context, q EventQuery) ([]Event, string, error)
+	// Happened tells which keys there are events of; the result has one entry per key, in order.
+	Happened(ctx context.Context, keys []string) ([]bool, error)
+	// Alerts and deliveries are listed newest first.
+	Alerts(ctx context.Context, q AlertQuery) ([]Alert, string, error)
+	Deliveries(ctx context.Context, q DeliveryQuery) ([]Delivery, string, error)
+	Delivery(ctx context.Context, id DeliveryID) (*Delivery, error)
+	// Silences lists those that end after an instant, by number.
+	Silences(ctx context.Context, after period.Instant) ([]Silence, error)
+	// Subscriptions lists all, by target and person.
+	Subscriptions(ctx context.Context) ([]Subscription, error)
 	// Signals returns the periods of a signal that are set, newest period first.
 	Signals(ctx context.Context, signal string, limit int) ([]SignalRow, error)
 
@@ -105,6 +115,19 @@ type Snapshot struct {
 	LastRun      RunID
 	LastAttempt  AttemptID
 	LastBackfill BackfillID
+
+	Outbox Outbox
+}
+
+// Outbox holds what alerting is rebuilt from.
+type Outbox struct {
+	Alerts        []Alert    // the open ones, by ID
+	Deliveries    []Delivery // the pending ones, by ID
+	Silences      []Silence  // all, by ID
+	Subscriptions []Subscription
+	LastAlert     AlertID
+	LastDelivery  DeliveryID
+	LastSilence   SilenceID
 }
 
 // LedgerKey asks how a task ended for a period, or with Latest for its newest success, or whether a period of a signal is set.
@@ -245,6 +268,23 @@ type EventQuery struct {
 	Task   string
 	Run    RunID
 	Kind   flow.Event
+	Cursor string
+	Limit  int // 0 = 100
+}
+
+// AlertQuery selects alerts. Zero fields do not restrict.
+type AlertQuery struct {
+	Flow   string
+	Task   string
+	Open   bool // neither acknowledged nor closed
+	Cursor string
+	Limit  int // 0 = 100
+}
+
+// DeliveryQuery selects deliveries. Zero fields do not restrict.
+type DeliveryQuery struct {
+	Alert  AlertID
+	State  DeliveryState
 	Cursor string
 	Limit  int // 0 = 100
 }

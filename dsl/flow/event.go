@@ -32,6 +32,7 @@ const (
 	HostExhausted     Event = "host_exhausted"
 	DeliveryFailed    Event = "delivery_failed"
 	DailyReport       Event = "daily_report"
+	OutboxStuck       Event = "outbox_stuck"
 )
 
 // Subject is what an event happens to.
@@ -81,6 +82,7 @@ func Events() []EventKind {
 		{SlowChecks, OfPlatform, "dependencies are checked late"},
 		{HostExhausted, OfPlatform, "an agent's host runs out of CPU, memory or disk"},
 		{DeliveryFailed, OfPlatform, "an alert could not be delivered"},
+		{OutboxStuck, OfPlatform, "alerts wait for long and are not delivered"},
 		{DailyReport, OfOwner, "attempts of the last day took over two hours, or deviated much from what was usual"},
 	}
 }

@@ -25,7 +25,7 @@ type Expectation struct {
 // Check is one field of an expectation.
 type Check struct {
 	Field CheckField
-	Want  string         // of state, attempts, and outputs (key=value, …); blockers and events: sorted, joined with ", "
+	Want  string         // of state, attempts, and outputs (key=value, …); blockers, events and told: sorted, joined with ", "
 	At    period.Instant // of started and ended; 0 = never
 	Pos   Pos
 }
@@ -42,6 +42,7 @@ const (
 	CheckBlockers CheckField = "blockers"
 	CheckOutputs  CheckField = "outputs"
 	CheckEvents   CheckField = "events"
+	CheckTold     CheckField = "told"
 )
 
 // Absent is the state to expect of a run, or of a task run, that does not exist.

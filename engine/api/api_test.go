@@ -108,6 +108,33 @@ var calls = map[string]func(context.Context, engine.Service) (any, error){
 	"AnswerGates": func(ctx context.Context, s engine.Service) (any, error) {
 		return s.AnswerGates(ctx, filled[engine.GateRequest]())
 	},
+	"Alerts": func(ctx context.Context, s engine.Service) (any, error) {
+		return s.Alerts(ctx, engine.AlertsQuery{Page: page, Target: "shop/load", Open: true})
+	},
+	"AckAlerts": func(ctx context.Context, s engine.Service) (any, error) {
+		return s.AckAlerts(ctx, engine.AckRequest{ID: 3, Target: "shop"})
+	},
+	"Deliveries": func(ctx context.Context, s engine.Service) (any, error) {
+		return s.Deliveries(ctx, engine.DeliveriesQuery{Page: page, Alert: 3, State: engine.DeliveryFailed})
+	},
+	"Silences": func(ctx context.Context, s engine.Service) (any, error) { return s.Silences(ctx, page) },
+	"SilenceAlerts": func(ctx context.Context, s engine.Service) (any, error) {
+		return s.SilenceAlerts(ctx, engine.SilenceRequest{Target: "shop", For: 7200, Why: "known"})
+	},
+	"LiftSilence":   func(ctx context.Context, s engine.Service) (any, error) { return s.LiftSilence(ctx, 3) },
+	"Subscriptions": func(ctx context.Context, s engine.Service) (any, error) { return s.Subscriptions(ctx, page) },
+	"Subscribe": func(ctx context.Context, s engine.Service) (any, error) {
+		return s.Subscribe(ctx, engine.SubscribeRequest{Target: "shop", Person: "ann", Remove: true})
+	},
+	"TestAlert": func(ctx context.Context, s engine.Service) (any, error) {
+		return s.TestAlert(ctx, engine.TestAlertRequest{Channel: "mail", Person: "ann"})
+	},
+	"RouteAlert": func(ctx context.Context, s engine.Service) (any, error) {
+		return s.RouteAlert(ctx, engine.RouteQuery{Target: "shop/load", Event: "failed", Severity: "major", Kind: engine.Rerun, At: time.Date(2026, 11, 19, 1, 2, 3, 0, time.UTC)})
+	},
+	"Oncall": func(ctx context.Context, s engine.Service) (any, error) {
+		return s.Oncall(ctx, engine.OncallQuery{Team: "data", At: time.Date(2026, 11, 19, 1, 2, 3, 0, time.UTC)})
+	},
 	"StartBackfill": func(ctx context.Context, s engine.Service) (any, error) {
 		return s.StartBackfill(ctx, backfill)
 	},

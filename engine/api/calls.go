@@ -161,6 +161,56 @@ func (c *client) AnswerGates(ctx context.Context, r engine.GateRequest) ([]engin
 	return itemsOf(submit[engine.List[engine.TaskRunView]](ctx, c, "/gates", r))
 }
 
+func (c *client) Alerts(ctx context.Context, q engine.AlertsQuery) (*engine.List[engine.AlertView], error) {
+	p := pageOf(q.Page).set("target", q.Target)
+	if q.Open {
+		p = p.set("open", "true")
+	}
+	return fetch[engine.List[engine.AlertView]](ctx, c, "/alerts", p)
+}
+
+func (c *client) AckAlerts(ctx context.Context, r engine.AckRequest) ([]engine.AlertView, error) {
+	return itemsOf(submit[engine.List[engine.AlertView]](ctx, c, "/alerts/acks", r))
+}
+
+func (c *client) Deliveries(ctx context.Context, q engine.DeliveriesQuery) (*engine.List[engine.DeliveryView], error) {
+	p := pageOf(q.Page).number("alert", int64(q.Alert)).set("state", string(q.State))
+	return fetch[engine.List[engine.DeliveryView]](ctx, c, "/deliveries", p)
+}
+
+func (c *client) Silences(ctx context.Context, p engine.Page) (*engine.List[engine.SilenceView], error) {
+	return fetch[engine.List[engine.SilenceView]](ctx, c, "/silences", pageOf(p))
+}
+
+func (c *client) SilenceAlerts(ctx context.Context, r engine.SilenceRequest) (*engine.SilenceView, error) {
+	return submit[engine.SilenceView](ctx, c, "/silences", r)
+}
+
+func (c *client) LiftSilence(ctx context.Context, id engine.SilenceID) (*engine.SilenceView, error) {
+	return submit[engine.SilenceView](ctx, c, "/silences/"+number(id)+"/lift", nil)
+}
+
+func (c *client) Subscriptions(ctx context.Context, p engine.Page) (*engine.List[engine.SubscriptionView], error) {
+	return fetch[engine.List[engine.SubscriptionView]](ctx, c, "/subscriptions", pageOf(p))
+}
+
+func (c *client) Subscribe(ctx context.Context, r engine.SubscribeRequest) (*engine.SubscriptionView, error) {
+	return submit[engine.SubscriptionView](ctx, c, "/subscriptions", r)
+}
+
+func (c *client) TestAlert(ctx context.Context, r engine.TestAlertRequest) (*engine.TestAlertView, error) {
+	return submit[engine.TestAlertView](ctx, c, "/alerts/tests", r)
+}
+
+func (c *client) RouteAlert(ctx context.Context, q engine.RouteQuery) (*engine.RouteView, error) {
+	p := params{}.set("target", q.Target).set("event", string(q.Event)).set("severity", string(q.Severity)).set("kind", string(q.Kind)).instant("at", q.At)
+	return fetch[engine.RouteView](ctx, c, "/alerts/route", p)
+}
+
+func (c *client) Oncall(ctx context.Context, q engine.OncallQuery) (*engine.List[engine.DutyView], error) {
+	return fetch[engine.List[engine.DutyView]](ctx, c, "/oncall", params{}.set("team", q.Team).instant("at", q.At))
+}
+
 func number[ID ~int64](id ID) string { return strconv.FormatInt(int64(id), 10) }
 
 func itemsOf[T any](l *engine.List[T], err error) ([]T, error) {

@@ -224,6 +224,50 @@ func (f *fake) ControlAgent(ctx context.Context, name, verb string) (*engine.Age
 	return answer[engine.AgentView](f.record(ctx, "ControlAgent", name, verb))
 }
 
+func (f *fake) Alerts(ctx context.Context, q engine.AlertsQuery) (*engine.List[engine.AlertView], error) {
+	return answer[engine.List[engine.AlertView]](f.record(ctx, "Alerts", q))
+}
+
+func (f *fake) AckAlerts(ctx context.Context, r engine.AckRequest) ([]engine.AlertView, error) {
+	return answers[engine.AlertView](f.record(ctx, "AckAlerts", r))
+}
+
+func (f *fake) Deliveries(ctx context.Context, q engine.DeliveriesQuery) (*engine.List[engine.DeliveryView], error) {
+	return answer[engine.List[engine.DeliveryView]](f.record(ctx, "Deliveries", q))
+}
+
+func (f *fake) Silences(ctx context.Context, p engine.Page) (*engine.List[engine.SilenceView], error) {
+	return answer[engine.List[engine.SilenceView]](f.record(ctx, "Silences", p))
+}
+
+func (f *fake) SilenceAlerts(ctx context.Context, r engine.SilenceRequest) (*engine.SilenceView, error) {
+	return answer[engine.SilenceView](f.record(ctx, "SilenceAlerts", r))
+}
+
+func (f *fake) LiftSilence(ctx context.Context, id engine.SilenceID) (*engine.SilenceView, error) {
+	return answer[engine.SilenceView](f.record(ctx, "LiftSilence", id))
+}
+
+func (f *fake) Subscriptions(ctx context.Context, p engine.Page) (*engine.List[engine.SubscriptionView], error) {
+	return answer[engine.List[engine.SubscriptionView]](f.record(ctx, "Subscriptions", p))
+}
+
+func (f *fake) Subscribe(ctx context.Context, r engine.SubscribeRequest) (*engine.SubscriptionView, error) {
+	return answer[engine.SubscriptionView](f.record(ctx, "Subscribe", r))
+}
+
+func (f *fake) TestAlert(ctx context.Context, r engine.TestAlertRequest) (*engine.TestAlertView, error) {
+	return answer[engine.TestAlertView](f.record(ctx, "TestAlert", r))
+}
+
+func (f *fake) RouteAlert(ctx context.Context, q engine.RouteQuery) (*engine.RouteView, error) {
+	return answer[engine.RouteView](f.record(ctx, "RouteAlert", q))
+}
+
+func (f *fake) Oncall(ctx context.Context, q engine.OncallQuery) (*engine.List[engine.DutyView], error) {
+	return answer[engine.List[engine.DutyView]](f.record(ctx, "Oncall", q))
+}
+
 func (f *fake) DeclareDead(ctx context.Context, agent string) ([]engine.AttemptView, error) {
 	return answers[engine.AttemptView](f.record(ctx, "DeclareDead", agent))
 }

@@ -75,6 +75,27 @@ type (
 		Token string `path:"token" maxLength:"1000" doc:"the last part of callback_url"`
 		Body  engine.GateAnswer
 	}
+	alertParams struct {
+		PageParams
+		Target string `query:"target" doc:"flow[/task]"`
+		Open   bool   `query:"open" doc:"only those that are neither acknowledged nor closed"`
+	}
+	deliveryParams struct {
+		PageParams
+		Alert int64  `query:"alert" minimum:"1" doc:"of this alert only"`
+		State string `query:"state" enum:"pending,delivered,failed,silenced"`
+	}
+	routeParams struct {
+		Target   string    `query:"target" doc:"flow[/task]; empty for events of the installation"`
+		Event    string    `query:"event" required:"true" doc:"failed, output_late, agent_lost and so on"`
+		Severity string    `query:"severity" enum:"critical,major,minor" doc:"of an event of the installation; its usual one when empty"`
+		Kind     string    `query:"kind" enum:"scheduled,manual,backfill,rerun" doc:"of the run; scheduled when empty"`
+		At       time.Time `query:"at" doc:"when it happens; now when empty"`
+	}
+	oncallParams struct {
+		Team string    `query:"team" doc:"this team only"`
+		At   time.Time `query:"at" doc:"now when empty"`
+	}
 	backfillVerb struct {
 		ID   int64  `path:"id" minimum:"1"`
 		Verb string `path:"verb" enum:"pause,resume,cancel"`
@@ -99,6 +120,7 @@ func (s *server) routes(mux *http.ServeMux) *huma.OpenAPI {
 	s.backfillRoutes(api, svc)
 	s.signalRoutes(api, svc)
 	s.gateRoutes(api, svc)
+	s.alertRoutes(api, svc)
 	s.streamRoutes(api, svc)
 	return api.OpenAPI()
 }
@@ -186,6 +208,55 @@ func (s *server) gateRoutes(api huma.API, svc engine.Service) {
 	post(s, api, "/gates", "answer-gates", http.StatusOK, "Answer in place of the quality gates that the target's task runs wait for",
 		func(ctx context.Context, in *request[engine.GateRequest]) (*engine.List[engine.TaskRunView], error) {
 			return items(svc.AnswerGates(ctx, in.Body))
+		})
+}
+
+func (s *server) alertRoutes(api huma.API, svc engine.Service) {
+	get(s, api, "/alerts", "list-alerts", "List alerts, newest first",
+		func(ctx context.Context, in *alertParams) (*engine.List[engine.AlertView], error) {
+			return list(svc.Alerts(ctx, engine.AlertsQuery{Page: in.page(), Target: in.Target, Open: in.Open}))
+		})
+	post(s, api, "/alerts/acks", "acknowledge", http.StatusOK, "Say that the caller looks after an alert, or after all that are open for a target",
+		func(ctx context.Context, in *request[engine.AckRequest]) (*engine.List[engine.AlertView], error) {
+			return items(svc.AckAlerts(ctx, in.Body))
+		})
+	get(s, api, "/alerts/route", "route-alert", "Say who would be told of an event, by which channel and why",
+		func(ctx context.Context, in *routeParams) (*engine.RouteView, error) {
+			return svc.RouteAlert(ctx, engine.RouteQuery{
+				Target: in.Target, Event: flow.Event(in.Event), Severity: flow.Severity(in.Severity), Kind: engine.RunKind(in.Kind), At: in.At,
+			})
+		})
+	post(s, api, "/alerts/tests", "test-alert", http.StatusOK, "Send a test message by a channel and wait for what becomes of it",
+		func(ctx context.Context, in *request[engine.TestAlertRequest]) (*engine.TestAlertView, error) {
+			return svc.TestAlert(ctx, in.Body)
+		})
+	get(s, api, "/deliveries", "list-deliveries", "List messages to receivers, newest first",
+		func(ctx context.Context, in *deliveryParams) (*engine.List[engine.DeliveryView], error) {
+			return list(svc.Deliveries(ctx, engine.DeliveriesQuery{Page: in.page(), Alert: engine.AlertID(in.Alert), State: engine.DeliveryState(in.State)}))
+		})
+	get(s, api, "/silences", "list-silences", "List the silences in force",
+		func(ctx context.Context, in *PageParams) (*engine.List[engine.SilenceView], error) {
+			return list(svc.Silences(ctx, in.page()))
+		})
+	post(s, api, "/silences", "silence", http.StatusCreated, "Tell nobody of a flow or a task for some time",
+		func(ctx context.Context, in *request[engine.SilenceRequest]) (*engine.SilenceView, error) {
+			return svc.SilenceAlerts(ctx, in.Body)
+		})
+	post(s, api, "/silences/{id}/lift", "lift-silence", http.StatusOK, "End a silence early",
+		func(ctx context.Context, in *runID) (*engine.SilenceView, error) {
+			return svc.LiftSilence(ctx, engine.SilenceID(in.ID))
+		})
+	get(s, api, "/subscriptions", "list-subscriptions", "List who is told of flows and tasks that are not theirs",
+		func(ctx context.Context, in *PageParams) (*engine.List[engine.SubscriptionView], error) {
+			return list(svc.Subscriptions(ctx, in.page()))
+		})
+	post(s, api, "/subscriptions", "subscribe", http.StatusOK, "Tell a person of a flow or a task from now on, or no more; to repeat it changes nothing",
+		func(ctx context.Context, in *request[engine.SubscribeRequest]) (*engine.SubscriptionView, error) {
+			return svc.Subscribe(ctx, in.Body)
+		})
+	get(s, api, "/oncall", "oncall", "Say who is on call, by team",
+		func(ctx context.Context, in *oncallParams) (*engine.List[engine.DutyView], error) {
+			return list(svc.Oncall(ctx, engine.OncallQuery{Team: in.Team, At: in.At}))
 		})
 }
 

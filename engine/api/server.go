@@ -25,6 +25,8 @@ type Options struct {
 	Service engine.Service
 	// Token is what clients must present; empty means that nobody can.
 	Token string
+	// Acknowledge acknowledges what the token of a signed link is about; nil = there are no such links.
+	Acknowledge func(ctx context.Context, token string) ([]engine.AlertView, error)
 	// Ready says why the server cannot do its work yet; nil = it can. It is asked at each /readyz and must return at once.
 	Ready func() error
 	// Log receives failed requests as errors and all others at debug level; nil = none.
@@ -40,7 +42,7 @@ type server struct {
 	log *slog.Logger
 }
 
-// NewServer returns the handler of /api/v1/…, /healthz, /readyz, /openapi.json and /openapi.yaml. It answers 404 to all other
+// NewServer returns the handler of /api/v1/…, /healthz, /readyz, /openapi.json, /openapi.yaml and /ack/…. It answers 404 to all other
 // paths, so that pages can be mounted around it.
 func NewServer(o Options) http.Handler {
 	s := &server{Options: o, log: o.Log}
@@ -59,6 +61,10 @@ func NewServer(o Options) http.Handler {
 	mux.HandleFunc("GET /readyz", s.ready)
 	mux.HandleFunc("GET /openapi.json", serveBytes("application/openapi+json", doc.MarshalJSON))
 	mux.HandleFunc("GET /openapi.yaml", serveBytes("application/openapi+yaml", doc.YAML))
+	if o.Acknowledge != nil {
+		mux.HandleFunc("GET /ack/{token}", s.acknowledge)
+		mux.HandleFunc("POST /ack/{token}", s.acknowledge)
+	}
 	return s.observe(mux)
 }
 

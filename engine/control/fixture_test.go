@@ -27,6 +27,7 @@ type fixture struct {
 	service *Service
 	fleet   *fleet
 	gates   func([]engine.GateQuestion)
+	outbox  *outbox // of the loops; nil = alerts wait
 	loop    *Loop
 	stop    context.CancelFunc
 	ended   chan error // of the loop
@@ -105,9 +106,13 @@ func (f *fixture) pass(d time.Duration) {
 }
 
 func (f *fixture) options() Options {
-	return Options{
+	o := Options{
 		Store: f.store, Fleet: f.fleet, Revision: f.service.Follower.Revision, Gates: f.gates, Now: f.clock, Log: slog.New(slog.DiscardHandler),
 	}
+	if f.outbox != nil {
+		o.Deliver = f.outbox.deliver
+	}
+	return o
 }
 
 // start makes a loop and runs it.

@@ -49,9 +49,15 @@ func (f *Follower) Open(ctx context.Context) error {
 // Run follows the repository until ctx ends. What goes wrong is logged and tried again at the next sign of a change.
 func (f *Follower) Run(ctx context.Context, loop *Loop) {
 	changed := f.Source.Watch(ctx)
+	failed := 0
 	for {
-		if _, err := f.Sync(ctx, loop); err != nil && ctx.Err() == nil {
+		if _, err := f.Sync(ctx, loop); err == nil {
+			failed = 0
+		} else if ctx.Err() == nil {
 			f.Log.Error("the repository could not be followed", "err", err)
+			if failed++; failed == failures {
+				f.unreadable(ctx, loop, err)
+			}
 		}
 		select {
 		case <-ctx.Done():
@@ -61,6 +67,16 @@ func (f *Follower) Run(ctx context.Context, loop *Loop) {
 				return
 			}
 		}
+	}
+}
+
+// failures is how often in a row the repository cannot be followed before an event tells of it.
+const failures = 3
+
+func (f *Follower) unreadable(ctx context.Context, loop *Loop, why error) {
+	e := engine.Event{Kind: flow.SyncFailed, Key: fmt.Sprintf("repository/%d", f.Now().Unix()), Detail: why.Error()}
+	if err := loop.Post(ctx, core.Observed{Event: e}); err != nil {
+		f.Log.Warn("an event could not be told", "event", e.Key, "err", err)
 	}
 }
 
@@ -93,12 +109,22 @@ func (f *Follower) Sync(ctx context.Context, loop *Loop) (*engine.Revision, erro
 	}
 	if project == nil {
 		f.Log.Warn("commit rejected; the last good revision stays active", "commit", head.Hash, "problems", len(found))
+		if err := loop.Post(ctx, core.Observed{Event: rejection(&row)}); err != nil {
+			return nil, err
+		}
 	} else if err := f.activate(ctx, loop, &row, project); err != nil {
 		return nil, err
 	}
 	row.Files = nil
 	f.seen = row
 	return &row, nil
+}
+
+// rejection tells of a commit that does not compile.
+func rejection(r *engine.Revision) engine.Event {
+	return engine.Event{
+		Kind: flow.SyncFailed, Key: r.Commit, Detail: fmt.Sprintf("commit %.12s of %s (%s) was rejected: %s", r.Commit, r.Author, r.Subject, firstError(r.Diagnostics)),
+	}
 }
 
 // unfollowed tells those who asked why the repository cannot be read now: they may be able to mend it.

@@ -6,10 +6,13 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 	"time"
 
+	"flowctl/dsl/flow"
 	"flowctl/dsl/period"
 	"flowctl/engine"
+	"flowctl/engine/alert"
 	"flowctl/engine/core"
 )
 
@@ -28,6 +31,8 @@ type Options struct {
 	Revision func(ctx context.Context, id engine.RevisionID) (*core.Revision, error)
 	// Gates is given the questions to quality gates; what becomes of them comes back through Gate. nil = none can be asked.
 	Gates func(qs []engine.GateQuestion)
+	// Deliver sends an alert by a channel of the active project and tells what became of it; nil = alerts wait. Its context ends with the loop.
+	Deliver func(context.Context, *flow.Project, *engine.Delivery) alert.Receipt
 	// Ended is told the attempts whose end is stored; nil = nobody wants to know.
 	Ended func(ids ...engine.AttemptID)
 	// RedispatchAfter is core.Machine's.
@@ -41,6 +46,10 @@ type Loop struct {
 	Options
 	term     int64
 	machine  *core.Machine
+	desk     *alert.Desk
+	sending  context.Context // ends with the loop
+	unsend   context.CancelFunc
+	senders  sync.WaitGroup
 	requests chan request
 	answers  []answer // of the batch, given after its commit
 	ended    chan struct{}
@@ -54,6 +63,7 @@ type request struct {
 	// prepare makes the event from what is stored, with no event between.
 	prepare func() (core.Event, error)
 	query   func(*core.Machine)
+	desk    func(*alert.Desk, period.Instant) error
 	reply   chan<- result // nil = nobody waits
 }
 
@@ -88,6 +98,8 @@ func New(ctx context.Context, o Options) (*Loop, error) {
 		return nil, fmt.Errorf("rebuild the machine: %w", err)
 	}
 	l.machine.RedispatchAfter = o.RedispatchAfter
+	l.desk = alert.NewDesk(period.At(o.Now()), &snapshot.Outbox)
+	l.sending, l.unsend = context.WithCancel(context.WithoutCancel(ctx))
 	l.handle(request{event: core.Boot{}})
 	if len(snapshot.Woken) > 0 {
 		rows, err := l.load(ctx, snapshot.Woken)
@@ -158,6 +170,9 @@ func (l *Loop) take(ctx context.Context, r request) error {
 // arm sets the timer to the machine's next wake.
 func (l *Loop) arm(wake *time.Timer) {
 	at, ok := l.machine.NextWake()
+	if t, told := l.desk.NextWake(); told && (!ok || t < at) {
+		at, ok = t, true
+	}
 	if !ok {
 		wake.Stop()
 		return
@@ -170,6 +185,11 @@ func (l *Loop) handle(r request) {
 	if r.query != nil {
 		r.query(l.machine)
 		r.reply <- result{}
+		return
+	}
+	if r.desk != nil {
+		err := r.desk(l.desk, period.At(l.Now()))
+		l.answers = append(l.answers, answer{r.reply, result{err: err}})
 		return
 	}
 	ev, err := r.event, error(nil)
@@ -189,6 +209,9 @@ func (l *Loop) handle(r request) {
 func (l *Loop) flush(ctx context.Context) error {
 	for {
 		out := l.machine.Take()
+		if err := l.tell(ctx, &out.Changes); err != nil {
+			return err
+		}
 		if !out.Changes.Empty() {
 			if err := l.Store.Commit(ctx, l.term, &out.Changes); err != nil {
 				return fmt.Errorf("commit: %w", err)
@@ -196,6 +219,7 @@ func (l *Loop) flush(ctx context.Context) error {
 			l.watchers.notify(&out.Changes)
 			l.tellEnded(out.Changes.Attempts)
 		}
+		l.deliver()
 		for _, a := range l.answers {
 			a.to <- a.result
 		}
@@ -331,6 +355,7 @@ func (l *Loop) hold(ctx context.Context, id engine.RevisionID) (*core.Revision, 
 
 // end answers all who still wait.
 func (l *Loop) end() {
+	l.unsend()
 	close(l.ended)
 	for _, a := range l.answers {
 		a.to <- result{err: errStopping}
@@ -342,6 +367,7 @@ func (l *Loop) end() {
 				r.reply <- result{err: errStopping}
 			}
 		default:
+			l.senders.Wait()
 			return
 		}
 	}

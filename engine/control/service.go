@@ -31,6 +31,7 @@ type Service struct {
 	Local    string                       // the agent within this server, which cannot be revoked
 	Gates    gate.Secret                  // of the tokens of quality gates
 	Caller   func(context.Context) string // who asks
+	Key      []byte                       // signs the links that acknowledge alerts
 	Now      func() time.Time
 
 	loop    atomic.Pointer[Loop]

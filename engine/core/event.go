@@ -179,6 +179,9 @@ type DeclareDead struct{ By, Agent string }
 // Missing says that a period should have a run and has none in the store.
 type Missing struct{ Expectation }
 
+// Observed is an event about the installation that others than the machine have seen. The machine says when.
+type Observed struct{ engine.Event }
+
 // Noted puts an operator's action on record that the machine has no part in.
 type Noted struct{ By, Verb, Target, Detail string }
 
@@ -240,6 +243,7 @@ func (Pause) event()            {}
 func (Resume) event()           {}
 func (DeclareDead) event()      {}
 func (Missing) event()          {}
+func (Observed) event()         {}
 func (Noted) event()            {}
 func (StartBackfill) event()    {}
 func (ControlBackfill) event()  {}

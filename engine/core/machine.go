@@ -170,6 +170,8 @@ func (m *Machine) Handle(now period.Instant, ev Event) (reply any, err error) {
 		m.drain(ev)
 	case Missing:
 		m.tellMissing(ev.Expectation)
+	case Observed:
+		m.tell(ev.Event)
 	case Noted:
 		m.log(ev.By, ev.Verb, ev.Target, ev.Detail)
 	case StartBackfill:

@@ -3,6 +3,7 @@ package core
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"flowctl/dsl/flow"
 	"flowctl/dsl/period"
@@ -93,10 +94,14 @@ type upstream struct {
 
 // upstreams returns what holds a task run that waits for needs: the failed ones once it is upstream_failed, else those not done.
 func (m *Machine) upstreams(t *taskRun) []upstream {
-	holds := unmet
 	if t.row.State == engine.UpstreamFailed {
-		holds = bad
+		return m.upstreamsThat(bad, t)
 	}
+	return m.upstreamsThat(unmet, t)
+}
+
+// upstreamsThat returns what a task run needs and that stands so.
+func (m *Machine) upstreamsThat(holds class, t *taskRun) []upstream {
 	var ups []upstream
 	for i := range t.def.Needs {
 		if n := &t.def.Needs[i]; n.Local >= 0 && t.run.tasks[n.Local].member {
@@ -114,6 +119,52 @@ func (m *Machine) upstreams(t *taskRun) []upstream {
 		}
 	}
 	return ups
+}
+
+// causesMost is how many task runs the look for the causes of one event looks at.
+const causesMost = 200
+
+// causes names what holds a task run, or held it when it ended, at the ends of its chains of needs: flow/task@period, whatever the version.
+func (m *Machine) causes(t *taskRun) []string {
+	if m.runs[t.run.row.ID] != t.run { // it has settled, and its rows alone are here: what it needs within the run
+		var names []string
+		for i := range t.def.Needs {
+			if n := &t.def.Needs[i]; n.Local >= 0 {
+				names = append(names, n.Flow+"/"+n.Task+"@"+t.run.row.Label)
+			}
+		}
+		return names
+	}
+	w := walk{m: m, left: causesMost, roots: map[*taskRun][]engine.Root{}}
+	var roots []engine.Root
+	if t.needy() {
+		roots = w.rootsOf(t)
+	} else if t.row.State.Final() {
+		for _, up := range append(m.upstreamsThat(bad, t), m.upstreamsThat(unmet, t)...) {
+			if up.task != nil {
+				roots = append(roots, w.rootsOf(up.task)...)
+			} else if up.point.status == present {
+				roots = append(roots, engine.EndOfChain(m.pointName(t, up), up.point.state))
+			}
+		}
+	}
+	var names []string
+	for _, r := range engine.FirstRoots(roots) {
+		name := r.TaskRun
+		if r.Kind == engine.BlockAbsent || r.Kind == engine.BlockNeed {
+			name = cmp.Or(r.Ref, name)
+		}
+		name, _, _ = strings.Cut(name, "#")
+		if !slices.Contains(names, name) && !t.named(name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// named tells whether a name without version is the task run's own.
+func (t *taskRun) named(name string) bool {
+	return name == t.run.row.Flow+"/"+t.row.Task+"@"+t.run.row.Label
 }
 
 // taskAt returns the task run that a point tells of; nil = it is not in memory.

@@ -33,7 +33,11 @@ func (m *Machine) tell(e engine.Event) {
 
 // tellOf tells of a task run what happens to it once.
 func (m *Machine) tellOf(t *taskRun, kind flow.Event, detail string) {
-	m.tell(t.event(kind, detail))
+	e := t.event(kind, detail)
+	if kind != flow.Recovered {
+		e.Causes = m.causes(t)
+	}
+	m.tell(e)
 }
 
 // tellOfAttempt tells of a task run what can happen to each of its attempts.
@@ -47,7 +51,10 @@ func (t *taskRun) event(kind flow.Event, detail string) engine.Event {
 	r := &t.run.row
 	e := engine.Event{
 		Kind: kind, Flow: r.Flow, Task: t.row.Task, Run: r.ID, Attempt: t.row.Attempt, Backfill: r.Backfill,
-		Key: fmt.Sprintf("%d/%s", r.ID, t.row.Task), Detail: detail,
+		Key: fmt.Sprintf("%d/%s", r.ID, t.row.Task), Detail: detail, Revision: r.Revision,
+	}
+	if t.run.bf != nil {
+		e.By = t.run.bf.row.By
 	}
 	if t.row.Attempt == t.attempt.ID { // else its newest attempt ended before a restart
 		e.Agent = t.attempt.Agent
@@ -94,7 +101,7 @@ func (m *Machine) tellSkipped(b *backfill, unfinished []string) {
 }
 
 func (b *backfill) event(kind flow.Event, detail string) engine.Event {
-	e := engine.Event{Kind: kind, Backfill: b.row.ID, Key: fmt.Sprint(b.row.ID), Detail: detail}
+	e := engine.Event{Kind: kind, Backfill: b.row.ID, Key: fmt.Sprint(b.row.ID), Detail: detail, Revision: b.row.Revision, By: b.row.By}
 	if len(b.row.Flows) == 1 {
 		e.Flow = b.row.Flows[0]
 	}

@@ -9,8 +9,11 @@ import (
 	"time"
 
 	"flowctl/dsl"
+	"flowctl/dsl/expr"
 	"flowctl/dsl/flow"
 	"flowctl/dsl/period"
+	"flowctl/engine"
+	"flowctl/engine/alert"
 )
 
 // Verdict is what became of a test of flows.
@@ -103,7 +106,7 @@ func (w *world) compareRun(v *Verdict, e *flow.Expectation, subject string, r *t
 		switch c.Field {
 		case flow.CheckStarted, flow.CheckEnded:
 			want = w.clock(c.At)
-		case flow.CheckBlockers, flow.CheckOutputs, flow.CheckEvents:
+		case flow.CheckBlockers, flow.CheckOutputs, flow.CheckEvents, flow.CheckTold:
 			want = cmp.Or(want, nothing)
 		}
 		if got := s.field(w, c.Field); got != want {
@@ -122,6 +125,7 @@ type standing struct {
 	outputs        map[string]string
 	blockers       []string
 	events         []string
+	told           []string
 	why            []string
 }
 
@@ -133,9 +137,12 @@ func (w *world) standing(task string, r *traced) *standing {
 	for _, e := range w.trace.events {
 		if e.Run == r.row.ID && (task == "" || e.Task == task) {
 			s.events = append(s.events, string(e.Kind))
+			s.told = append(s.told, w.told(&e, &r.row)...)
 		}
 	}
 	slices.Sort(s.events)
+	slices.Sort(s.told)
+	s.told = slices.Compact(s.told)
 	switch {
 	case task == "":
 		s.state, s.started, s.ended = string(r.row.State), r.row.Started, r.row.Finished
@@ -156,6 +163,16 @@ func (w *world) standing(task string, r *traced) *standing {
 	return s
 }
 
+// told names who is told of an event, by which channels.
+func (w *world) told(e *engine.Event, r *engine.Run) (names []string) {
+	f := w.project.Flow(e.Flow)
+	o := alert.Occasion{Kind: e.Kind, Flow: e.Flow, Task: e.Task, Backfill: e.Backfill != 0, By: e.By, Values: alert.Values(f, e.Task, r, "")}
+	for _, to := range (&alert.Router{Project: w.project, Programs: &expr.Programs{}}).Route(&o, e.At).To {
+		names = append(names, strings.TrimSpace(to.Channel+" "+cmp.Or(to.Person, to.Address)))
+	}
+	return names
+}
+
 func (s *standing) field(w *world, field flow.CheckField) string {
 	switch field {
 	case flow.CheckState:
@@ -172,6 +189,8 @@ func (s *standing) field(w *world, field flow.CheckField) string {
 		return cmp.Or(dsl.OutputsText(s.outputs), nothing)
 	case flow.CheckEvents:
 		return cmp.Or(strings.Join(s.events, ", "), nothing)
+	case flow.CheckTold:
+		return cmp.Or(strings.Join(s.told, ", "), nothing)
 	}
 	return ""
 }

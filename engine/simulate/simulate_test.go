@@ -489,3 +489,44 @@ func TestSaturation(t *testing.T) {
 		t.Errorf("%+v\n%+v\n%+v", r.Pools[0], r.Agents[0], r.Totals)
 	}
 }
+
+// TestTold expects who is told of a failure, by the rules of the task, at the time of the failure.
+func TestTold(t *testing.T) {
+	t.Parallel()
+	files := []dsl.File{
+		{Path: "flowctl.yaml", Data: []byte("version: 1\n")},
+		{Path: "plugins.lock", Data: []byte("version: 1\nplugins: {post: {kind: channel, version: '1', sha256: " + strings.Repeat("0", 64) + "}}\n")},
+		{Path: "f.yaml", Data: []byte(`people: {ann: {email: ann@example.com, sms: "+1"}, bob: {email: bob@example.com, sms: "+2"}}
+---
+teams: {data: {members: [ann, bob], oncall: {rotate: daily, handoff: "09:00"}}}
+---
+channels: {mail: {plugin: post, kind: email}, texts: {plugin: post, kind: sms}, pages: {plugin: post}}
+---
+flow: f
+team: data
+priority: 1
+schedule: {every: day}
+tasks:
+  t: {run: x, alerts: {rules: [{events: [failed], when: run.kind == 'scheduled', severity: minor, notify: [channel:pages]}]}}
+---
+test: who is told
+from: 2026-11-19
+to: 2026-11-21
+given: {tasks: [{task: f/t, fail: 1}]}
+expect:
+  - {task: f/t@2026-11-18, told: [pages, mail ann, mail bob, texts bob]}
+  - {task: f/t@2026-11-19, told: []}
+`)},
+	}
+	p, found := dsl.New().Compile(files)
+	if p == nil {
+		t.Fatal(found)
+	}
+	v, err := Check(t.Context(), p, p.Tests[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(v.Mismatches) != 1 || v.Mismatches[0].Want != "nothing" || !strings.HasPrefix(v.Mismatches[0].Got, "mail ann, mail bob, pages, texts ") {
+		t.Errorf("%+v", v.Mismatches)
+	}
+}

@@ -1,4 +1,4 @@
-// Package host finds, launches and keeps plugin processes for whoever needs them: the agent, mostly.
+// Package host finds, launches and keeps plugin processes for whoever needs them: the agent for runners and sensors, the server for channels.
 //
 // There is one process per plugin name, detached from the host: it is launched below a keeper (package keeper) in a session of its own, and
 // outlives the host while it has work. A host that starts looks for the processes that an earlier one left in Options.Dir and

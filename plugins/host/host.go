@@ -90,6 +90,11 @@ func (h *Host) Sensor(ctx context.Context, name string) (*Process, error) {
 	return h.process(ctx, sdk.KindSensor, name, "")
 }
 
+// Channel returns the process of a channel plugin, as Runner does.
+func (h *Host) Channel(ctx context.Context, name string) (*Process, error) {
+	return h.process(ctx, sdk.KindChannel, name, "")
+}
+
 func (h *Host) process(ctx context.Context, kind, name, user string) (*Process, error) {
 	key := kind + "-" + name
 	if user != "" {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -17,6 +18,7 @@ import (
 	"flowctl/plugins/keeper"
 	"flowctl/plugins/sdk"
 	"flowctl/plugins/sdk/process"
+	"flowctl/plugins/sdktest/inbox"
 	"flowctl/plugins/sensor/file"
 	"flowctl/runners/shell"
 )
@@ -39,6 +41,8 @@ func verb(name string, args []string) int {
 		return 0
 	case args[len(args)-1] == "shell":
 		return process.Serve(shell.Runner{})
+	case slices.Contains(args, sdk.KindChannel):
+		return sdk.Serve(inbox.Channel{})
 	default:
 		return sdk.Serve(file.Sensor{})
 	}
@@ -51,7 +55,7 @@ func open(t testing.TB, dir string) *Host {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := New(Options{Dir: dir, Self: self, Idle: time.Minute})
+	h, err := New(Options{Dir: dir, Self: self, Builtin: append(Builtin(), "channel-file"), Idle: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,6 +117,37 @@ func TestExecutes(t *testing.T) {
 	}
 	if err := syscall.Kill(p.PID(), 0); err == nil {
 		t.Errorf("plugin process %d is still there", p.PID())
+	}
+}
+
+func TestChannel(t *testing.T) {
+	t.Parallel()
+	h := open(t, t.TempDir())
+	path := filepath.Join(t.TempDir(), "inbox")
+	n := sdk.Notification{Key: "k", With: fmt.Appendf(nil, `{"path": %q}`, path)}
+	first, err := h.Channel(t.Context(), "file")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, err := first.Send(t.Context(), n); err != nil || !r.Delivered {
+		t.Fatalf("send: %+v, %v", r, err)
+	}
+	if err := syscall.Kill(first.PID(), syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	<-first.Gone()
+	if _, err := first.Send(t.Context(), n); !errors.Is(err, sdk.ErrGone) {
+		t.Errorf("send to a dead process: %v, want sdk.ErrGone", err)
+	}
+	second, err := h.Channel(t.Context(), "file")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, err := second.Send(t.Context(), n); err != nil || !r.Delivered {
+		t.Fatalf("send: %+v, %v", r, err)
+	}
+	if list, err := inbox.Read(path); err != nil || len(list) != 2 {
+		t.Errorf("the inbox holds %v, %v; want two notifications", list, err)
 	}
 }
 

@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -18,7 +19,7 @@ import (
 	"flowctl/plugins/sdk"
 )
 
-// Process is a connection to a plugin process. It implements sdk.Runner and sdk.Sensor, according to the plugin's kind.
+// Process is a connection to a plugin process. It implements sdk.Runner, sdk.Sensor and sdk.Channel, according to the plugin's kind.
 // When the process dies or takes no more work, calls fail with sdk.ErrGone; then ask the Host again.
 type Process struct {
 	*sdk.Client
@@ -77,6 +78,18 @@ func (p *Process) Recover(ctx context.Context, work string) (sdk.Recovered, erro
 func (p *Process) Check(ctx context.Context, base string, paths []string) ([]sdk.PathState, error) {
 	s, err := p.Client.Check(ctx, base, paths)
 	return s, p.noted(ctx, err)
+}
+
+// Capabilities implements sdk.Channel.
+func (p *Process) Capabilities(ctx context.Context, with json.RawMessage) (sdk.Capabilities, error) {
+	c, err := p.Client.Capabilities(ctx, with)
+	return c, p.noted(ctx, err)
+}
+
+// Send implements sdk.Channel.
+func (p *Process) Send(ctx context.Context, n sdk.Notification) (sdk.Receipt, error) {
+	r, err := p.Client.Send(ctx, n)
+	return r, p.noted(ctx, err)
 }
 
 // noted remembers that the process is gone when an error says so. A connection that we closed after the end says something else.

@@ -62,7 +62,7 @@ type Description struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	Version       string                 `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
-	Kind          string                 `protobuf:"bytes,3,opt,name=kind,proto3" json:"kind,omitempty"`      // runner, sensor
+	Kind          string                 `protobuf:"bytes,3,opt,name=kind,proto3" json:"kind,omitempty"`      // runner, sensor, channel
 	Schema        string                 `protobuf:"bytes,4,opt,name=schema,proto3" json:"schema,omitempty"`  // JSON schema of `with`
 	Leases        bool                   `protobuf:"varint,5,opt,name=leases,proto3" json:"leases,omitempty"` // this runner ends attempts whose lease ends, whatever becomes of its host
 	unknownFields protoimpl.UnknownFields
@@ -1259,6 +1259,442 @@ func (x *PathState) GetVersion() string {
 	return ""
 }
 
+type CapabilitiesRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	With          string                 `protobuf:"bytes,1,opt,name=with,proto3" json:"with,omitempty"` // a JSON object; may be empty
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CapabilitiesRequest) Reset() {
+	*x = CapabilitiesRequest{}
+	mi := &file_plugins_proto_plugin_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CapabilitiesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CapabilitiesRequest) ProtoMessage() {}
+
+func (x *CapabilitiesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_plugins_proto_plugin_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CapabilitiesRequest.ProtoReflect.Descriptor instead.
+func (*CapabilitiesRequest) Descriptor() ([]byte, []int) {
+	return file_plugins_proto_plugin_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *CapabilitiesRequest) GetWith() string {
+	if x != nil {
+		return x.With
+	}
+	return ""
+}
+
+type ChannelCapabilities struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Address       string                 `protobuf:"bytes,1,opt,name=address,proto3" json:"address,omitempty"`                       // what a receiver's address is: email, number (E.164), or none when `with` says where to
+	Acknowledges  bool                   `protobuf:"varint,2,opt,name=acknowledges,proto3" json:"acknowledges,omitempty"`            // a receipt can say that the receiver acknowledged
+	MaxLength     int64                  `protobuf:"varint,3,opt,name=max_length,json=maxLength,proto3" json:"max_length,omitempty"` // of the short text, in characters; 0: the channel takes the long one
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ChannelCapabilities) Reset() {
+	*x = ChannelCapabilities{}
+	mi := &file_plugins_proto_plugin_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ChannelCapabilities) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ChannelCapabilities) ProtoMessage() {}
+
+func (x *ChannelCapabilities) ProtoReflect() protoreflect.Message {
+	mi := &file_plugins_proto_plugin_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ChannelCapabilities.ProtoReflect.Descriptor instead.
+func (*ChannelCapabilities) Descriptor() ([]byte, []int) {
+	return file_plugins_proto_plugin_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *ChannelCapabilities) GetAddress() string {
+	if x != nil {
+		return x.Address
+	}
+	return ""
+}
+
+func (x *ChannelCapabilities) GetAcknowledges() bool {
+	if x != nil {
+		return x.Acknowledges
+	}
+	return false
+}
+
+func (x *ChannelCapabilities) GetMaxLength() int64 {
+	if x != nil {
+		return x.MaxLength
+	}
+	return 0
+}
+
+type SendRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Key           string                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`           // stable: a receiver that has seen it may drop what comes with the same key
+	With          string                 `protobuf:"bytes,2,opt,name=with,proto3" json:"with,omitempty"`         // the channel's configuration, secrets filled in: a JSON object; may be empty
+	Severity      string                 `protobuf:"bytes,3,opt,name=severity,proto3" json:"severity,omitempty"` // critical, major, minor
+	Event         string                 `protobuf:"bytes,4,opt,name=event,proto3" json:"event,omitempty"`       // failed, output_late, ...
+	Subject       string                 `protobuf:"bytes,5,opt,name=subject,proto3" json:"subject,omitempty"`   // one line
+	Short         string                 `protobuf:"bytes,6,opt,name=short,proto3" json:"short,omitempty"`       // plain text for a phone or a text message, at most max_length characters
+	Text          string                 `protobuf:"bytes,7,opt,name=text,proto3" json:"text,omitempty"`         // plain text, long
+	Html          string                 `protobuf:"bytes,8,opt,name=html,proto3" json:"html,omitempty"`         // the same for mail; may be empty
+	Receiver      *Receiver              `protobuf:"bytes,9,opt,name=receiver,proto3" json:"receiver,omitempty"`
+	AtUs          int64                  `protobuf:"varint,10,opt,name=at_us,json=atUs,proto3" json:"at_us,omitempty"`      // when it happened: microseconds since 1970 in UTC
+	Flow          string                 `protobuf:"bytes,11,opt,name=flow,proto3" json:"flow,omitempty"`                   // this and what follows may be empty
+	Task          string                 `protobuf:"bytes,12,opt,name=task,proto3" json:"task,omitempty"`                   // the task's name within the flow
+	Run           string                 `protobuf:"bytes,13,opt,name=run,proto3" json:"run,omitempty"`                     // flow@period, with #version from 2 on
+	Period        string                 `protobuf:"bytes,14,opt,name=period,proto3" json:"period,omitempty"`               // label
+	Link          string                 `protobuf:"bytes,15,opt,name=link,proto3" json:"link,omitempty"`                   // page of what happened
+	AckUrl        string                 `protobuf:"bytes,16,opt,name=ack_url,json=ackUrl,proto3" json:"ack_url,omitempty"` // whoever opens it acknowledges the alert; empty: there is nothing to acknowledge
+	AckToken      string                 `protobuf:"bytes,17,opt,name=ack_token,json=ackToken,proto3" json:"ack_token,omitempty"`
+	LogTail       string                 `protobuf:"bytes,18,opt,name=log_tail,json=logTail,proto3" json:"log_tail,omitempty"`
+	Blockers      []string               `protobuf:"bytes,19,rep,name=blockers,proto3" json:"blockers,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SendRequest) Reset() {
+	*x = SendRequest{}
+	mi := &file_plugins_proto_plugin_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SendRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SendRequest) ProtoMessage() {}
+
+func (x *SendRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_plugins_proto_plugin_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SendRequest.ProtoReflect.Descriptor instead.
+func (*SendRequest) Descriptor() ([]byte, []int) {
+	return file_plugins_proto_plugin_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *SendRequest) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *SendRequest) GetWith() string {
+	if x != nil {
+		return x.With
+	}
+	return ""
+}
+
+func (x *SendRequest) GetSeverity() string {
+	if x != nil {
+		return x.Severity
+	}
+	return ""
+}
+
+func (x *SendRequest) GetEvent() string {
+	if x != nil {
+		return x.Event
+	}
+	return ""
+}
+
+func (x *SendRequest) GetSubject() string {
+	if x != nil {
+		return x.Subject
+	}
+	return ""
+}
+
+func (x *SendRequest) GetShort() string {
+	if x != nil {
+		return x.Short
+	}
+	return ""
+}
+
+func (x *SendRequest) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *SendRequest) GetHtml() string {
+	if x != nil {
+		return x.Html
+	}
+	return ""
+}
+
+func (x *SendRequest) GetReceiver() *Receiver {
+	if x != nil {
+		return x.Receiver
+	}
+	return nil
+}
+
+func (x *SendRequest) GetAtUs() int64 {
+	if x != nil {
+		return x.AtUs
+	}
+	return 0
+}
+
+func (x *SendRequest) GetFlow() string {
+	if x != nil {
+		return x.Flow
+	}
+	return ""
+}
+
+func (x *SendRequest) GetTask() string {
+	if x != nil {
+		return x.Task
+	}
+	return ""
+}
+
+func (x *SendRequest) GetRun() string {
+	if x != nil {
+		return x.Run
+	}
+	return ""
+}
+
+func (x *SendRequest) GetPeriod() string {
+	if x != nil {
+		return x.Period
+	}
+	return ""
+}
+
+func (x *SendRequest) GetLink() string {
+	if x != nil {
+		return x.Link
+	}
+	return ""
+}
+
+func (x *SendRequest) GetAckUrl() string {
+	if x != nil {
+		return x.AckUrl
+	}
+	return ""
+}
+
+func (x *SendRequest) GetAckToken() string {
+	if x != nil {
+		return x.AckToken
+	}
+	return ""
+}
+
+func (x *SendRequest) GetLogTail() string {
+	if x != nil {
+		return x.LogTail
+	}
+	return ""
+}
+
+func (x *SendRequest) GetBlockers() []string {
+	if x != nil {
+		return x.Blockers
+	}
+	return nil
+}
+
+type Receiver struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`       // for people; may be empty
+	Address       string                 `protobuf:"bytes,2,opt,name=address,proto3" json:"address,omitempty"` // empty when Capabilities.address is none
+	Kind          string                 `protobuf:"bytes,3,opt,name=kind,proto3" json:"kind,omitempty"`       // person, address, channel
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Receiver) Reset() {
+	*x = Receiver{}
+	mi := &file_plugins_proto_plugin_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Receiver) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Receiver) ProtoMessage() {}
+
+func (x *Receiver) ProtoReflect() protoreflect.Message {
+	mi := &file_plugins_proto_plugin_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Receiver.ProtoReflect.Descriptor instead.
+func (*Receiver) Descriptor() ([]byte, []int) {
+	return file_plugins_proto_plugin_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *Receiver) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Receiver) GetAddress() string {
+	if x != nil {
+		return x.Address
+	}
+	return ""
+}
+
+func (x *Receiver) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+type Receipt struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Delivered     bool                   `protobuf:"varint,1,opt,name=delivered,proto3" json:"delivered,omitempty"`
+	Retryable     bool                   `protobuf:"varint,2,opt,name=retryable,proto3" json:"retryable,omitempty"`   // not delivered: trying again can help
+	Unanswered    bool                   `protobuf:"varint,3,opt,name=unanswered,proto3" json:"unanswered,omitempty"` // not delivered: the address works, but nobody was there; somebody else should be told
+	Acknowledged  bool                   `protobuf:"varint,4,opt,name=acknowledged,proto3" json:"acknowledged,omitempty"`
+	Message       string                 `protobuf:"bytes,5,opt,name=message,proto3" json:"message,omitempty"` // what the other side said, or why it was not delivered
+	Id            string                 `protobuf:"bytes,6,opt,name=id,proto3" json:"id,omitempty"`           // by which the other side knows it; may be empty
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Receipt) Reset() {
+	*x = Receipt{}
+	mi := &file_plugins_proto_plugin_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Receipt) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Receipt) ProtoMessage() {}
+
+func (x *Receipt) ProtoReflect() protoreflect.Message {
+	mi := &file_plugins_proto_plugin_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Receipt.ProtoReflect.Descriptor instead.
+func (*Receipt) Descriptor() ([]byte, []int) {
+	return file_plugins_proto_plugin_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *Receipt) GetDelivered() bool {
+	if x != nil {
+		return x.Delivered
+	}
+	return false
+}
+
+func (x *Receipt) GetRetryable() bool {
+	if x != nil {
+		return x.Retryable
+	}
+	return false
+}
+
+func (x *Receipt) GetUnanswered() bool {
+	if x != nil {
+		return x.Unanswered
+	}
+	return false
+}
+
+func (x *Receipt) GetAcknowledged() bool {
+	if x != nil {
+		return x.Acknowledged
+	}
+	return false
+}
+
+func (x *Receipt) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
+func (x *Receipt) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
 var File_plugins_proto_plugin_proto protoreflect.FileDescriptor
 
 const file_plugins_proto_plugin_proto_rawDesc = "" +
@@ -1342,7 +1778,48 @@ const file_plugins_proto_plugin_proto_rawDesc = "" +
 	"\tPathState\x12\x16\n" +
 	"\x06exists\x18\x01 \x01(\bR\x06exists\x12\x14\n" +
 	"\x05error\x18\x02 \x01(\tR\x05error\x12\x18\n" +
-	"\aversion\x18\x03 \x01(\tR\aversion2\xc1\x02\n" +
+	"\aversion\x18\x03 \x01(\tR\aversion\")\n" +
+	"\x13CapabilitiesRequest\x12\x12\n" +
+	"\x04with\x18\x01 \x01(\tR\x04with\"r\n" +
+	"\x13ChannelCapabilities\x12\x18\n" +
+	"\aaddress\x18\x01 \x01(\tR\aaddress\x12\"\n" +
+	"\facknowledges\x18\x02 \x01(\bR\facknowledges\x12\x1d\n" +
+	"\n" +
+	"max_length\x18\x03 \x01(\x03R\tmaxLength\"\xde\x03\n" +
+	"\vSendRequest\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x12\n" +
+	"\x04with\x18\x02 \x01(\tR\x04with\x12\x1a\n" +
+	"\bseverity\x18\x03 \x01(\tR\bseverity\x12\x14\n" +
+	"\x05event\x18\x04 \x01(\tR\x05event\x12\x18\n" +
+	"\asubject\x18\x05 \x01(\tR\asubject\x12\x14\n" +
+	"\x05short\x18\x06 \x01(\tR\x05short\x12\x12\n" +
+	"\x04text\x18\a \x01(\tR\x04text\x12\x12\n" +
+	"\x04html\x18\b \x01(\tR\x04html\x127\n" +
+	"\breceiver\x18\t \x01(\v2\x1b.flowctl.plugin.v1.ReceiverR\breceiver\x12\x13\n" +
+	"\x05at_us\x18\n" +
+	" \x01(\x03R\x04atUs\x12\x12\n" +
+	"\x04flow\x18\v \x01(\tR\x04flow\x12\x12\n" +
+	"\x04task\x18\f \x01(\tR\x04task\x12\x10\n" +
+	"\x03run\x18\r \x01(\tR\x03run\x12\x16\n" +
+	"\x06period\x18\x0e \x01(\tR\x06period\x12\x12\n" +
+	"\x04link\x18\x0f \x01(\tR\x04link\x12\x17\n" +
+	"\aack_url\x18\x10 \x01(\tR\x06ackUrl\x12\x1b\n" +
+	"\tack_token\x18\x11 \x01(\tR\backToken\x12\x19\n" +
+	"\blog_tail\x18\x12 \x01(\tR\alogTail\x12\x1a\n" +
+	"\bblockers\x18\x13 \x03(\tR\bblockers\"L\n" +
+	"\bReceiver\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
+	"\aaddress\x18\x02 \x01(\tR\aaddress\x12\x12\n" +
+	"\x04kind\x18\x03 \x01(\tR\x04kind\"\xb3\x01\n" +
+	"\aReceipt\x12\x1c\n" +
+	"\tdelivered\x18\x01 \x01(\bR\tdelivered\x12\x1c\n" +
+	"\tretryable\x18\x02 \x01(\bR\tretryable\x12\x1e\n" +
+	"\n" +
+	"unanswered\x18\x03 \x01(\bR\n" +
+	"unanswered\x12\"\n" +
+	"\facknowledged\x18\x04 \x01(\bR\facknowledged\x12\x18\n" +
+	"\amessage\x18\x05 \x01(\tR\amessage\x12\x0e\n" +
+	"\x02id\x18\x06 \x01(\tR\x02id2\xc1\x02\n" +
 	"\x06Plugin\x12N\n" +
 	"\bDescribe\x12\".flowctl.plugin.v1.DescribeRequest\x1a\x1e.flowctl.plugin.v1.Description\x12P\n" +
 	"\bValidate\x12\".flowctl.plugin.v1.ValidateRequest\x1a .flowctl.plugin.v1.ValidateReply\x12O\n" +
@@ -1355,7 +1832,10 @@ const file_plugins_proto_plugin_proto_rawDesc = "" +
 	"\x05Renew\x12\x1f.flowctl.plugin.v1.RenewRequest\x1a\x1d.flowctl.plugin.v1.RenewReply\x12M\n" +
 	"\aRecover\x12!.flowctl.plugin.v1.RecoverRequest\x1a\x1f.flowctl.plugin.v1.RecoverReply2Q\n" +
 	"\x06Sensor\x12G\n" +
-	"\x05Check\x12\x1f.flowctl.plugin.v1.CheckRequest\x1a\x1d.flowctl.plugin.v1.CheckReplyB\x17Z\x15flowctl/plugins/protob\x06proto3"
+	"\x05Check\x12\x1f.flowctl.plugin.v1.CheckRequest\x1a\x1d.flowctl.plugin.v1.CheckReply2\xad\x01\n" +
+	"\aChannel\x12^\n" +
+	"\fCapabilities\x12&.flowctl.plugin.v1.CapabilitiesRequest\x1a&.flowctl.plugin.v1.ChannelCapabilities\x12B\n" +
+	"\x04Send\x12\x1e.flowctl.plugin.v1.SendRequest\x1a\x1a.flowctl.plugin.v1.ReceiptB\x17Z\x15flowctl/plugins/protob\x06proto3"
 
 var (
 	file_plugins_proto_plugin_proto_rawDescOnce sync.Once
@@ -1369,62 +1849,72 @@ func file_plugins_proto_plugin_proto_rawDescGZIP() []byte {
 	return file_plugins_proto_plugin_proto_rawDescData
 }
 
-var file_plugins_proto_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
+var file_plugins_proto_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
 var file_plugins_proto_plugin_proto_goTypes = []any{
-	(*DescribeRequest)(nil), // 0: flowctl.plugin.v1.DescribeRequest
-	(*Description)(nil),     // 1: flowctl.plugin.v1.Description
-	(*ValidateRequest)(nil), // 2: flowctl.plugin.v1.ValidateRequest
-	(*ValidateReply)(nil),   // 3: flowctl.plugin.v1.ValidateReply
-	(*Problem)(nil),         // 4: flowctl.plugin.v1.Problem
-	(*SessionRequest)(nil),  // 5: flowctl.plugin.v1.SessionRequest
-	(*SessionEvent)(nil),    // 6: flowctl.plugin.v1.SessionEvent
-	(*StopRequest)(nil),     // 7: flowctl.plugin.v1.StopRequest
-	(*StopReply)(nil),       // 8: flowctl.plugin.v1.StopReply
-	(*StartRequest)(nil),    // 9: flowctl.plugin.v1.StartRequest
-	(*Arg)(nil),             // 10: flowctl.plugin.v1.Arg
-	(*WaitRequest)(nil),     // 11: flowctl.plugin.v1.WaitRequest
-	(*WaitEvent)(nil),       // 12: flowctl.plugin.v1.WaitEvent
-	(*Result)(nil),          // 13: flowctl.plugin.v1.Result
-	(*SignalRequest)(nil),   // 14: flowctl.plugin.v1.SignalRequest
-	(*SignalReply)(nil),     // 15: flowctl.plugin.v1.SignalReply
-	(*RenewRequest)(nil),    // 16: flowctl.plugin.v1.RenewRequest
-	(*RenewReply)(nil),      // 17: flowctl.plugin.v1.RenewReply
-	(*RecoverRequest)(nil),  // 18: flowctl.plugin.v1.RecoverRequest
-	(*RecoverReply)(nil),    // 19: flowctl.plugin.v1.RecoverReply
-	(*CheckRequest)(nil),    // 20: flowctl.plugin.v1.CheckRequest
-	(*CheckReply)(nil),      // 21: flowctl.plugin.v1.CheckReply
-	(*PathState)(nil),       // 22: flowctl.plugin.v1.PathState
+	(*DescribeRequest)(nil),     // 0: flowctl.plugin.v1.DescribeRequest
+	(*Description)(nil),         // 1: flowctl.plugin.v1.Description
+	(*ValidateRequest)(nil),     // 2: flowctl.plugin.v1.ValidateRequest
+	(*ValidateReply)(nil),       // 3: flowctl.plugin.v1.ValidateReply
+	(*Problem)(nil),             // 4: flowctl.plugin.v1.Problem
+	(*SessionRequest)(nil),      // 5: flowctl.plugin.v1.SessionRequest
+	(*SessionEvent)(nil),        // 6: flowctl.plugin.v1.SessionEvent
+	(*StopRequest)(nil),         // 7: flowctl.plugin.v1.StopRequest
+	(*StopReply)(nil),           // 8: flowctl.plugin.v1.StopReply
+	(*StartRequest)(nil),        // 9: flowctl.plugin.v1.StartRequest
+	(*Arg)(nil),                 // 10: flowctl.plugin.v1.Arg
+	(*WaitRequest)(nil),         // 11: flowctl.plugin.v1.WaitRequest
+	(*WaitEvent)(nil),           // 12: flowctl.plugin.v1.WaitEvent
+	(*Result)(nil),              // 13: flowctl.plugin.v1.Result
+	(*SignalRequest)(nil),       // 14: flowctl.plugin.v1.SignalRequest
+	(*SignalReply)(nil),         // 15: flowctl.plugin.v1.SignalReply
+	(*RenewRequest)(nil),        // 16: flowctl.plugin.v1.RenewRequest
+	(*RenewReply)(nil),          // 17: flowctl.plugin.v1.RenewReply
+	(*RecoverRequest)(nil),      // 18: flowctl.plugin.v1.RecoverRequest
+	(*RecoverReply)(nil),        // 19: flowctl.plugin.v1.RecoverReply
+	(*CheckRequest)(nil),        // 20: flowctl.plugin.v1.CheckRequest
+	(*CheckReply)(nil),          // 21: flowctl.plugin.v1.CheckReply
+	(*PathState)(nil),           // 22: flowctl.plugin.v1.PathState
+	(*CapabilitiesRequest)(nil), // 23: flowctl.plugin.v1.CapabilitiesRequest
+	(*ChannelCapabilities)(nil), // 24: flowctl.plugin.v1.ChannelCapabilities
+	(*SendRequest)(nil),         // 25: flowctl.plugin.v1.SendRequest
+	(*Receiver)(nil),            // 26: flowctl.plugin.v1.Receiver
+	(*Receipt)(nil),             // 27: flowctl.plugin.v1.Receipt
 }
 var file_plugins_proto_plugin_proto_depIdxs = []int32{
 	4,  // 0: flowctl.plugin.v1.ValidateReply.problems:type_name -> flowctl.plugin.v1.Problem
 	10, // 1: flowctl.plugin.v1.StartRequest.args:type_name -> flowctl.plugin.v1.Arg
 	13, // 2: flowctl.plugin.v1.WaitEvent.result:type_name -> flowctl.plugin.v1.Result
 	22, // 3: flowctl.plugin.v1.CheckReply.states:type_name -> flowctl.plugin.v1.PathState
-	0,  // 4: flowctl.plugin.v1.Plugin.Describe:input_type -> flowctl.plugin.v1.DescribeRequest
-	2,  // 5: flowctl.plugin.v1.Plugin.Validate:input_type -> flowctl.plugin.v1.ValidateRequest
-	5,  // 6: flowctl.plugin.v1.Plugin.Session:input_type -> flowctl.plugin.v1.SessionRequest
-	7,  // 7: flowctl.plugin.v1.Plugin.Stop:input_type -> flowctl.plugin.v1.StopRequest
-	9,  // 8: flowctl.plugin.v1.Runner.Start:input_type -> flowctl.plugin.v1.StartRequest
-	11, // 9: flowctl.plugin.v1.Runner.Wait:input_type -> flowctl.plugin.v1.WaitRequest
-	14, // 10: flowctl.plugin.v1.Runner.Signal:input_type -> flowctl.plugin.v1.SignalRequest
-	16, // 11: flowctl.plugin.v1.Runner.Renew:input_type -> flowctl.plugin.v1.RenewRequest
-	18, // 12: flowctl.plugin.v1.Runner.Recover:input_type -> flowctl.plugin.v1.RecoverRequest
-	20, // 13: flowctl.plugin.v1.Sensor.Check:input_type -> flowctl.plugin.v1.CheckRequest
-	1,  // 14: flowctl.plugin.v1.Plugin.Describe:output_type -> flowctl.plugin.v1.Description
-	3,  // 15: flowctl.plugin.v1.Plugin.Validate:output_type -> flowctl.plugin.v1.ValidateReply
-	6,  // 16: flowctl.plugin.v1.Plugin.Session:output_type -> flowctl.plugin.v1.SessionEvent
-	8,  // 17: flowctl.plugin.v1.Plugin.Stop:output_type -> flowctl.plugin.v1.StopReply
-	12, // 18: flowctl.plugin.v1.Runner.Start:output_type -> flowctl.plugin.v1.WaitEvent
-	12, // 19: flowctl.plugin.v1.Runner.Wait:output_type -> flowctl.plugin.v1.WaitEvent
-	15, // 20: flowctl.plugin.v1.Runner.Signal:output_type -> flowctl.plugin.v1.SignalReply
-	17, // 21: flowctl.plugin.v1.Runner.Renew:output_type -> flowctl.plugin.v1.RenewReply
-	19, // 22: flowctl.plugin.v1.Runner.Recover:output_type -> flowctl.plugin.v1.RecoverReply
-	21, // 23: flowctl.plugin.v1.Sensor.Check:output_type -> flowctl.plugin.v1.CheckReply
-	14, // [14:24] is the sub-list for method output_type
-	4,  // [4:14] is the sub-list for method input_type
-	4,  // [4:4] is the sub-list for extension type_name
-	4,  // [4:4] is the sub-list for extension extendee
-	0,  // [0:4] is the sub-list for field type_name
+	26, // 4: flowctl.plugin.v1.SendRequest.receiver:type_name -> flowctl.plugin.v1.Receiver
+	0,  // 5: flowctl.plugin.v1.Plugin.Describe:input_type -> flowctl.plugin.v1.DescribeRequest
+	2,  // 6: flowctl.plugin.v1.Plugin.Validate:input_type -> flowctl.plugin.v1.ValidateRequest
+	5,  // 7: flowctl.plugin.v1.Plugin.Session:input_type -> flowctl.plugin.v1.SessionRequest
+	7,  // 8: flowctl.plugin.v1.Plugin.Stop:input_type -> flowctl.plugin.v1.StopRequest
+	9,  // 9: flowctl.plugin.v1.Runner.Start:input_type -> flowctl.plugin.v1.StartRequest
+	11, // 10: flowctl.plugin.v1.Runner.Wait:input_type -> flowctl.plugin.v1.WaitRequest
+	14, // 11: flowctl.plugin.v1.Runner.Signal:input_type -> flowctl.plugin.v1.SignalRequest
+	16, // 12: flowctl.plugin.v1.Runner.Renew:input_type -> flowctl.plugin.v1.RenewRequest
+	18, // 13: flowctl.plugin.v1.Runner.Recover:input_type -> flowctl.plugin.v1.RecoverRequest
+	20, // 14: flowctl.plugin.v1.Sensor.Check:input_type -> flowctl.plugin.v1.CheckRequest
+	23, // 15: flowctl.plugin.v1.Channel.Capabilities:input_type -> flowctl.plugin.v1.CapabilitiesRequest
+	25, // 16: flowctl.plugin.v1.Channel.Send:input_type -> flowctl.plugin.v1.SendRequest
+	1,  // 17: flowctl.plugin.v1.Plugin.Describe:output_type -> flowctl.plugin.v1.Description
+	3,  // 18: flowctl.plugin.v1.Plugin.Validate:output_type -> flowctl.plugin.v1.ValidateReply
+	6,  // 19: flowctl.plugin.v1.Plugin.Session:output_type -> flowctl.plugin.v1.SessionEvent
+	8,  // 20: flowctl.plugin.v1.Plugin.Stop:output_type -> flowctl.plugin.v1.StopReply
+	12, // 21: flowctl.plugin.v1.Runner.Start:output_type -> flowctl.plugin.v1.WaitEvent
+	12, // 22: flowctl.plugin.v1.Runner.Wait:output_type -> flowctl.plugin.v1.WaitEvent
+	15, // 23: flowctl.plugin.v1.Runner.Signal:output_type -> flowctl.plugin.v1.SignalReply
+	17, // 24: flowctl.plugin.v1.Runner.Renew:output_type -> flowctl.plugin.v1.RenewReply
+	19, // 25: flowctl.plugin.v1.Runner.Recover:output_type -> flowctl.plugin.v1.RecoverReply
+	21, // 26: flowctl.plugin.v1.Sensor.Check:output_type -> flowctl.plugin.v1.CheckReply
+	24, // 27: flowctl.plugin.v1.Channel.Capabilities:output_type -> flowctl.plugin.v1.ChannelCapabilities
+	27, // 28: flowctl.plugin.v1.Channel.Send:output_type -> flowctl.plugin.v1.Receipt
+	17, // [17:29] is the sub-list for method output_type
+	5,  // [5:17] is the sub-list for method input_type
+	5,  // [5:5] is the sub-list for extension type_name
+	5,  // [5:5] is the sub-list for extension extendee
+	0,  // [0:5] is the sub-list for field type_name
 }
 
 func init() { file_plugins_proto_plugin_proto_init() }
@@ -1438,9 +1928,9 @@ func file_plugins_proto_plugin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_plugins_proto_plugin_proto_rawDesc), len(file_plugins_proto_plugin_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   23,
+			NumMessages:   28,
 			NumExtensions: 0,
-			NumServices:   3,
+			NumServices:   4,
 		},
 		GoTypes:           file_plugins_proto_plugin_proto_goTypes,
 		DependencyIndexes: file_plugins_proto_plugin_proto_depIdxs,

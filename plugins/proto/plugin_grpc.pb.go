@@ -635,3 +635,155 @@ var Sensor_ServiceDesc = grpc.ServiceDesc{
 	Streams:  []grpc.StreamDesc{},
 	Metadata: "plugins/proto/plugin.proto",
 }
+
+const (
+	Channel_Capabilities_FullMethodName = "/flowctl.plugin.v1.Channel/Capabilities"
+	Channel_Send_FullMethodName         = "/flowctl.plugin.v1.Channel/Send"
+)
+
+// ChannelClient is the client API for Channel service.
+//
+// For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
+//
+// Channel delivers notifications to people and to other systems.
+type ChannelClient interface {
+	// Capabilities says what the channel can do when it is configured so.
+	Capabilities(ctx context.Context, in *CapabilitiesRequest, opts ...grpc.CallOption) (*ChannelCapabilities, error)
+	// Send delivers one notification to one receiver. It answers when the other side has taken or refused it, or when the
+	// call's deadline is near. The same notification may be sent again, with the same key: after a restart flowctl cannot
+	// know whether an answer was on its way. An error of the call says that nobody knows: it is sent again.
+	Send(ctx context.Context, in *SendRequest, opts ...grpc.CallOption) (*Receipt, error)
+}
+
+type channelClient struct {
+	cc grpc.ClientConnInterface
+}
+
+func NewChannelClient(cc grpc.ClientConnInterface) ChannelClient {
+	return &channelClient{cc}
+}
+
+func (c *channelClient) Capabilities(ctx context.Context, in *CapabilitiesRequest, opts ...grpc.CallOption) (*ChannelCapabilities, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ChannelCapabilities)
+	err := c.cc.Invoke(ctx, Channel_Capabilities_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *channelClient) Send(ctx context.Context, in *SendRequest, opts ...grpc.CallOption) (*Receipt, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Receipt)
+	err := c.cc.Invoke(ctx, Channel_Send_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// ChannelServer is the server API for Channel service.
+// All implementations must embed UnimplementedChannelServer
+// for forward compatibility.
+//
+// Channel delivers notifications to people and to other systems.
+type ChannelServer interface {
+	// Capabilities says what the channel can do when it is configured so.
+	Capabilities(context.Context, *CapabilitiesRequest) (*ChannelCapabilities, error)
+	// Send delivers one notification to one receiver. It answers when the other side has taken or refused it, or when the
+	// call's deadline is near. The same notification may be sent again, with the same key: after a restart flowctl cannot
+	// know whether an answer was on its way. An error of the call says that nobody knows: it is sent again.
+	Send(context.Context, *SendRequest) (*Receipt, error)
+	mustEmbedUnimplementedChannelServer()
+}
+
+// UnimplementedChannelServer must be embedded to have
+// forward compatible implementations.
+//
+// NOTE: this should be embedded by value instead of pointer to avoid a nil
+// pointer dereference when methods are called.
+type UnimplementedChannelServer struct{}
+
+func (UnimplementedChannelServer) Capabilities(context.Context, *CapabilitiesRequest) (*ChannelCapabilities, error) {
+	return nil, status.Error(codes.Unimplemented, "method Capabilities not implemented")
+}
+func (UnimplementedChannelServer) Send(context.Context, *SendRequest) (*Receipt, error) {
+	return nil, status.Error(codes.Unimplemented, "method Send not implemented")
+}
+func (UnimplementedChannelServer) mustEmbedUnimplementedChannelServer() {}
+func (UnimplementedChannelServer) testEmbeddedByValue()                 {}
+
+// UnsafeChannelServer may be embedded to opt out of forward compatibility for this service.
+// Use of this interface is not recommended, as added methods to ChannelServer will
+// result in compilation errors.
+type UnsafeChannelServer interface {
+	mustEmbedUnimplementedChannelServer()
+}
+
+func RegisterChannelServer(s grpc.ServiceRegistrar, srv ChannelServer) {
+	// If the following call panics, it indicates UnimplementedChannelServer was
+	// embedded by pointer and is nil.  This will cause panics if an
+	// unimplemented method is ever invoked, so we test this at initialization
+	// time to prevent it from happening at runtime later due to I/O.
+	if t, ok := srv.(interface{ testEmbeddedByValue() }); ok {
+		t.testEmbeddedByValue()
+	}
+	s.RegisterService(&Channel_ServiceDesc, srv)
+}
+
+func _Channel_Capabilities_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CapabilitiesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ChannelServer).Capabilities(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Channel_Capabilities_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ChannelServer).Capabilities(ctx, req.(*CapabilitiesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Channel_Send_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SendRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ChannelServer).Send(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Channel_Send_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ChannelServer).Send(ctx, req.(*SendRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+// Channel_ServiceDesc is the grpc.ServiceDesc for Channel service.
+// It's only intended for direct use with grpc.RegisterService,
+// and not to be introspected or modified (even as a copy)
+var Channel_ServiceDesc = grpc.ServiceDesc{
+	ServiceName: "flowctl.plugin.v1.Channel",
+	HandlerType: (*ChannelServer)(nil),
+	Methods: []grpc.MethodDesc{
+		{
+			MethodName: "Capabilities",
+			Handler:    _Channel_Capabilities_Handler,
+		},
+		{
+			MethodName: "Send",
+			Handler:    _Channel_Send_Handler,
+		},
+	},
+	Streams:  []grpc.StreamDesc{},
+	Metadata: "plugins/proto/plugin.proto",
+}

@@ -16,13 +16,14 @@ import (
 	pb "flowctl/plugins/proto"
 )
 
-// Client is the host's end of a plugin process. It implements Runner and Sensor; which of them works depends on the
+// Client is the host's end of a plugin process. It implements Runner, Sensor and Channel; which of them works depends on the
 // plugin's kind.
 type Client struct {
-	plugin pb.PluginClient
-	runner pb.RunnerClient
-	sensor pb.SensorClient
-	desc   Description
+	plugin  pb.PluginClient
+	runner  pb.RunnerClient
+	sensor  pb.SensorClient
+	channel pb.ChannelClient
+	desc    Description
 
 	mu      sync.Mutex
 	started map[string]*started // by work folder: what Start began and Wait has not taken over
@@ -39,7 +40,7 @@ type started struct {
 func NewClient(ctx context.Context, conn grpc.ClientConnInterface) (*Client, error) {
 	c := &Client{
 		plugin: pb.NewPluginClient(conn), runner: pb.NewRunnerClient(conn), sensor: pb.NewSensorClient(conn),
-		started: map[string]*started{},
+		channel: pb.NewChannelClient(conn), started: map[string]*started{},
 	}
 	d, err := c.plugin.Describe(ctx, &pb.DescribeRequest{})
 	if err != nil {
@@ -217,6 +218,33 @@ func (c *Client) Check(ctx context.Context, base string, paths []string) ([]Path
 		states[i] = PathState{Exists: s.Exists, Error: s.Error, Version: s.Version}
 	}
 	return states, nil
+}
+
+// Capabilities implements Channel.
+func (c *Client) Capabilities(ctx context.Context, with json.RawMessage) (Capabilities, error) {
+	r, err := c.channel.Capabilities(ctx, &pb.CapabilitiesRequest{With: string(with)})
+	if err != nil {
+		return Capabilities{}, fromStatus(err)
+	}
+	return Capabilities{Address: r.Address, Acknowledges: r.Acknowledges, MaxLength: int(r.MaxLength)}, nil
+}
+
+// Send implements Channel.
+func (c *Client) Send(ctx context.Context, n Notification) (Receipt, error) {
+	r, err := c.channel.Send(ctx, &pb.SendRequest{
+		Key: n.Key, With: string(n.With), Severity: n.Severity, Event: n.Event, Subject: n.Subject, Short: n.Short,
+		Text: n.Text, Html: n.HTML, AtUs: n.At.UnixMicro(),
+		Receiver: &pb.Receiver{Name: n.Receiver.Name, Address: n.Receiver.Address, Kind: n.Receiver.Kind},
+		Flow:     n.Flow, Task: n.Task, Run: n.Run, Period: n.Period, Link: n.Link, AckUrl: n.AckURL, AckToken: n.AckToken,
+		LogTail: n.LogTail, Blockers: n.Blockers,
+	})
+	if err != nil {
+		return Receipt{}, fromStatus(err)
+	}
+	return Receipt{
+		Delivered: r.Delivered, Retryable: r.Retryable, Unanswered: r.Unanswered, Acknowledged: r.Acknowledged,
+		Message: r.Message, ID: r.Id,
+	}, nil
 }
 
 // toStatus and fromStatus carry the class of an error over the socket.

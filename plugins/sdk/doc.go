@@ -3,6 +3,7 @@
 //   - Runner: executes attempts. Most runners start a process; they implement process.Commander instead (package
 //     sdk/process), which is one method, and get logs, timeouts, kills and recovery for nothing.
 //   - Sensor: tells whether data paths exist.
+//   - Channel: delivers notifications.
 //
 // and whose main calls Serve:
 //

@@ -16,8 +16,9 @@ const LogFile = "log"
 
 // Kinds of plugin.
 const (
-	KindRunner = "runner"
-	KindSensor = "sensor"
+	KindRunner  = "runner"
+	KindSensor  = "sensor"
+	KindChannel = "channel"
 )
 
 // Plugin is what every plugin can do.

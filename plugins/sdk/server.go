@@ -22,6 +22,9 @@ func register(s grpc.ServiceRegistrar, p Plugin, l *life) {
 	if c, ok := p.(Sensor); ok {
 		pb.RegisterSensorServer(s, &sensorServer{sensor: c})
 	}
+	if c, ok := p.(Channel); ok {
+		pb.RegisterChannelServer(s, &channelServer{channel: c})
+	}
 }
 
 type pluginServer struct {
@@ -179,4 +182,34 @@ func (s *sensorServer) Check(ctx context.Context, r *pb.CheckRequest) (*pb.Check
 		reply.States[i] = &pb.PathState{Exists: state.Exists, Error: state.Error, Version: state.Version}
 	}
 	return reply, nil
+}
+
+type channelServer struct {
+	pb.UnimplementedChannelServer
+	channel Channel
+}
+
+func (s *channelServer) Capabilities(ctx context.Context, r *pb.CapabilitiesRequest) (*pb.ChannelCapabilities, error) {
+	c, err := s.channel.Capabilities(ctx, json.RawMessage(r.With))
+	if err != nil {
+		return nil, toStatus(err)
+	}
+	return &pb.ChannelCapabilities{Address: c.Address, Acknowledges: c.Acknowledges, MaxLength: int64(c.MaxLength)}, nil
+}
+
+func (s *channelServer) Send(ctx context.Context, r *pb.SendRequest) (*pb.Receipt, error) {
+	receipt, err := s.channel.Send(ctx, Notification{
+		Key: r.Key, With: json.RawMessage(r.With), Severity: r.Severity, Event: r.Event, Subject: r.Subject, Short: r.Short,
+		Text: r.Text, HTML: r.Html, At: time.UnixMicro(r.AtUs).UTC(),
+		Receiver: Receiver{Name: r.GetReceiver().GetName(), Address: r.GetReceiver().GetAddress(), Kind: r.GetReceiver().GetKind()},
+		Flow:     r.Flow, Task: r.Task, Run: r.Run, Period: r.Period, Link: r.Link, AckURL: r.AckUrl, AckToken: r.AckToken,
+		LogTail: r.LogTail, Blockers: r.Blockers,
+	})
+	if err != nil {
+		return nil, toStatus(err)
+	}
+	return &pb.Receipt{
+		Delivered: receipt.Delivered, Retryable: receipt.Retryable, Unanswered: receipt.Unanswered,
+		Acknowledged: receipt.Acknowledged, Message: receipt.Message, Id: receipt.ID,
+	}, nil
 }

@@ -142,6 +142,7 @@ func newRoot(s streams) *cobra.Command {
 		// one line for each verb, alphabetically
 		newAgent(g),
 		newAgents(g),
+		newAlerts(g),
 		newAudit(g),
 		newBackfill(g),
 		newDelete(g),
@@ -153,6 +154,7 @@ func newRoot(s streams) *cobra.Command {
 		newGraph(g),
 		newKill(g),
 		newLogs(g),
+		newOncall(g),
 		newPause(g),
 		newPlugin(),
 		newRerun(g),

@@ -17,11 +17,14 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"flowctl/cmd/flowctl/cli"
+	"flowctl/plugins/sdk"
+	"flowctl/plugins/sdktest/inbox"
 )
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"flowctl": func() { os.Exit(cli.Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) },
+		"flowctl":              func() { os.Exit(cli.Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) },
+		"flowctl-channel-file": func() { os.Exit(sdk.Serve(inbox.Channel{})) },
 	})
 }
 

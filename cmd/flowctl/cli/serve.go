@@ -25,6 +25,7 @@ import (
 	"flowctl/engine/hub"
 	"flowctl/engine/logs"
 	"flowctl/engine/store/sqlite"
+	"flowctl/plugins/host"
 )
 
 // localAgent is the name of the agent within the server.
@@ -38,6 +39,7 @@ type server struct {
 	follower *control.Follower
 	hub      *hub.Hub
 	service  *control.Service
+	channels *host.Host
 	loop     *control.Loop
 	gates    *gate.Asker
 	handler  http.Handler
@@ -100,17 +102,25 @@ func (s *server) openEngine(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	key, err := secretIn(s.data, "alert-secret")
+	if err != nil {
+		return err
+	}
 	s.gates = gate.New(gate.Options{
 		Secret: gate.Secret(secret), URL: first(s.public, s.url()), Log: s.log,
 		Told: func(ctx context.Context, r engine.GateReport) error { return s.loop.Gate(ctx, r) },
 	})
 	s.service = &control.Service{
 		Store: s.store, Follower: s.follower, Output: s.output, KeepLogs: s.keepLogs(), Trust: s.hub, Gates: gate.Secret(secret),
-		Caller: api.Caller, Now: s.now,
+		Caller: api.Caller, Now: s.now, Key: []byte(key),
+	}
+	dispatcher, err := s.openChannels()
+	if err != nil {
+		return err
 	}
 	s.loop, err = control.New(ctx, control.Options{
 		Store: s.store, Fleet: s.hub, Revision: s.follower.Revision, Gates: s.gates.Ask, Ended: s.output.End,
-		RedispatchAfter: s.redispatchAfter, Now: s.now, Log: s.log,
+		Deliver: dispatcher.Send, RedispatchAfter: s.redispatchAfter, Now: s.now, Log: s.log,
 	})
 	if err != nil {
 		return err
@@ -119,7 +129,9 @@ func (s *server) openEngine(ctx context.Context) error {
 		s.service.Local = localAgent
 	}
 	s.service.Serve(s.loop)
-	s.handler = api.NewServer(api.Options{Service: s.service, Token: s.token, Ready: s.ready, Log: s.log, Now: s.now})
+	s.handler = api.NewServer(api.Options{
+		Service: s.service, Token: s.token, Acknowledge: s.service.AckToken, Ready: s.ready, Log: s.log, Now: s.now,
+	})
 	return nil
 }
 
@@ -196,6 +208,12 @@ func (s *server) run(ctx context.Context) error {
 		return nil
 	})
 	start("logs", s.sweepLogs)
+	start("platform", func(ctx context.Context) error {
+		rounds := time.NewTicker(control.PlatformEvery)
+		defer rounds.Stop()
+		control.Platform(ctx, s.loop, s.ready, rounds.C)
+		return nil
+	})
 	if !s.noLocalAgent {
 		start("local agent", s.runLocalAgent)
 	}
@@ -236,6 +254,11 @@ func (s *server) close() {
 	}
 	if s.agentLis != nil {
 		_ = s.agentLis.Close()
+	}
+	if s.channels != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), closeTime)
+		_ = s.channels.Close(ctx)
+		cancel()
 	}
 	if s.output != nil {
 		_ = s.output.Close()

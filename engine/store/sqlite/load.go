@@ -72,7 +72,7 @@ func (s *Store) Load(ctx context.Context) (*engine.Snapshot, error) {
 				return err
 			}
 		}
-		return nil
+		return loadOutbox(ctx, c, &n.Outbox)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("load the state: %w", err)

@@ -54,6 +54,8 @@ func Run(t *testing.T, open Open) {
 		{"agents whose loss was told are not loaded", testPresences},
 		{"lateness of settled runs and anomalies come and go", testOverdueAndAnomalies},
 		{"signals are set and unset", testSignals},
+		{"alerts and the outbox", testOutbox},
+		{"events that happened are known by their keys", testHappened},
 		{"what is absent is not found", testNotFound},
 		{"readers see whole commits", testReaders},
 		{"a closed store refuses", testClosed},
