@@ -37,7 +37,6 @@ connections: {c: {runner: ssh, teams: [data], with: {host: h, passphrase: "${{ s
 // that would run it, by that rule alone.
 func TestAheadOfTheEngine(t *testing.T) {
 	t.Parallel()
-	const task = "flow: f\nteam: data\ntasks:\n  t:\n    run: x\n    "
 	cases := map[string][]string{
 		"f.yaml": {
 			"channels: {c: {plugin: webhook, with: {url: \"http://h/\"}}}",
