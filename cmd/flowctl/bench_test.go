@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"fmt"
 	"os/exec"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -21,16 +22,35 @@ const benchHead = "teams:\n  data: {members: [ann]}\n---\npeople:\n  ann: {name:
 // benchSite is a running server with its local agent, whose runner plugin has been launched.
 func benchSite(b *testing.B, flows string) (*site, engine.Service) {
 	b.Helper()
+	s, c := startBench(b, flows)
+	runToEnd(b, c, "warm")
+	return s, c
+}
+
+// remoteSite is benchSite with an agent that is a process of its own, which joined over the loopback, in place of the local one.
+func remoteSite(b *testing.B, flows string) (*site, engine.Service) {
+	b.Helper()
+	s, c := startBench(b, flows, "--no-local-agent")
+	token, err := c.AgentToken(b.Context(), engine.AgentTokenRequest{TTLS: 60})
+	if err != nil {
+		b.Fatal(err)
+	}
+	agent := s.start("agent", "agent", "--server", s.agents, "--name", "far", "--token", token.Token, "--data", filepath.Join(s.dir, "far"), "--max-load", "0")
+	b.Cleanup(func() { agent.terminate(b) })
+	runToEnd(b, c, "warm")
+	return s, c
+}
+
+func startBench(b *testing.B, flows string, flags ...string) (*site, engine.Service) {
+	b.Helper()
 	s := newSite(b, map[string][]byte{
 		"flowctl.yaml": []byte("version: 1\n"), "teams.yaml": []byte(benchHead), "flows.yaml": []byte(flows),
 		"warm.yaml": []byte("flow: warm\nteam: data\ntasks:\n  up: {run: 'true'}\n"),
 	})
-	server := s.startServer()
+	server := s.startServer(flags...)
 	s.awaitReady(server)
 	b.Cleanup(func() { server.terminate(b) })
-	c := s.client()
-	runToEnd(b, c, "warm")
-	return s, c
+	return s, s.client()
 }
 
 // runToEnd starts an on-demand flow and returns its run once it succeeded.
@@ -100,8 +120,14 @@ func chainFlow(n int) string {
 
 // BenchmarkChain is a run of 1,000 tasks, each of which needs the one before: server, store, agent and plugin stand in every
 // step. The baseline is `sh -c true`, one after the other.
-func BenchmarkChain(b *testing.B) {
-	_, c := benchSite(b, chainFlow(many))
+func BenchmarkChain(b *testing.B) { benchmarkChain(b, benchSite) }
+
+// BenchmarkChainRemote is BenchmarkChain on an agent that is a process of its own.
+func BenchmarkChainRemote(b *testing.B) { benchmarkChain(b, remoteSite) }
+
+func benchmarkChain(b *testing.B, start func(*testing.B, string) (*site, engine.Service)) {
+	b.Helper()
+	_, c := start(b, chainFlow(many))
 	var ours, raw time.Duration
 	for b.Loop() {
 		raw += rawSteps(b, 1) / 2
@@ -133,7 +159,13 @@ func BenchmarkChainGrowth(b *testing.B) {
 
 // BenchmarkFanOut is a run of one task, 1,000 that need it, and one that needs these. The baseline is `sh -c true` at the best
 // parallelism.
-func BenchmarkFanOut(b *testing.B) {
+func BenchmarkFanOut(b *testing.B) { benchmarkFanOut(b, benchSite) }
+
+// BenchmarkFanOutRemote is BenchmarkFanOut on an agent that is a process of its own.
+func BenchmarkFanOutRemote(b *testing.B) { benchmarkFanOut(b, remoteSite) }
+
+func benchmarkFanOut(b *testing.B, start func(*testing.B, string) (*site, engine.Service)) {
+	b.Helper()
 	var flows, all bytes.Buffer
 	fmt.Fprint(&flows, "flow: fan\nteam: data\ntasks:\n  first: {run: 'true'}\n")
 	for i := range many {
@@ -141,7 +173,7 @@ func BenchmarkFanOut(b *testing.B) {
 		fmt.Fprintf(&all, "t%d, ", i)
 	}
 	fmt.Fprintf(&flows, "  last: {run: 'true', needs: [%s]}\n", all.String())
-	_, c := benchSite(b, flows.String())
+	_, c := start(b, flows.String())
 	var ours, raw time.Duration
 	for b.Loop() {
 		raw += rawBest(b) / 2

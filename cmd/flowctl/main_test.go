@@ -15,6 +15,9 @@ const binaryVariable = "FLOWCTL_TEST_BINARY"
 
 // TestMain builds the binary that the tests of this package start as real processes.
 func TestMain(m *testing.M) {
+	if dir := os.Getenv(idleAgentVariable); dir != "" {
+		os.Exit(idleAgent(dir))
+	}
 	os.Exit(withBinary(m))
 }
 

@@ -49,3 +49,21 @@ func TestAnAccountThatIsTakenFromTheTeamFailsTheTask(t *testing.T) {
 		})
 	}
 }
+
+// TestARefusedAccountWaitsForNoAgent: the task fails at once, though there is nobody to run it.
+func TestARefusedAccountWaitsForNoAgent(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "2026-11-19T23:30:00Z")
+	w.activate(accountFlow + "accounts: {etl: {user: etl, teams: [data]}}\n")
+	w.join("one", 1)
+	w.sleep(time.Hour)
+	w.wantHeld("f/a@2026-11-19")
+	w.finish("f/a@2026-11-19", engine.Failed) // it is retried
+	w.do(AgentLost{Agent: "one"})
+	w.activate("flow: g\nteam: data\ntasks:\n  x: {run: x}\n---\nteams: {ops: {members: [ann]}}\n---\naccounts: {etl: {user: etl, teams: [ops]}}\n")
+	w.sleep(2 * time.Minute)
+	row := w.rows.TaskRuns[engine.TaskRunKey{Run: w.run("f", "2026-11-19").ID, Task: "a"}]
+	if row.State != engine.Failed || row.Code != engine.CodeAccount {
+		t.Errorf("the task run is %+v", row)
+	}
+}

@@ -140,6 +140,10 @@ func (m *Machine) pass(t *taskRun) {
 		m.sleep(t, t.notBefore)
 		return
 	}
+	if reason := m.refusal(t); reason != "" { // and once more when it is assigned
+		m.reject(t, engine.CodeAccount, reason)
+		return
+	}
 	m.move(t, engine.Ready)
 	m.enqueue(t)
 }
