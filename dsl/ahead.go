@@ -25,7 +25,6 @@ var ahead = map[*shape][]string{
 
 // aheadChannels are channel plugins that this build does not have.
 var aheadChannels = []string{
-	"email",
 	"phone",
 	"sms",
 	"webhook",
