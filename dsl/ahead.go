@@ -27,7 +27,6 @@ var ahead = map[*shape][]string{
 var aheadChannels = []string{
 	"phone",
 	"sms",
-	"webhook",
 }
 
 func isAhead(list []string, name string) bool { return len(list) > 0 && slices.Contains(list, name) }

@@ -15,6 +15,7 @@ import (
 	"flowctl/plugins/sensor/hdfs"
 	"flowctl/plugins/sensor/http"
 	"flowctl/plugins/sensor/s3"
+	"flowctl/plugins/webhook"
 	"flowctl/runners/hive"
 	"flowctl/runners/python"
 	"flowctl/runners/shell"
@@ -73,6 +74,8 @@ func servePlugin(kind, name string) error {
 		return exitWith(process.Serve(hive.Runner{Near: []string{self, "plugin", hiveSession}}))
 	case "channel-email":
 		return exitWith(sdk.Serve(email.New(time.Now)))
+	case "channel-webhook":
+		return exitWith(sdk.Serve(webhook.New(time.Now)))
 	case "sensor-file":
 		return exitWith(sdk.Serve(file.Sensor{}))
 	case "sensor-hdfs":
