@@ -26,7 +26,6 @@ var ahead = map[*shape][]string{
 // aheadChannels are channel plugins that this build does not have.
 var aheadChannels = []string{
 	"phone",
-	"sms",
 }
 
 func isAhead(list []string, name string) bool { return len(list) > 0 && slices.Contains(list, name) }

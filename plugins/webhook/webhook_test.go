@@ -1,7 +1,6 @@
 package webhook
 
 import (
-	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
@@ -9,12 +8,10 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -61,18 +58,7 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 	if r.status >= 300 {
 		return
 	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s\n", q.Method, q.RequestURI)
-	for _, name := range slices.Sorted(maps.Keys(q.Header)) {
-		if name != "Accept-Encoding" {
-			fmt.Fprintf(&b, "%s: %s\n", name, q.Header.Get(name))
-		}
-	}
-	pretty := &bytes.Buffer{}
-	if json.Indent(pretty, body, "", "  ") != nil {
-		pretty = bytes.NewBuffer(body)
-	}
-	r.dump, r.header, r.got = fmt.Sprintf("%s\n%s\n", b.String(), pretty), q.Header.Clone(), append(r.got, string(body))
+	r.dump, r.header, r.got = example.Dump(q, body), q.Header.Clone(), append(r.got, string(body))
 }
 
 func (r *receiver) bodies() []string {
@@ -138,8 +124,6 @@ func notification(with json.RawMessage) sdk.Notification {
 	}
 }
 
-var origin = regexp.MustCompile(`https://[^/"]+`)
-
 // TestExamples sends with the settings of the documentation, and compares what arrives.
 func TestExamples(t *testing.T) {
 	t.Parallel()
@@ -162,20 +146,12 @@ func TestExamples(t *testing.T) {
 			}
 			r := startReceiver(t)
 			r.status = map[bool]int{true: http.StatusAccepted, false: http.StatusOK}[name == "pagerduty"]
-			n := notification([]byte(strings.Replace(string(with), origin.FindString(string(with)), r.URL, 1)))
+			n := notification(example.To(r.URL, with))
 			r.answer = taken[name]
 			if got, err := New(clock).Send(t.Context(), n); err != nil || !got.Delivered {
 				t.Fatalf("%+v, %v", got, err)
 			}
-			file := filepath.Join("testdata", name+".txt")
-			if *update {
-				if err := os.WriteFile(file, []byte(r.dump), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if want, err := os.ReadFile(file); err != nil || string(want) != r.dump {
-				t.Errorf("got\n%s\nwant\n%s (%v)", r.dump, want, err)
-			}
+			example.Compare(t, filepath.Join("testdata", name+".txt"), r.dump, *update)
 			if busy[name] != "" {
 				r.answers(http.StatusOK, busy[name])
 				if got, err := New(clock).Send(t.Context(), n); err != nil || got.Delivered || !got.Retryable {
@@ -192,7 +168,7 @@ func TestRecoveryResolves(t *testing.T) {
 	with := example.Channels(t, "../../docs/channels.md", "webhook")["pagerduty"]
 	r := startReceiver(t)
 	r.status = http.StatusAccepted
-	n := notification([]byte(strings.Replace(string(with), origin.FindString(string(with)), r.URL, 1)))
+	n := notification(example.To(r.URL, with))
 	var incidents []string
 	for _, event := range []string{"failed", "recovered"} {
 		n.Event, n.Key = event, event+"/1/load"

@@ -15,6 +15,7 @@ import (
 	"flowctl/plugins/sensor/hdfs"
 	"flowctl/plugins/sensor/http"
 	"flowctl/plugins/sensor/s3"
+	"flowctl/plugins/sms"
 	"flowctl/plugins/webhook"
 	"flowctl/runners/hive"
 	"flowctl/runners/python"
@@ -74,6 +75,8 @@ func servePlugin(kind, name string) error {
 		return exitWith(process.Serve(hive.Runner{Near: []string{self, "plugin", hiveSession}}))
 	case "channel-email":
 		return exitWith(sdk.Serve(email.New(time.Now)))
+	case "channel-sms":
+		return exitWith(sdk.Serve(sms.New(time.Now)))
 	case "channel-webhook":
 		return exitWith(sdk.Serve(webhook.New(time.Now)))
 	case "sensor-file":

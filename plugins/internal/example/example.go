@@ -1,10 +1,15 @@
-// Package example gives tests of channels the examples of the documentation.
+// Package example gives tests of channels the examples of the documentation, and shows what they send.
 package example
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
 	"maps"
+	"net/http"
 	"os"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -69,4 +74,40 @@ func Channels(t testing.TB, page, plugin string) map[string]json.RawMessage {
 		}
 	}
 	return channels
+}
+
+// To lets settings reach another server than the one that they name.
+func To(server string, with json.RawMessage) json.RawMessage {
+	origin := regexp.MustCompile(`"url":"https://[^/"]+`)
+	return origin.ReplaceAll(with, []byte(`"url":"`+server))
+}
+
+// Dump writes a request as text: its headers sorted, its body indented when it is JSON.
+func Dump(r *http.Request, body []byte) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %s\n", r.Method, r.RequestURI)
+	for _, name := range slices.Sorted(maps.Keys(r.Header)) {
+		if name != "Accept-Encoding" {
+			fmt.Fprintf(&b, "%s: %s\n", name, r.Header.Get(name))
+		}
+	}
+	var pretty bytes.Buffer
+	if json.Indent(&pretty, body, "", "  ") != nil {
+		pretty = *bytes.NewBuffer(body)
+	}
+	fmt.Fprintf(&b, "\n%s\n", &pretty)
+	return b.String()
+}
+
+// Compare compares a request with what a file wants, or writes that file.
+func Compare(t testing.TB, file, got string, update bool) {
+	t.Helper()
+	if update {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if want, err := os.ReadFile(file); err != nil || string(want) != got {
+		t.Errorf("got\n%s\nwant\n%s (%v)\n(go test -update accepts it)", got, want, err)
+	}
 }

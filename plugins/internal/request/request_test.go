@@ -99,6 +99,8 @@ func TestJudgement(t *testing.T) {
 		{200, `{"result": [{"code": "0"}]}`, field, sdk.Receipt{Delivered: true}},
 		{200, `{"result": [{"code": true}]}`, field, sdk.Receipt{Delivered: true}},
 		{200, `{"result": [{"code": 7}]}`, field, sdk.Receipt{Retryable: true}},
+		{400, `{"result": [{"code": 7}]}`, field, sdk.Receipt{Retryable: true}},
+		{400, `{"result": [{"code": 0}]}`, field, sdk.Receipt{}},
 		{200, `{"result": [{"code": 8}]}`, field, sdk.Receipt{}},
 		{200, `{"result": [{"code": {}}]}`, field, sdk.Receipt{}},
 		{200, `{"result": []}`, field, sdk.Receipt{}},

@@ -216,15 +216,12 @@ func (s *Spec) judge(status int, answer []byte) sdk.Receipt {
 	if len(s.Success.Status) > 0 {
 		taken = slices.Contains(s.Success.Status, status)
 	}
+	value := at(document, s.Success.Field)
 	switch {
-	case taken && s.Success.Field == "":
+	case taken && (s.Success.Field == "" || among(s.Success.Is, value)):
 		return sdk.Receipt{Delivered: true, Message: said, ID: at(document, s.ID)}
-	case taken:
-		value := at(document, s.Success.Field)
-		if among(s.Success.Is, value) {
-			return sdk.Receipt{Delivered: true, Message: said, ID: at(document, s.ID)}
-		}
-		return sdk.Receipt{Retryable: among(s.Success.Retry, value), Message: said}
+	case among(s.Success.Retry, value):
+		return sdk.Receipt{Retryable: true, Message: said}
 	case status >= 300 && status < 400:
 		return sdk.Receipt{Message: said + " (redirects are not followed: write the URL that it leads to)"}
 	}
