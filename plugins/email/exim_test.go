@@ -50,12 +50,10 @@ tls_privatekey = DIR/key.pem
 domainlist local_domains = example.com
 queue_only = true
 deliver_drop_privilege = true
-smtp_accept_max = 100
 message_size_limit = 1M
 acl_smtp_mail = check_mail
 acl_smtp_rcpt = check_rcpt
 keep_environment =
-never_users =
 begin acl
 check_mail:
   defer condition = ${if exists{DIR/down}}

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 
 	"flowctl/plugins/sdk"
 )
@@ -69,6 +70,9 @@ const (
 	signAliyun   = "aliyun"
 )
 
+// headerName is what the names of headers are made of.
+const headerName = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."
+
 // Check returns what is wrong with a description, with paths below a given one.
 func (s *Spec) Check(below string) []sdk.Problem {
 	var problems []sdk.Problem
@@ -96,6 +100,11 @@ func (s *Spec) Check(below string) []sdk.Problem {
 	}{{"headers", s.Headers}, {"query", s.Query}, {"form", s.Form}} {
 		for _, key := range slices.Sorted(maps.Keys(group.texts)) {
 			try("/"+group.name+"/"+escape(key), group.texts[key])
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Headers)) {
+		if strings.Trim(name, headerName) != "" {
+			report("/headers/"+escape(name), "want a header's name of letters, digits and dashes")
 		}
 	}
 	if body, err := s.body(); err != nil {
