@@ -25,10 +25,7 @@ var ahead = map[*shape][]string{
 
 // aheadChannels are channel plugins that this build does not have.
 var aheadChannels = []string{
-	"email",
 	"phone",
-	"sms",
-	"webhook",
 }
 
 func isAhead(list []string, name string) bool { return len(list) > 0 && slices.Contains(list, name) }

@@ -39,7 +39,7 @@ func TestAheadOfTheEngine(t *testing.T) {
 	t.Parallel()
 	cases := map[string][]string{
 		"f.yaml": {
-			"channels: {c: {plugin: webhook, with: {url: \"http://h/\"}}}",
+			"channels: {c: {plugin: phone, with: {sip: pbx}}}",
 		},
 		"flowctl.yaml": {"version: 1\nmonitors: {cpu: {major: 90}}", "version: 1\nmonitors: {agents: {major: 1}, servers: {major: 1}}"},
 	}

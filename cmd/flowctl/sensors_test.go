@@ -36,6 +36,8 @@ func TestBuiltinPlugins(t *testing.T) {
 			_, err = h.Runner(t.Context(), name, "")
 		case "sensor":
 			_, err = h.Sensor(t.Context(), name)
+		case "channel":
+			_, err = h.Channel(t.Context(), name)
 		}
 		if err != nil {
 			t.Errorf("%s: %v", plugin, err)

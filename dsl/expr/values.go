@@ -32,8 +32,6 @@ type Values struct {
 	Needs  map[string]Need // by the name in `needs`: a task of the flow, or flow/task
 	// Quote quotes text for the runner's language. Nil makes quote() an error.
 	Quote func(string) string
-	// Secret returns the value of a secret. Nil makes secret() an error.
-	Secret func(name string) (string, error)
 }
 
 // Flow is the context flow.
@@ -111,9 +109,6 @@ func (v *Values) context(name string) any {
 	case "quote":
 		return v.quote
 	case "secret":
-		if v.Secret != nil {
-			return v.Secret
-		}
 		return secretOf
 	}
 	return nil

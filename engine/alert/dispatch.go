@@ -103,22 +103,25 @@ func (d *Dispatcher) with(c *flow.Channel) (json.RawMessage, error) {
 	if len(c.With) == 0 {
 		return nil, nil
 	}
-	values := &expr.Values{Secret: d.Secret}
-	filled, err := d.fill(c.With, values)
+	filled, err := d.fill(c.With)
 	if err != nil {
 		return nil, err
 	}
 	return json.Marshal(filled)
 }
 
-func (d *Dispatcher) fill(x any, values *expr.Values) (any, error) {
+func (d *Dispatcher) fill(x any) (any, error) {
 	switch x := x.(type) {
 	case *flow.Template:
-		return d.programs.Text(x, expr.Peer, values)
+		text, err := d.programs.Text(x, expr.Peer, &expr.Values{})
+		if err != nil {
+			return nil, err
+		}
+		return flow.Reveal(text, d.Secret)
 	case map[string]any:
 		out := make(map[string]any, len(x))
 		for k, v := range x {
-			filled, err := d.fill(v, values)
+			filled, err := d.fill(v)
 			if err != nil {
 				return nil, err
 			}
@@ -128,7 +131,7 @@ func (d *Dispatcher) fill(x any, values *expr.Values) (any, error) {
 	case []any:
 		out := make([]any, len(x))
 		for i, v := range x {
-			filled, err := d.fill(v, values)
+			filled, err := d.fill(v)
 			if err != nil {
 				return nil, err
 			}

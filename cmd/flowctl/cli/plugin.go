@@ -3,9 +3,11 @@ package cli
 import (
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"flowctl/plugins/email"
 	"flowctl/plugins/keeper"
 	"flowctl/plugins/sdk"
 	"flowctl/plugins/sdk/process"
@@ -13,6 +15,8 @@ import (
 	"flowctl/plugins/sensor/hdfs"
 	"flowctl/plugins/sensor/http"
 	"flowctl/plugins/sensor/s3"
+	"flowctl/plugins/sms"
+	"flowctl/plugins/webhook"
 	"flowctl/runners/hive"
 	"flowctl/runners/python"
 	"flowctl/runners/shell"
@@ -34,7 +38,7 @@ func newPlugin() *cobra.Command {
 		Use: "serve NAME", Short: "Serve a built-in plugin to the process that started this one", Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error { return servePlugin(kind, args[0]) },
 	}
-	serve.Flags().StringVar(&kind, "kind", sdk.KindRunner, "runner or sensor")
+	serve.Flags().StringVar(&kind, "kind", sdk.KindRunner, "runner, sensor or channel")
 	keep := &cobra.Command{
 		Use: "keep DIR -- COMMAND...", Short: "Be the parent of a plugin process", Args: cobra.MinimumNArgs(2),
 		// The real stdout: its end tells the host that the plugin accepts connections.
@@ -69,6 +73,12 @@ func servePlugin(kind, name string) error {
 		return exitWith(process.Serve(ssh.Runner{Near: []string{self, "plugin", sshSession}}))
 	case "runner-hive":
 		return exitWith(process.Serve(hive.Runner{Near: []string{self, "plugin", hiveSession}}))
+	case "channel-email":
+		return exitWith(sdk.Serve(email.New(time.Now)))
+	case "channel-sms":
+		return exitWith(sdk.Serve(sms.New(time.Now)))
+	case "channel-webhook":
+		return exitWith(sdk.Serve(webhook.New(time.Now)))
 	case "sensor-file":
 		return exitWith(sdk.Serve(file.Sensor{}))
 	case "sensor-hdfs":
