@@ -172,7 +172,7 @@ func (n *network) newLink(i int) *link {
 func (n *network) startOn(l *link, flags ...string) {
 	n.t.Helper()
 	l.agent = n.startCommand(l.name, append([]string{
-		"ip", "netns", "exec", l.space, os.Getenv(binaryVariable), "agent", "--server", l.address, "--name", l.name,
+		"ip", "netns", "exec", l.space, os.Getenv(binaryVariable), "agent", "--max-load", "0", "--min-free-memory", "0", "--server", l.address, "--name", l.name,
 		"--data", filepath.Join(n.dir, l.name), "--slots", "20",
 	}, flags...)...)
 }

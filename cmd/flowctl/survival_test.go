@@ -52,7 +52,7 @@ func TestATaskOutlivesAllThatCarriesIt(t *testing.T) {
 	binary := os.Getenv(binaryVariable)
 	data := filepath.Join(c.dir, "agent")
 	work := func(flags ...string) {
-		c.agent = c.startCommand("agent", append([]string{binary, "agent", "--server", line.address, "--name", "one", "--data", data}, flags...)...)
+		c.agent = c.startCommand("agent", append([]string{binary, "agent", "--server", line.address, "--name", "one", "--data", data, "--max-load", "0", "--min-free-memory", "0"}, flags...)...)
 	}
 	work("--token", token.Token)
 	run, err := c.svc.StartRun(t.Context(), engine.StartRun{Target: "f"})
