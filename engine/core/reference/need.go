@@ -164,7 +164,7 @@ func (w *World) unwritten(r *Run, task string) []upstream {
 			continue
 		}
 		for _, u := range w.Periods.Needed(up.Schedule, w.flow(r).Schedule, r.Period, period.Rule{}) {
-			if x := w.upstream(r, up.Name, e.From.Task, nil, u.Start, up.Schedule.Label(u)); x.class == Unmet && !x.absent {
+			if x := w.upstream(r, up.Name, e.From.Task, up.Task(e.From.Task).Formerly, u.Start, up.Schedule.Label(u)); x.class == Unmet && !x.absent {
 				all = append(all, x)
 			}
 		}
