@@ -145,10 +145,7 @@ func (m *Machine) sure(k engine.RunKey, found engine.Existing) {
 	if fs == nil || !fs.unsure {
 		return
 	}
-	fs.unsure = false
-	if !fs.ahead[k.Start].Made {
-		m.replaces(found)
-	}
+	fs.unsure, fs.replaced = false, found
 	if found.Version > 0 {
 		fs.ahead[k.Start] = engine.Ahead{RunKey: k, Version: found.Version, Made: fs.ahead[k.Start].Made}
 	}
@@ -162,6 +159,8 @@ func (m *Machine) generatePeriod(fs *flowState, p period.Period, bad map[int]err
 	m.touchFlow(fs)
 	ahead := fs.ahead[p.Start]
 	delete(fs.ahead, p.Start)
+	replaced := fs.replaced
+	fs.replaced = engine.Existing{}
 	if ahead.Made {
 		if r := fs.standing[p.Start]; r != nil {
 			m.complete(r)
@@ -170,6 +169,7 @@ func (m *Machine) generatePeriod(fs *flowState, p period.Period, bad map[int]err
 		}
 		return
 	}
+	m.replaces(replaced, fs.flow, p.Start)
 	old := fs.standing[p.Start]
 	r := m.create(newRun{
 		flow: fs.flow, rev: m.active, period: p, version: ahead.Version + 1, kind: engine.Scheduled, due: fs.flow.Schedule.Due(p),

@@ -126,9 +126,9 @@ func (w *World) upstream(r *Run, name, task string, former []string, start perio
 	return up
 }
 
-// missing is how something counts that no run exists for: it blocks, but not a backfill that ignores it, as long as that is not over.
+// missing is how something counts that no run exists for: it blocks, but not a run of a backfill that ignores it.
 func (w *World) missing(r *Run) Class {
-	if b := w.backfill(r); b != nil && b.MissingUpstream == "ignore" && b.FinishedAt == 0 {
+	if b := w.backfill(r); b != nil && b.MissingUpstream == "ignore" {
 		return Good
 	}
 	return Unmet
