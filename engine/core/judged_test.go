@@ -313,3 +313,27 @@ func TestWhatABackfillIgnoresStaysIgnored(t *testing.T) {
 		w.wantHeld("down/b@2026-11-18")
 	}
 }
+
+// TestARunThatIsTakenUpForNothingIsBroughtUpToDate: it is named in a rerun of several runs, which is refused.
+func TestARunThatIsTakenUpForNothingIsBroughtUpToDate(t *testing.T) {
+	t.Parallel()
+	docs := func(run string) string {
+		return "flow: up\nteam: data\nschedule: {every: day}\ntasks:\n  a: {run: 'true'}\n---\n" +
+			"flow: down\nteam: data\nschedule: {every: day}\ntasks:\n  b: {run: '" + run + "', needs: [up/a]}\n"
+	}
+	w := newWorld(t, "2026-11-20T00:30:00Z")
+	w.join("one", 4)
+	w.activate(docs("old"))
+	up := w.do(StartRun{By: "ann", Flow: "up"}).(engine.RunID)
+	w.finish("up/a@2026-11-19", engine.Failed)
+	down := w.do(StartRun{By: "ann", Flow: "down"}).(engine.RunID)
+	w.do(Rerun{By: "ann", Run: up, Version: 1, Rows: w.load([]engine.RunID{up})})
+	rev := w.activate(docs("new"))
+	if _, err := w.try(Reruns{Items: []Rerun{{By: "ann", Run: down}, {By: "ann", Run: 99}}, Rows: w.load([]engine.RunID{down})}); err == nil {
+		t.Fatal("there is no run 99")
+	}
+	w.wantState("down/b@2026-11-19", engine.Waiting)
+	if r := w.rows.Runs[down]; r.Revision != rev.ID {
+		t.Fatalf("it follows revision %d", r.Revision)
+	}
+}

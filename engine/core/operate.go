@@ -179,7 +179,11 @@ func (m *Machine) rerun(ev Rerun) (any, error) {
 // reruns makes the next versions of several runs, or of none.
 func (m *Machine) reruns(ev Reruns) (any, error) {
 	if ev.Rows != nil {
-		m.takeUpMissing(ev.Rows)
+		for _, row := range m.takeUpMissing(ev.Rows) {
+			if r := m.runs[row.ID]; r != nil {
+				m.found = append(m.found, r)
+			}
+		}
 	}
 	all := make([]rerun, 0, len(ev.Items))
 	for _, item := range ev.Items {
