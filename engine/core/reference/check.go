@@ -44,7 +44,7 @@ func (m *Memory) observe(w *World) {
 		for k := range r.Tasks {
 			t := &r.Tasks[k]
 			key := engine.TaskRunKey{Run: r.ID, Task: t.Task}
-			if t.State.Final() || r.State != engine.RunActive {
+			if t.State.Final() {
 				continue
 			}
 			was := m.tasks[key]
