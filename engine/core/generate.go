@@ -11,6 +11,7 @@ import (
 
 // activate makes a revision the one that new runs follow. Runs that have not started move to it.
 func (m *Machine) activate(rev *Revision) {
+	m.makePutOff(rev)
 	m.active = rev
 	m.revisions[rev.ID] = rev
 	for _, f := range rev.Project.Flows {
@@ -82,10 +83,7 @@ func sameUpstream(a, b *flow.Project, f *flow.Flow) bool {
 // way begins an era: the first period it generates is the one in progress now.
 func (m *Machine) adoptFlow(rev *Revision, f *flow.Flow) {
 	fs := m.flowState(f.Name)
-	grid := "disabled"
-	if f.Enabled {
-		grid = m.planOf(f).grid
-	}
+	grid := m.gridOf(f)
 	fs.flow = f
 	if fs.row.Schedule != grid || fs.row.Era == 0 || fs.row.Removed {
 		fs.row.Era, fs.row.Cursor, fs.row.Schedule, fs.row.Removed = m.now, m.now, grid, false
@@ -97,6 +95,14 @@ func (m *Machine) adoptFlow(rev *Revision, f *flow.Flow) {
 		m.touchFlow(fs)
 	}
 	m.plan(fs)
+}
+
+// gridOf names how a flow cuts time. One that is disabled, or is not there, does not.
+func (m *Machine) gridOf(f *flow.Flow) string {
+	if f == nil || !f.Enabled {
+		return "disabled"
+	}
+	return m.planOf(f).grid
 }
 
 // plan sets the timer for a flow's next period, unless it is set.

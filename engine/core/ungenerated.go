@@ -65,6 +65,23 @@ func (m *Machine) tryAgain(fs *flowState) bool {
 	return true
 }
 
+// makePutOff makes the runs that are put off where a new revision ends the era that they belong to.
+func (m *Machine) makePutOff(rev *Revision) {
+	for _, name := range sortedKeys(m.flows) {
+		fs := m.flows[name]
+		if fs.flow == nil || fs.due == 0 || fs.tried != fs.flow || m.gridOf(rev.Project.Flow(name)) == fs.row.Schedule {
+			continue
+		}
+		for {
+			next, ok := fs.flow.Schedule.FirstEndingAfter(fs.row.Cursor)
+			if !ok || fs.flow.Schedule.Due(next) > m.now {
+				break
+			}
+			m.generatePeriod(fs, next, m.badPaths(fs, next))
+		}
+	}
+}
+
 // misgenerate fails the tasks of a new run whose paths are wrong, and tells of it.
 func (m *Machine) misgenerate(r *run, bad map[int]error) {
 	var names []string

@@ -99,3 +99,29 @@ func TestManyFailuresOfOneRoundAreThePlatforms(t *testing.T) {
 		}
 	}
 }
+
+// TestAPeriodThatIsPutOffBelongsToItsEra: within the retries the flow is changed so that the period would not be generated any more.
+func TestAPeriodThatIsPutOffBelongsToItsEra(t *testing.T) {
+	t.Parallel()
+	_, other, _ := strings.Cut(misnamed("f", "yesterday"), "---\n")
+	for name, docs := range map[string]string{
+		"another schedule": strings.Replace(misnamed("f", "yesterday"), "every: day", "every: week", 1),
+		"disabled":         strings.Replace(misnamed("f", "yesterday"), "team: data", "team: data\nenabled: false", 1),
+		"removed":          other,
+	} {
+		w := newWorld(t, "2026-11-19T23:00:00Z")
+		w.join("one", 4)
+		w.activate(misnamed("f", "yesterday"))
+		w.sleep(time.Hour + time.Minute + generateRetryAfter)
+		w.activate(docs)
+		r := w.run("f", "2026-11-19")
+		if r == nil {
+			t.Errorf("%s: the period has no run", name)
+			continue
+		}
+		w.wantEvents(fmt.Sprintf("failed/%d/b", r.ID), fmt.Sprintf("generation_failed/f/%d", r.Period.Start))
+		if b := w.rows.TaskRuns[engine.TaskRunKey{Run: r.ID, Task: "b"}]; b.State != engine.Failed {
+			t.Errorf("%s: %+v", name, b)
+		}
+	}
+}
