@@ -91,7 +91,7 @@ func (m *Machine) misgenerate(r *run, bad map[int]error) {
 	}
 	first := r.tasks[sortedKeys(bad)[0]].row.Message
 	m.tell(engine.Event{
-		Kind: flow.GenerationFailed, Flow: r.row.Flow, Run: r.row.ID, Key: fmt.Sprintf("%s/%d", r.row.Flow, r.row.Period.Start),
+		Kind: flow.GenerationFailed, Flow: r.row.Flow, Run: r.row.ID, Key: fmt.Sprintf("%s/%d", r.row.Flow, r.row.ID),
 		Detail: fmt.Sprintf("after %d retries, %s of %s could not be made: %s", generateRetries, strings.Join(names, ", "), r.row.Name(""), first),
 	})
 	m.misgenerated = append(m.misgenerated, r.row.Name(""))
