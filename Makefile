@@ -54,7 +54,7 @@ bench: ## all benchmarks, one package at a time; they report ratios to a baselin
 fuzz: ## every fuzz target for FUZZTIME
 	./scripts/fuzz $(FUZZTIME)
 
-crash: ## kill -9 server, agents, plugins and tasks, and cut networks, CRASH_KILLS times at random instants
+crash: ## kill -9 server, agents, plugins and tasks, and cut networks, CRASH_KILLS times at random instants, a cold start too
 	FLOWCTL_CRASH_KILLS=$(CRASH_KILLS) $(GO) run ./scripts/gotest -v -count=1 -timeout 15m -run TestCrash ./cmd/flowctl
 
 demo: build ## a server on flows/ with one backfilled week; DEMO_EXIT=1 ends instead of serving

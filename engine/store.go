@@ -103,6 +103,8 @@ type Snapshot struct {
 	Ahead []Ahead
 	// Superseded are the active runs that a newer version has replaced, by ID: attempts of theirs are being killed.
 	Superseded []RunID
+	// Ignoring are the runs whose backfill, which may be over, was told to ignore upstreams that are missing, by ID.
+	Ignoring []RunID
 	// Presences are those of the agents whose loss was not told, by name.
 	Presences []Presence
 	Drains    []Drain   // by agent
@@ -166,6 +168,7 @@ type Existing struct {
 	Version int      // 0 = the period has no run at all
 	Run     RunID    // of the highest version that is no extra run; 0 = none
 	State   RunState // of Run
+	Bad     []string // the tasks of Run that ended badly, by name: others may wait for them
 }
 
 // Revision is one compiled commit.

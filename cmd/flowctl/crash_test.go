@@ -39,12 +39,7 @@ func TestCrash(t *testing.T) {
 	seed := uint64(number(t, "FLOWCTL_CRASH_SEED", int(time.Now().UnixNano()%1_000_000)))
 	t.Logf("FLOWCTL_CRASH_SEED=%d FLOWCTL_CRASH_KILLS=%d", seed, kills)
 
-	trace := &trace{path: filepath.Join(t.TempDir(), "trace")}
-	c := &crash{site: newSite(t, crashRepository(trace.path)), trace: trace, random: rand.New(rand.NewPCG(seed, 1))}
-	c.count, c.halved, c.nudges = map[string]int{}, map[string]bool{}, make(chan struct{}, 1)
-	c.server = c.startServer("--slots", "6")
-	c.awaitReady(c.server)
-	c.svc = c.client()
+	c := newCrash(t, seed)
 	c.joinAgent()
 
 	began := time.Now()
@@ -76,6 +71,17 @@ func TestCrash(t *testing.T) {
 	c.server.terminate(t)
 	c.awaitNoProcess(20 * time.Second)
 	c.checkLogs()
+}
+
+// newCrash starts a server.
+func newCrash(t *testing.T, seed uint64) *crash {
+	trace := &trace{path: filepath.Join(t.TempDir(), "trace")}
+	c := &crash{site: newSite(t, crashRepository(trace.path)), trace: trace, random: rand.New(rand.NewPCG(seed, 1))}
+	c.count, c.halved, c.nudges = map[string]int{}, map[string]bool{}, make(chan struct{}, 1)
+	c.server = c.startServer("--slots", "6")
+	c.awaitReady(c.server)
+	c.svc = c.client()
+	return c
 }
 
 func number(t *testing.T, variable string, otherwise int) int {
@@ -380,11 +386,23 @@ func (c *crash) followLog(ctx context.Context, watch func(func(engine.RunDetail)
 	}
 }
 
-// backfill asks for one day of the flows with a schedule and waits for its end.
+// backfill asks for one day of the scheduled flows and waits for its end.
 func (c *crash) backfill(ctx context.Context, n int) {
 	date := time.Date(2024, 1, 1+n, 0, 0, 0, 0, time.UTC).Format(time.DateOnly)
-	asked := engine.BackfillRequest{All: true, From: date, To: date}
-	id := submitted(ctx, c, func() (engine.BackfillID, error) {
+	asked := engine.BackfillRequest{Flows: scheduled, From: date, To: date}
+	id := c.submitBackfill(ctx, asked)
+	if id == 0 {
+		return
+	}
+	c.mu.Lock()
+	c.days, c.backfills = append(c.days, date), append(c.backfills, id)
+	c.mu.Unlock()
+	c.persist(ctx, func() error { return c.svc.WatchBackfill(ctx, id, func(engine.BackfillView) error { return nil }) })
+}
+
+// submitBackfill asks for a backfill. No two begin on the same day.
+func (c *crash) submitBackfill(ctx context.Context, asked engine.BackfillRequest) engine.BackfillID {
+	return submitted(ctx, c, func() (engine.BackfillID, error) {
 		v, err := c.svc.StartBackfill(ctx, asked)
 		if err != nil {
 			return 0, err
@@ -396,19 +414,12 @@ func (c *crash) backfill(ctx context.Context, n int) {
 			return 0, err
 		}
 		for _, v := range l.Items {
-			if v.From == date {
+			if v.From == asked.From {
 				return v.ID, nil
 			}
 		}
 		return 0, nil
 	})
-	if id == 0 {
-		return
-	}
-	c.mu.Lock()
-	c.days, c.backfills = append(c.days, date), append(c.backfills, id)
-	c.mu.Unlock()
-	c.persist(ctx, func() error { return c.svc.WatchBackfill(ctx, id, func(engine.BackfillView) error { return nil }) })
 }
 
 // submitted asks for something until it is there. When the answer to a request is lost it is looked up first: nothing is asked for

@@ -279,7 +279,7 @@ func (c *crash) checkLedger() {
 	if len(c.days) == 0 {
 		return
 	}
-	asked := engine.BackfillRequest{All: true, From: slices.Min(c.days), To: slices.Max(c.days), Reprocess: "failed"}
+	asked := engine.BackfillRequest{Flows: scheduled, From: slices.Min(c.days), To: slices.Max(c.days), Reprocess: "failed"}
 	p, err := c.svc.PreviewBackfill(c.t.Context(), asked)
 	if err != nil || p.Total != 0 {
 		c.t.Errorf("a backfill of what was backfilled would do %+v, %v", p, err)

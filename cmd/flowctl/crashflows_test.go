@@ -33,6 +33,9 @@ const (
 // repeated are the flows that the crash test runs again and again.
 var repeated = []string{"chain", "fan", "logs", "snake"}
 
+// scheduled are those that it backfills, a day at a time.
+var scheduled = []string{"daily", "hourly"}
+
 // crashFlows are flows of all shapes.
 var crashFlows = map[string]crashFlow{
 	"chain": {onDemand, map[string]crashTask{
@@ -59,6 +62,10 @@ var crashFlows = map[string]crashFlow{
 	}},
 	"hourly": {hourly, map[string]crashTask{
 		"load": {lines: 2, seconds: 0.01, needs: "{task: load, periods: previous}", inputs: "/etc/passwd"},
+	}},
+	"cold": {hourly, map[string]crashTask{
+		"a": {lines: 1, seconds: 0.001},
+		"b": {lines: 1, seconds: 0.001, from: "a"},
 	}},
 	"daily": {daily, map[string]crashTask{
 		"sum":    {lines: 2, seconds: 0.05, needs: "hourly/load"},

@@ -95,6 +95,26 @@ func TestARerunCascadesAlongNeedsAndData(t *testing.T) {
 	}
 }
 
+// TestACascadeDoesNotFollowLatestNeeds: at once after the rerun the newest success is that of another period.
+func TestACascadeDoesNotFollowLatestNeeds(t *testing.T) {
+	t.Parallel()
+	f := startFixture(t)
+	f.write("newest.yaml", "flow: days\nteam: data\nschedule: {every: day, start: 2026-11-01}\ntasks:\n  a: {run: 'true'}\n---\n"+
+		"flow: newest\nteam: data\nschedule: {every: day, start: 2026-11-01}\ntasks:\n  n: {needs: [{task: days/a, periods: latest}], run: 'true'}\n")
+	f.sync("active")
+	f.backfill(engine.BackfillRequest{Flows: []string{"days", "newest"}, From: "2026-11-10", To: "2026-11-11"})
+	f.drain()
+	if got, want := f.rerun(engine.RerunRequest{Target: "days@2026-11-11", Cascade: "logical"}), "days@2026-11-11#2"; got != want {
+		t.Fatalf("made %s, want %s", got, want)
+	}
+	f.rerun(engine.RerunRequest{Target: "newest@2026-11-11"})
+	got := f.executed()
+	slices.Sort(got)
+	if want := []string{"days/a@2026-11-11", "newest/n@2026-11-11"}; !slices.Equal(got, want) {
+		t.Fatalf("agents execute %v, want %v", got, want)
+	}
+}
+
 // hoursOf names the runs that a day's sum comes from.
 func hoursOf(day string) string {
 	names := []string{"days@" + day}

@@ -26,7 +26,6 @@ const (
 type backfill struct {
 	row    engine.BackfillRow
 	rev    *Revision
-	ignore bool        // missing upstreams outside the set do not count
 	ahead  candidates  // one for each flow that has periods left
 	next   []candidate // the ones asked about, in order
 	live   map[*run]bool
@@ -239,13 +238,16 @@ func (m *Machine) startBackfill(ev StartBackfill) (any, error) {
 
 func (m *Machine) takeUp(row engine.BackfillRow, rev *Revision) (*backfill, error) {
 	m.keepRevision(rev)
-	b := &backfill{row: row, rev: rev, ignore: row.MissingUpstream == "ignore", live: map[*run]bool{}}
+	b := &backfill{row: row, rev: rev, live: map[*run]bool{}}
 	if err := b.begin(); err != nil {
 		return nil, err
 	}
 	m.backfills[row.ID] = b
 	return b, nil
 }
+
+// ignores tells whether upstreams that are missing do not count for its runs.
+func (b *backfill) ignores() bool { return b.row.MissingUpstream == "ignore" }
 
 // room returns how many more runs of a backfill may be made.
 func (b *backfill) room() int {
@@ -307,7 +309,7 @@ func (m *Machine) inquired(ev ExistingAnswered) []engine.Existing {
 			}
 			found[i].Version = r.row.Version
 			if !r.row.Extra {
-				found[i].Run, found[i].State = r.row.ID, r.row.State
+				found[i].Run, found[i].State, found[i].Bad = r.row.ID, r.row.State, r.bad()
 			}
 		}
 	}
@@ -340,7 +342,7 @@ func (m *Machine) materialise(ev ExistingAnswered) {
 		d := Decide(Former(all[i], former[:names]), standing, b.row.Reprocess)
 		former = former[names:]
 		if d.Create {
-			m.replaces(all[i])
+			m.replaces(all[i], c.flow, c.period.Start)
 			m.create(newRun{
 				flow: c.flow, rev: b.rev, period: c.period, version: all[i].Version + 1, kind: engine.Backfill,
 				bf: b, due: m.now, pinned: true,

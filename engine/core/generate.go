@@ -11,6 +11,7 @@ import (
 
 // activate makes a revision the one that new runs follow. Runs that have not started move to it.
 func (m *Machine) activate(rev *Revision) {
+	m.makePutOff(rev)
 	m.active = rev
 	m.revisions[rev.ID] = rev
 	for _, f := range rev.Project.Flows {
@@ -82,10 +83,7 @@ func sameUpstream(a, b *flow.Project, f *flow.Flow) bool {
 // way begins an era: the first period it generates is the one in progress now.
 func (m *Machine) adoptFlow(rev *Revision, f *flow.Flow) {
 	fs := m.flowState(f.Name)
-	grid := "disabled"
-	if f.Enabled {
-		grid = m.planOf(f).grid
-	}
+	grid := m.gridOf(f)
 	fs.flow = f
 	if fs.row.Schedule != grid || fs.row.Era == 0 || fs.row.Removed {
 		fs.row.Era, fs.row.Cursor, fs.row.Schedule, fs.row.Removed = m.now, m.now, grid, false
@@ -97,6 +95,14 @@ func (m *Machine) adoptFlow(rev *Revision, f *flow.Flow) {
 		m.touchFlow(fs)
 	}
 	m.plan(fs)
+}
+
+// gridOf names how a flow cuts time. One that is disabled, or is not there, does not.
+func (m *Machine) gridOf(f *flow.Flow) string {
+	if f == nil || !f.Enabled {
+		return "disabled"
+	}
+	return m.planOf(f).grid
 }
 
 // plan sets the timer for a flow's next period, unless it is set.
@@ -145,10 +151,7 @@ func (m *Machine) sure(k engine.RunKey, found engine.Existing) {
 	if fs == nil || !fs.unsure {
 		return
 	}
-	fs.unsure = false
-	if !fs.ahead[k.Start].Made {
-		m.replaces(found)
-	}
+	fs.unsure, fs.replaced = false, found
 	if found.Version > 0 {
 		fs.ahead[k.Start] = engine.Ahead{RunKey: k, Version: found.Version, Made: fs.ahead[k.Start].Made}
 	}
@@ -162,6 +165,8 @@ func (m *Machine) generatePeriod(fs *flowState, p period.Period, bad map[int]err
 	m.touchFlow(fs)
 	ahead := fs.ahead[p.Start]
 	delete(fs.ahead, p.Start)
+	replaced := fs.replaced
+	fs.replaced = engine.Existing{}
 	if ahead.Made {
 		if r := fs.standing[p.Start]; r != nil {
 			m.complete(r)
@@ -170,6 +175,7 @@ func (m *Machine) generatePeriod(fs *flowState, p period.Period, bad map[int]err
 		}
 		return
 	}
+	m.replaces(replaced, fs.flow, p.Start)
 	old := fs.standing[p.Start]
 	r := m.create(newRun{
 		flow: fs.flow, rev: m.active, period: p, version: ahead.Version + 1, kind: engine.Scheduled, due: fs.flow.Schedule.Due(p),

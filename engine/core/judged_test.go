@@ -265,3 +265,75 @@ func TestAPlaceOfALimitIsNotKeptForWhoCannotTakeIt(t *testing.T) {
 	}})
 	w.wantHeld("f/a@" + w.rows.Runs[third].Label)
 }
+
+// TestABackfillWithoutATaskWakesWhoNeedsIt: the run that is replaced had settled as failed, and so had the one that needs it.
+func TestABackfillWithoutATaskWakesWhoNeedsIt(t *testing.T) {
+	t.Parallel()
+	up := "flow: up\nteam: data\nschedule: {every: day}\ntasks:\n  x: {run: 'true'}\n"
+	down := "---\nflow: down\nteam: data\nschedule: {every: day}\ntasks:\n  b: {run: 'true'"
+	w := newWorld(t, "2026-11-20T00:30:00Z")
+	w.join("one", 4)
+	w.activate(up + "  a: {run: 'true'}\n" + down + ", needs: [up/a]}\n")
+	w.do(StartRun{By: "ann", Flow: "up"})
+	w.finish("up/a@2026-11-19", engine.Failed)
+	w.drain()
+	w.do(StartRun{By: "ann", Flow: "down"})
+	w.wantState("down/b@2026-11-19", engine.UpstreamFailed)
+	rev := w.activate(up + down + "}\n")
+	w.wantState("down/b@2026-11-19", engine.UpstreamFailed)
+	w.do(StartBackfill{Revision: rev, Row: engine.BackfillRow{Flows: []string{"up"}, From: "2026-11-19", To: "2026-11-19", Reprocess: "failed"}})
+	w.wantHeld("down/b@2026-11-19", "up/x@2026-11-19")
+}
+
+// TestWhatABackfillIgnoresStaysIgnored: its run settles as failed, the backfill is over, and then the run goes on.
+func TestWhatABackfillIgnoresStaysIgnored(t *testing.T) {
+	t.Parallel()
+	for _, restart := range []string{"", "settled", "active"} {
+		w := newWorld(t, "2026-11-20T00:30:00Z")
+		w.join("one", 4)
+		rev := w.activate("flow: up\nteam: data\nschedule: {every: day}\ntasks:\n  x: {run: 'true'}\n---\n" +
+			"flow: down\nteam: data\nschedule: {every: day}\ntasks:\n  a: {run: 'true'}\n  b: {run: 'true', needs: [a, up/x]}\n")
+		w.do(StartBackfill{Revision: rev, Row: engine.BackfillRow{
+			Flows: []string{"down"}, From: "2026-11-18", To: "2026-11-18", MissingUpstream: "ignore", Reprocess: "missing",
+		}})
+		w.finish("down/a@2026-11-18", engine.Failed)
+		if b := w.rows.backfill(t, 1); b.State != engine.BackfillDone {
+			t.Fatalf("the backfill is %s", b.State)
+		}
+		if restart == "settled" {
+			w.crash()
+			w.join("one", 4)
+		}
+		id := w.run("down", "2026-11-18").ID
+		w.do(Succeed{By: "ann", Run: id, Task: "a", Rows: w.load([]engine.RunID{id})})
+		if restart == "active" {
+			w.crash()
+			w.join("one", 4)
+		}
+		w.wantHeld("down/b@2026-11-18")
+	}
+}
+
+// TestARunThatIsTakenUpForNothingIsBroughtUpToDate: it is named in a rerun of several runs, which is refused.
+func TestARunThatIsTakenUpForNothingIsBroughtUpToDate(t *testing.T) {
+	t.Parallel()
+	docs := func(run string) string {
+		return "flow: up\nteam: data\nschedule: {every: day}\ntasks:\n  a: {run: 'true'}\n---\n" +
+			"flow: down\nteam: data\nschedule: {every: day}\ntasks:\n  b: {run: '" + run + "', needs: [up/a]}\n"
+	}
+	w := newWorld(t, "2026-11-20T00:30:00Z")
+	w.join("one", 4)
+	w.activate(docs("old"))
+	up := w.do(StartRun{By: "ann", Flow: "up"}).(engine.RunID)
+	w.finish("up/a@2026-11-19", engine.Failed)
+	down := w.do(StartRun{By: "ann", Flow: "down"}).(engine.RunID)
+	w.do(Rerun{By: "ann", Run: up, Version: 1, Rows: w.load([]engine.RunID{up})})
+	rev := w.activate(docs("new"))
+	if _, err := w.try(Reruns{Items: []Rerun{{By: "ann", Run: down}, {By: "ann", Run: 99}}, Rows: w.load([]engine.RunID{down})}); err == nil {
+		t.Fatal("there is no run 99")
+	}
+	w.wantState("down/b@2026-11-19", engine.Waiting)
+	if r := w.rows.Runs[down]; r.Revision != rev.ID {
+		t.Fatalf("it follows revision %d", r.Revision)
+	}
+}

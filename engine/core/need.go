@@ -84,7 +84,7 @@ func (p *point) class() class {
 
 // classFor is class, but for a need of a backfill that was told to ignore what is missing.
 func (p *point) classFor(t *taskRun) class {
-	if p.status == absent && t.run.bf != nil && t.run.bf.ignore {
+	if p.status == absent && t.run.ignores {
 		return good
 	}
 	return p.class()

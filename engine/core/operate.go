@@ -43,7 +43,7 @@ func (m *Machine) startRun(ev StartRun) (any, error) {
 		return m.rerun(Rerun{By: ev.By, Run: ev.Existing.Run, Rows: ev.Rows, Version: ev.Existing.Version, Task: ev.Task, asked: &ev})
 	}
 	if !ev.Extra { // which stands beside the others
-		m.replaces(ev.Existing)
+		m.replaces(ev.Existing, f, n.period.Start)
 	}
 	r := m.create(n)
 	m.log(ev.By, "run", r.row.Name(ev.Task), paramText(ev.Params))
@@ -127,10 +127,17 @@ func taskNames(f *flow.Flow) string {
 	return strings.Join(names, ", ")
 }
 
-// replaces drops what an older version waits for: needs read the version that is about to be made.
-func (m *Machine) replaces(old engine.Existing) {
-	if old.Run != 0 && old.State == engine.RunFailed {
-		m.unwait(old.Run)
+// replaces drops what an older version that has settled waits for, and wakes those who wait for tasks of it that the flow does not have: needs read
+// the version that is about to be made.
+func (m *Machine) replaces(old engine.Existing, f *flow.Flow, start period.Instant) {
+	if old.Run == 0 || old.State != engine.RunFailed {
+		return
+	}
+	m.unwait(old.Run)
+	for _, name := range old.Bad {
+		if f.Task(name) == nil {
+			m.out.Wake = append(m.out.Wake, engine.LedgerKey{Flow: f.Name, Task: name, Start: start})
+		}
 	}
 }
 
@@ -172,7 +179,11 @@ func (m *Machine) rerun(ev Rerun) (any, error) {
 // reruns makes the next versions of several runs, or of none.
 func (m *Machine) reruns(ev Reruns) (any, error) {
 	if ev.Rows != nil {
-		m.takeUpMissing(ev.Rows)
+		for _, row := range m.takeUpMissing(ev.Rows) {
+			if r := m.runs[row.ID]; r != nil {
+				m.found = append(m.found, r)
+			}
+		}
 	}
 	all := make([]rerun, 0, len(ev.Items))
 	for _, item := range ev.Items {

@@ -337,12 +337,14 @@ type flowState struct {
 	// unsure says that the first period of the era has not been generated: a run of the era before may begin with it, and has
 	// the first version then.
 	unsure bool
-	due    period.Instant // of the timer that generates the next period
-	rung   bool           // that timer has fired
-	tried  *flow.Flow     // as which the generation of the next period has failed
-	tries  int            // how often it was tried again
-	last   period.Instant // of the newest on-demand run, so that two never share an instant
-	dirty  bool
+	// replaced is what that run was, until the period is generated.
+	replaced engine.Existing
+	due      period.Instant // of the timer that generates the next period
+	rung     bool           // that timer has fired
+	tried    *flow.Flow     // as which the generation of the next period has failed
+	tries    int            // how often it was tried again
+	last     period.Instant // of the newest on-demand run, so that two never share an instant
+	dirty    bool
 }
 
 func (m *Machine) flowState(name string) *flowState {

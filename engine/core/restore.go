@@ -132,6 +132,7 @@ func (m *Machine) restoreRuns(s *engine.Snapshot) {
 	made := make([]*run, 0, len(s.Runs))
 	for _, row := range s.Runs {
 		if r := m.restoreRun(row, rows[row.ID]); r != nil {
+			_, r.ignores = slices.BinarySearch(s.Ignoring, row.ID)
 			made = append(made, r)
 		}
 	}

@@ -25,6 +25,7 @@ type run struct {
 	queued   int  // position in the flow's admission queue plus one; 0 = not in it
 	stands   bool // the highest version of its period, and no extra run: needs read it
 	again    bool // it was read from the store: others may wait there for what succeeds now
+	ignores  bool // upstreams that are missing do not count
 	idle     bool // it had settled and nothing has moved since it was taken up again
 	dirty    bool
 	emptied  bool
@@ -154,7 +155,7 @@ func (m *Machine) create(n newRun) *run {
 		flow: n.flow, rev: n.rev, plan: m.planOf(n.flow), state: m.flowState(n.flow.Name), bf: n.bf,
 	}
 	if n.bf != nil {
-		r.row.Backfill = n.bf.row.ID
+		r.row.Backfill, r.ignores = n.bf.row.ID, n.bf.ignores()
 	}
 	r.tasks = make([]taskRun, len(n.flow.Tasks))
 	for i := range r.tasks {
@@ -451,6 +452,17 @@ func (m *Machine) leave(r *run) {
 		r.bf.tasks -= len(r.tasks)
 	}
 	m.releaseAdmission(r)
+}
+
+// bad names the tasks of a run that ended badly.
+func (r *run) bad() []string {
+	var names []string
+	for i := range r.tasks {
+		if t := &r.tasks[i]; t.member && t.row.State.Bad() {
+			names = append(names, t.def.Name)
+		}
+	}
+	return names
 }
 
 // stand makes a run the one that needs on its period read, in place of an older version. A newer one stays.

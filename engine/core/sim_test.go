@@ -288,53 +288,6 @@ func (s *sim) settle() {
 	s.asJudged()
 }
 
-// told is the part of invariant 4 about ends: each has its event, which is there once because no key comes twice.
-func (s *sim) told() {
-	for k, row := range s.rows.TaskRuns {
-		kind, ok := map[engine.State]flow.Event{engine.Failed: flow.Failed, engine.Expired: flow.Expired}[row.State]
-		if !ok || row.From != 0 {
-			continue
-		}
-		if e, told := s.rows.Events[fmt.Sprintf("%s/%d/%s", kind, k.Run, k.Task)]; !told || e.At != row.Finished {
-			s.Fatalf("%s/%s is %s since %d, and the event is %+v", s.rows.Runs[k.Run].Flow, k.Task, row.State, row.Finished, e)
-		}
-	}
-	for k, row := range s.rows.TaskRuns {
-		s.lateAfterAll(s.rows.Runs[k.Run], row)
-	}
-	for id, a := range s.rows.Attempts {
-		_, again := s.rows.Events[fmt.Sprintf("%s/%d/%s/%d", flow.Retrying, a.Run, a.Task, id)]
-		last, failed := s.rows.Events[fmt.Sprintf("%s/%d/%s", flow.Failed, a.Run, a.Task)]
-		if a.State == engine.Failed && a.Code != engine.CodeRefused && again == (failed && last.Attempt == id) {
-			s.Fatalf("attempt %d failed: retrying %v, failed %v", id, again, failed)
-		}
-	}
-	for key, e := range s.rows.Events {
-		row, ok := s.rows.TaskRuns[engine.TaskRunKey{Run: e.Run, Task: e.Task}]
-		if ok && (e.Kind == flow.Failed || e.Kind == flow.Expired) && row.State != engine.State(e.Kind) && !row.State.Satisfies() {
-			s.Fatalf("event %s, but the task run is %s", key, row.State)
-		}
-	}
-}
-
-// lateAfterAll is the part of invariant 4 about lateness in settled runs: what waits there for an upstream that failed is marked at its instant.
-func (s *sim) lateAfterAll(r engine.Run, row engine.TaskRun) {
-	_, standing := s.rows.Highest(r.Flow, r.Period.Start)
-	if row.State != engine.UpstreamFailed || r.State != engine.RunFailed || !r.Extra && standing.ID != r.ID {
-		return
-	}
-	if due := s.m.lates[r.ID]; due != 0 && due <= s.now { // the next tick is due, too
-		return
-	}
-	f := s.revs[r.Revision].Project.Flow(r.Flow)
-	t := taskRun{row: row, def: f.Task(row.Task), run: &run{row: r, flow: f}}
-	for _, what := range [...]lateness{dependencies, output} {
-		if at := t.lateAt(what); at != 0 && at < s.now {
-			s.Fatalf("%s/%s was late at %d by %d, and has no mark: %+v of %+v; foreseen %d, stored %v", r.Flow, row.Task, at, s.now, row, r, s.m.lates[r.ID], s.rows.Overdue[r.ID])
-		}
-	}
-}
-
 // take commits what changed.
 func (s *sim) take() *Output {
 	out := s.m.Take()

@@ -2,7 +2,6 @@ package core
 
 import (
 	"container/heap"
-	"slices"
 
 	"flowctl/dsl/period"
 	"flowctl/engine"
@@ -34,6 +33,7 @@ type timers struct {
 	heap  timerHeap
 	seq   uint64
 	sweep int // how many timers there may be before those are dropped whose runs are gone
+	left  int // how many of them are still to be looked at for that
 }
 
 type timerHeap []dueTimer
@@ -60,29 +60,44 @@ func (ts *timers) set(at period.Instant, t timer) {
 	heap.Fix(&ts.heap, len(ts.heap)-1)
 }
 
-// pop takes out the timer that is due first.
-func (ts *timers) pop() dueTimer {
+// take takes out the timer at a place of the heap; the one at 0 is due first.
+func (ts *timers) take(i int) dueTimer {
 	h := ts.heap
-	first, last := h[0], len(h)-1
-	h[0], h[last] = h[last], dueTimer{}
-	if ts.heap = h[:last]; last > 0 {
-		heap.Fix(&ts.heap, 0)
+	t, last := h[i], len(h)-1
+	h[i], h[last] = h[last], dueTimer{}
+	if ts.heap = h[:last]; i < last {
+		heap.Fix(&ts.heap, i)
 	}
-	return first
+	return t
 }
 
-// sweepAtLeast is how many timers are never worth a sweep.
-const sweepAtLeast = 4096
+const (
+	// sweepAtLeast is how many timers are never worth a sweep.
+	sweepAtLeast = 4096
+	// sweepStep is how many timers an event looks at in a sweep, which is more than it sets.
+	sweepStep = 8
+)
 
-// sweep drops the timers of runs that are gone: most expire long after their runs have ended. It costs each timer a constant.
+// sweep drops the timers of runs that are gone: most expire long after their runs have ended. It begins when there are twice as many as the last
+// one left, and each event does a little of it, so that none has to wait for all. One that moves to a place that was looked at stays until the next.
 func (m *Machine) sweep() {
 	ts := &m.timers
-	if len(ts.heap) < max(ts.sweep, sweepAtLeast) {
-		return
+	if ts.left == 0 {
+		if len(ts.heap) < max(ts.sweep, sweepAtLeast) {
+			return
+		}
+		ts.left = len(ts.heap)
 	}
-	ts.heap = slices.DeleteFunc(ts.heap, func(t dueTimer) bool { return t.run != 0 && !t.settled && m.runs[t.run] == nil })
-	heap.Init(&ts.heap)
-	ts.sweep = 2 * len(ts.heap)
+	ts.left = min(ts.left, len(ts.heap))
+	for range min(ts.left, sweepStep) {
+		ts.left--
+		if t := &ts.heap[ts.left]; t.run != 0 && !t.settled && m.runs[t.run] == nil {
+			ts.take(ts.left)
+		}
+	}
+	if ts.left == 0 {
+		ts.sweep = 2 * len(ts.heap)
+	}
 }
 
 func (ts *timers) next() (period.Instant, bool) {
@@ -100,7 +115,7 @@ func (m *Machine) elapse() {
 		if !ok || at > m.now {
 			return
 		}
-		t := m.timers.pop()
+		t := m.timers.take(0)
 		switch {
 		case t.flow != nil:
 			m.generate(t.flow, at)

@@ -65,6 +65,23 @@ func (m *Machine) tryAgain(fs *flowState) bool {
 	return true
 }
 
+// makePutOff makes the runs that are put off where a new revision ends the era that they belong to.
+func (m *Machine) makePutOff(rev *Revision) {
+	for _, name := range sortedKeys(m.flows) {
+		fs := m.flows[name]
+		if fs.flow == nil || fs.due == 0 || fs.tried != fs.flow || m.gridOf(rev.Project.Flow(name)) == fs.row.Schedule {
+			continue
+		}
+		for {
+			next, ok := fs.flow.Schedule.FirstEndingAfter(fs.row.Cursor)
+			if !ok || fs.flow.Schedule.Due(next) > m.now {
+				break
+			}
+			m.generatePeriod(fs, next, m.badPaths(fs, next))
+		}
+	}
+}
+
 // misgenerate fails the tasks of a new run whose paths are wrong, and tells of it.
 func (m *Machine) misgenerate(r *run, bad map[int]error) {
 	var names []string
@@ -74,7 +91,7 @@ func (m *Machine) misgenerate(r *run, bad map[int]error) {
 	}
 	first := r.tasks[sortedKeys(bad)[0]].row.Message
 	m.tell(engine.Event{
-		Kind: flow.GenerationFailed, Flow: r.row.Flow, Run: r.row.ID, Key: fmt.Sprintf("%s/%d", r.row.Flow, r.row.Period.Start),
+		Kind: flow.GenerationFailed, Flow: r.row.Flow, Run: r.row.ID, Key: fmt.Sprintf("%s/%d", r.row.Flow, r.row.ID),
 		Detail: fmt.Sprintf("after %d retries, %s of %s could not be made: %s", generateRetries, strings.Join(names, ", "), r.row.Name(""), first),
 	})
 	m.misgenerated = append(m.misgenerated, r.row.Name(""))

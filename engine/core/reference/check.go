@@ -44,7 +44,7 @@ func (m *Memory) observe(w *World) {
 		for k := range r.Tasks {
 			t := &r.Tasks[k]
 			key := engine.TaskRunKey{Run: r.ID, Task: t.Task}
-			if t.State.Final() || r.State != engine.RunActive {
+			if t.State.Final() {
 				continue
 			}
 			was := m.tasks[key]
@@ -180,7 +180,7 @@ func (w *World) checkTask(r *Run, t *engine.TaskRun, machine Machine, all []read
 		return !b.May && (b.Kind != engine.BlockVersion || t.State != engine.Ready) // which is looked for when its turn comes
 	})
 	switch {
-	case r.State != engine.RunActive && (v == Wait || w.leansOnNothing(r, t.Task) || w.maybeRerun(r)): // it goes on when what failed has succeeded
+	case r.State != engine.RunActive && (v == Wait || w.maybeRerun(r)): // it goes on when what failed has succeeded
 		want = engine.UpstreamFailed
 	case v != Pass:
 	case firm:
@@ -216,20 +216,9 @@ func (w *World) checkSkip(r *Run, t *engine.TaskRun, c *complaints) {
 	if t.State != engine.Skipped || t.Message != "" {
 		return
 	}
-	if b := w.backfill(r); b != nil && b.FinishedAt == w.Now { // it counted until now
-		return
-	}
 	if v := w.verdict(r, t.Task); v != Skip && (v != Pass || w.condition(r, t.Task)) {
 		c.add("%s was skipped, and the verdict is %s", r.Name(t.Task), v)
 	}
-}
-
-// leansOnNothing tells whether a need of a settled task run reaches a task that a newer version of its run does not have. It does not count
-// any more, but the task run learns of it only when something else lets it go on, or when the server starts.
-func (w *World) leansOnNothing(r *Run, task string) bool {
-	return slices.ContainsFunc(w.needs(r, task), func(n need) bool {
-		return slices.ContainsFunc(n.ups, func(u upstream) bool { return u.class == Good && !u.absent && u.state == "" })
-	})
 }
 
 // maybeRerun tells whether an extra run has a newer one beside it, which may be its rerun: then it stays as it was.

@@ -46,7 +46,7 @@ func (w *World) lacks(r *Run, t *engine.TaskRun) bool {
 // instant, and can never come before.
 func (w *World) late(r *Run, t *engine.TaskRun, m *Memory, c *complaints) {
 	def := w.flow(r).Task(t.Task)
-	matters := r.State == engine.RunActive && !t.State.Final() && !w.replaced(r)
+	matters := !t.State.Final() && !w.replaced(r)
 	for _, x := range []struct {
 		name    string
 		allowed time.Duration

@@ -126,9 +126,9 @@ func (w *World) upstream(r *Run, name, task string, former []string, start perio
 	return up
 }
 
-// missing is how something counts that no run exists for: it blocks, but not a backfill that ignores it, as long as that is not over.
+// missing is how something counts that no run exists for: it blocks, but not a run of a backfill that ignores it.
 func (w *World) missing(r *Run) Class {
-	if b := w.backfill(r); b != nil && b.MissingUpstream == "ignore" && b.FinishedAt == 0 {
+	if b := w.backfill(r); b != nil && b.MissingUpstream == "ignore" {
 		return Good
 	}
 	return Unmet
@@ -164,7 +164,7 @@ func (w *World) unwritten(r *Run, task string) []upstream {
 			continue
 		}
 		for _, u := range w.Periods.Needed(up.Schedule, w.flow(r).Schedule, r.Period, period.Rule{}) {
-			if x := w.upstream(r, up.Name, e.From.Task, nil, u.Start, up.Schedule.Label(u)); x.class == Unmet && !x.absent {
+			if x := w.upstream(r, up.Name, e.From.Task, up.Task(e.From.Task).Formerly, u.Start, up.Schedule.Label(u)); x.class == Unmet && !x.absent {
 				all = append(all, x)
 			}
 		}

@@ -281,10 +281,22 @@ func (l *Ledger) Existing(keys []engine.RunKey) []engine.Existing {
 		version, standing := l.Highest(k.Flow, k.Start)
 		found[i].Version = version
 		if standing != nil {
-			found[i].Run, found[i].State = standing.ID, standing.State
+			found[i].Run, found[i].State, found[i].Bad = standing.ID, standing.State, l.bad(standing)
 		}
 	}
 	return found
+}
+
+// bad names the tasks of a failed run that ended badly.
+func (l *Ledger) bad(r *engine.Run) []string {
+	var names []string
+	for k, t := range l.TaskRuns {
+		if k.Run == r.ID && r.State == engine.RunFailed && t.State.Bad() {
+			names = append(names, k.Task)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // Waiting returns the settled runs that wait for one of the keys, by ID.

@@ -106,7 +106,11 @@ func (l *Ledger) fill(s *engine.Snapshot) {
 	chosen := map[engine.RunID]bool{}
 	for _, r := range s.Runs {
 		chosen[r.ID] = true
+		if l.Backfills[r.Backfill].MissingUpstream == "ignore" {
+			s.Ignoring = append(s.Ignoring, r.ID)
+		}
 	}
+	slices.Sort(s.Ignoring)
 	for k, t := range l.TaskRuns {
 		if chosen[k.Run] {
 			s.TaskRuns = append(s.TaskRuns, t)

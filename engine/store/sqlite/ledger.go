@@ -122,6 +122,7 @@ AND NOT EXISTS (SELECT 1 FROM outcomes h WHERE h.task = o.task AND h.period_star
 	AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.id = h.run AND r.extra))
 ORDER BY o.period_start DESC LIMIT 1`
 
+	badTasks = `SELECT task FROM task_runs WHERE run = ?1 AND state IN ('failed', 'killed', 'expired', 'upstream_failed') ORDER BY task`
 	// A partial run says nothing of the tasks that it lacks.
 	lacks = `SELECT NOT r.partial AND NOT EXISTS (SELECT 1 FROM task_runs x WHERE x.run = r.id AND x.task = ?2)
 FROM runs r WHERE r.flow = ?1 AND r.period_start = ?3 AND NOT r.extra ORDER BY r.version DESC LIMIT 1`
@@ -206,7 +207,10 @@ func (c *conn) existing(ctx context.Context, k engine.RunKey) (e engine.Existing
 		}
 		return nil
 	}, k.Flow, int64(k.Start))
-	return e, err
+	if err != nil || e.State != engine.RunFailed {
+		return e, err
+	}
+	return e, c.query(ctx, badTasks, func(r *row) error { e.Bad = append(e.Bad, r.text()); return nil }, int64(e.Run))
 }
 
 // Waiting returns the settled runs that wait for one of the keys.

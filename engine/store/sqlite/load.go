@@ -21,6 +21,8 @@ WHERE r.state = 'active' AND (a.state = 'assigned' OR a.state = 'running' OR a.s
 ON r.flow = f.flow AND r.period_end > f.cursor WHERE r.period_kind <> 0 GROUP BY r.flow, r.period_start ORDER BY r.flow, r.period_start`
 	supersededRuns = `SELECT r.id FROM runs r INDEXED BY runs_active WHERE r.state = 'active' AND NOT r.extra
 AND EXISTS (SELECT 1 FROM runs n WHERE n.flow = r.flow AND n.period_start = r.period_start AND n.version > r.version AND NOT n.extra) ORDER BY r.id`
+	ignoringRuns = `SELECT r.id FROM runs r INDEXED BY runs_active CROSS JOIN backfills b ON b.id = r.backfill
+WHERE r.state = 'active' AND b.missing_upstream = 'ignore' ORDER BY r.id`
 	// A wait is over when the newest version of the period has succeeded in the task or does not have it, or no run is left. The codes of ledgerStates:
 	// 1 succeeded, 2 skipped.
 	wokenRuns = `SELECT DISTINCT w.run FROM waits w JOIN tasks t ON t.id = w.task WHERE CASE t.task
@@ -34,6 +36,8 @@ ELSE coalesce((SELECT o.state FROM outcomes o WHERE o.task = w.task AND o.period
 	highest = `SELECT (SELECT active FROM server), (SELECT max(last_run, coalesce((SELECT max(id) FROM runs), 0)) FROM server), (SELECT max(id) FROM attempts), (SELECT max(id) FROM backfills)`
 
 	someRuns     = `SELECT ` + runColumns + ` FROM runs r WHERE r.id IN (SELECT value FROM json_each(?1)) ORDER BY r.id`
+	someIgnoring = `SELECT r.id FROM runs r CROSS JOIN backfills b ON b.id = r.backfill
+WHERE r.id IN (SELECT value FROM json_each(?1)) AND b.missing_upstream = 'ignore' ORDER BY r.id`
 	someTaskRuns = `SELECT ` + taskRunColumns + ` FROM task_runs t WHERE t.run IN (SELECT value FROM json_each(?1)) ORDER BY t.run, t.task`
 	someAttempts = `SELECT ` + attemptColumns + ` FROM attempts a WHERE a.run IN (SELECT value FROM json_each(?1))
 AND a.state IN ('assigned', 'running', 'killing') ORDER BY +a.id`
@@ -64,8 +68,9 @@ func (s *Store) Load(ctx context.Context) (*engine.Snapshot, error) {
 			{`SELECT run, at FROM overdue ORDER BY run`, into(&n.Overdue, scanOverdue)},
 			{`SELECT attempt, name, owner, at, took, state, count, mean, deviation FROM anomalies ORDER BY attempt`, into(&n.Anomalies, scanAnomaly)},
 			{aheadRuns, into(&n.Ahead, scanAhead)},
-			{supersededRuns, func(r *row) error { n.Superseded = append(n.Superseded, engine.RunID(r.int())); return nil }},
-			{wokenRuns, func(r *row) error { n.Woken = append(n.Woken, engine.RunID(r.int())); return nil }},
+			{supersededRuns, into(&n.Superseded, scanRunID)},
+			{ignoringRuns, into(&n.Ignoring, scanRunID)},
+			{wokenRuns, into(&n.Woken, scanRunID)},
 			{highest, numbers},
 		} {
 			if err := c.query(ctx, q.text, q.take); err != nil {
@@ -79,6 +84,8 @@ func (s *Store) Load(ctx context.Context) (*engine.Snapshot, error) {
 	}
 	return &n, nil
 }
+
+func scanRunID(r *row) (engine.RunID, error) { return engine.RunID(r.int()), nil }
 
 func scanAhead(r *row) (engine.Ahead, error) {
 	key := engine.RunKey{Flow: r.text(), Start: period.Instant(r.int())}
@@ -97,6 +104,9 @@ func (s *Store) LoadRuns(ctx context.Context, ids []engine.RunID) (*engine.Snaps
 			return err
 		}
 		if err := c.query(ctx, someTaskRuns, into(&n.TaskRuns, scanTaskRun), string(list)); err != nil {
+			return err
+		}
+		if err := c.query(ctx, someIgnoring, into(&n.Ignoring, scanRunID), string(list)); err != nil {
 			return err
 		}
 		return c.query(ctx, someAttempts, into(&n.Attempts, scanAttempt), string(list))

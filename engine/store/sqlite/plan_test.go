@@ -21,7 +21,7 @@ func TestNoStatementScansHistory(t *testing.T) {
 		}
 	})
 	for _, text := range []string{
-		activeRuns, activeTaskRuns, liveAttempts, aheadRuns, someRuns, someTaskRuns, someAttempts, outcomeOf, lacks, latestSuccess, outputsOf, putRun,
+		activeRuns, activeTaskRuns, liveAttempts, aheadRuns, ignoringRuns, badTasks, someRuns, someIgnoring, someTaskRuns, someAttempts, outcomeOf, lacks, latestSuccess, outputsOf, putRun,
 		putTaskRun, putAttempt, putOutcome, putPace, putSignal, isSet, setPeriods, `DELETE FROM waits WHERE run = ?1`,
 		`SELECT ` + runColumns + ` FROM runs r WHERE r.flow = ?1 ORDER BY r.period_start DESC, r.version DESC LIMIT 10`,
 		`SELECT ` + runColumns + ` FROM runs r INDEXED BY runs_backfill WHERE r.backfill = ?1 AND r.id < ?2 ORDER BY r.id DESC LIMIT 10`,

@@ -114,11 +114,20 @@ func testExisting(w *world) {
 	failed.State = engine.RunFailed
 	only := w.run(4)
 	only.Extra = true
-	w.commit(engine.Changes{Runs: []engine.Run{w.run(1), extra, failed, only}})
+	tasks := []engine.TaskRun{taskRun(1, "killed")}
+	for name, state := range map[string]engine.State{
+		"failed": engine.Failed, "killed": engine.Killed, "expired": engine.Expired, "behind": engine.UpstreamFailed,
+		"succeeded": engine.Succeeded, "skipped": engine.Skipped,
+	} {
+		t := taskRun(3, name)
+		t.State = state
+		tasks = append(tasks, t)
+	}
+	w.commit(engine.Changes{Runs: []engine.Run{w.run(1), extra, failed, only}, TaskRuns: tasks})
 	got, err := w.Existing(w.ctx, []engine.RunKey{{Flow: "f", Start: at(3)}, {Flow: "f", Start: at(1)}, {Flow: "f", Start: at(4)}, {Flow: "g", Start: at(1)}})
 	w.must(err)
 	w.equal("existing", got, []engine.Existing{
-		{Version: 1, Run: 3, State: engine.RunFailed}, {Version: 2, Run: 1, State: engine.RunActive}, {Version: 1}, {},
+		{Version: 1, Run: 3, State: engine.RunFailed, Bad: []string{"behind", "expired", "failed", "killed"}}, {Version: 2, Run: 1, State: engine.RunActive}, {Version: 1}, {},
 	})
 }
 

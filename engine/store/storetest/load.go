@@ -49,6 +49,29 @@ func testLoad(w *world) {
 	w.equal("runs", ids(w.load().Runs), []engine.RunID{1, 10})
 }
 
+// testIgnoring: a backfill that ignores what is missing is over, and some of its runs go on.
+func testIgnoring(w *world) {
+	w.commit(engine.Changes{Backfills: []engine.BackfillRow{
+		{ID: 1, Revision: w.revision, State: engine.BackfillDone, FinishedAt: at(3), MissingUpstream: "ignore"},
+		{ID: 2, Revision: w.revision, State: engine.BackfillRunning, MissingUpstream: "wait"},
+	}})
+	var runs []engine.Run
+	for id, backfill := range map[engine.RunID]engine.BackfillID{1: 0, 2: 2, 3: 1, 4: 1, 5: 1} {
+		r := w.run(id)
+		r.Backfill = backfill
+		if id == 5 {
+			r.State = engine.RunFailed
+		}
+		runs = append(runs, r)
+	}
+	w.commit(engine.Changes{Runs: runs})
+	w.restart()
+	w.equal("ignoring", w.load().Ignoring, []engine.RunID{3, 4})
+	n, err := w.LoadRuns(w.ctx, []engine.RunID{5, 2, 4})
+	w.must(err)
+	w.equal("ignoring", n.Ignoring, []engine.RunID{4, 5})
+}
+
 // testWoken: what a wait names has happened, and nobody loaded the run that waited.
 func testWoken(w *world) {
 	wait := func(run engine.RunID, task string, hour int) engine.Wait {

@@ -34,6 +34,7 @@ func Run(t *testing.T, open Open) {
 		{"load returns only what can move", testLoad},
 		{"load names the runs ahead of their cursor", testAhead},
 		{"load names the settled runs whose wait is over", testWoken},
+		{"load names the runs that ignore what is missing", testIgnoring},
 		{"settled runs are loaded by number", testLoadRuns},
 		{"the ledger answers with the highest version", testLedger},
 		{"the ledger finds the newest success", testLatest},
