@@ -86,29 +86,27 @@ func (l *line) listen(own string) error {
 	if err != nil {
 		return err
 	}
-	answer := func(method sip.RequestMethod, handle func(*sip.Request) (int, string)) {
+	answer := func(method sip.RequestMethod, code int, reason string, then func(*sip.Request)) {
 		server.OnRequest(method, func(r *sip.Request, tx sip.ServerTransaction) {
-			code, reason := sip.StatusCallTransactionDoesNotExists, "Call Does Not Exist"
-			if l.ours(r) {
-				code, reason = handle(r)
+			if !l.ours(r) {
+				_ = tx.Respond(sip.NewResponseFromRequest(r, sip.StatusCallTransactionDoesNotExists, "Call Does Not Exist", nil))
+				return
 			}
-			_ = tx.Respond(sip.NewResponseFromRequest(r, code, reason, nil)) // the other side asks again
+			_ = tx.Respond(sip.NewResponseFromRequest(r, code, reason, nil)) // without it the other side asks again
+			then(r)                                                          // may end the call
 		})
 	}
-	answer(sip.BYE, func(*sip.Request) (int, string) {
-		l.hang()
-		return sip.StatusOK, "OK"
-	})
-	answer(sip.INFO, func(r *sip.Request) (int, string) {
+	nothing := func(*sip.Request) {}
+	answer(sip.BYE, sip.StatusOK, "OK", func(*sip.Request) { l.hang() })
+	answer(sip.INFO, sip.StatusOK, "OK", func(r *sip.Request) {
 		if kind := r.ContentType(); kind != nil {
 			l.heard(infoKey(kind.Value(), string(r.Body())))
 		}
-		return sip.StatusOK, "OK"
 	})
-	answer(sip.OPTIONS, func(*sip.Request) (int, string) { return sip.StatusOK, "OK" })
-	answer(sip.INVITE, func(*sip.Request) (int, string) { return sip.StatusNotAcceptableHere, "Not Acceptable Here" }) // the call stays as it is
-	server.OnAck(func(*sip.Request, sip.ServerTransaction) {})                                                         // has no answer
-	l.client, err = sipgo.NewClient(l.ua, sipgo.WithClientHostname(own), sipgo.WithClientConnectionAddr(net.JoinHostPort(own, "0")), sipgo.WithClientNAT())
+	answer(sip.OPTIONS, sip.StatusOK, "OK", nothing)
+	answer(sip.INVITE, sip.StatusNotAcceptableHere, "Not Acceptable Here", nothing) // the call stays as it is
+	server.OnAck(func(*sip.Request, sip.ServerTransaction) {})                      // has no answer
+	l.client, err = sipgo.NewClient(l.ua, sipgo.WithClientHostname(own), sipgo.WithClientNAT(), sipgo.WithClientConnectionAddr(net.JoinHostPort(own, "0")))
 	return err
 }
 

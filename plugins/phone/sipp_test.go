@@ -73,7 +73,8 @@ func startSIPp(t testing.TB, scenario string, calls int, args ...string) *sipp {
 	}()
 	t.Cleanup(func() {
 		cancel()
-		_ = <-p.done // already closed when played has read it
+		for range p.done { // until it is closed
+		}
 		if t.Failed() {
 			log, _ := os.ReadFile(p.log)
 			t.Logf("sipp %s: %s\n%s", scenario, log, p.out.String()[max(0, p.out.Len()-1500):])
