@@ -23,11 +23,6 @@ var ahead = map[*shape][]string{
 	},
 }
 
-// aheadChannels are channel plugins that this build does not have.
-var aheadChannels = []string{
-	"phone",
-}
-
 func isAhead(list []string, name string) bool { return len(list) > 0 && slices.Contains(list, name) }
 
 // The message and hint of what is ahead.

@@ -116,9 +116,6 @@ func (l *lookup) channel(d *channelDraft, programs *expr.Programs) {
 		l.unknown(d.plugin, diag.UnknownChannel, "channel plugin", suggest(d.plugin.value, known, "plugins: "))
 		return
 	}
-	if isAhead(aheadChannels, d.plugin.value) {
-		l.found = append(l.found, finding{Diagnostic: aheadAt(d.plugin.at, "the channel plugin "+d.plugin.value)})
-	}
 	l.peer(s, "the channel "+d.plugin.value, d.name.at, d.with, programs)
 }
 

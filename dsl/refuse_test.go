@@ -38,9 +38,6 @@ connections: {c: {runner: ssh, teams: [data], with: {host: h, passphrase: "${{ s
 func TestAheadOfTheEngine(t *testing.T) {
 	t.Parallel()
 	cases := map[string][]string{
-		"f.yaml": {
-			"channels: {c: {plugin: phone, with: {sip: pbx}}}",
-		},
 		"flowctl.yaml": {"version: 1\nmonitors: {cpu: {major: 90}}", "version: 1\nmonitors: {agents: {major: 1}, servers: {major: 1}}"},
 	}
 	for file, texts := range cases {

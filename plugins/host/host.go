@@ -29,7 +29,7 @@ type Options struct {
 
 // Builtin names the plugins that flowctl itself serves, as KIND-NAME.
 func Builtin() []string {
-	return []string{"runner-shell", "runner-python", "runner-ssh", "runner-hive", "sensor-file", "sensor-hdfs", "sensor-http", "sensor-s3", "channel-email", "channel-sms", "channel-webhook"}
+	return []string{"runner-shell", "runner-python", "runner-ssh", "runner-hive", "sensor-file", "sensor-hdfs", "sensor-http", "sensor-s3", "channel-email", "channel-phone", "channel-sms", "channel-webhook"}
 }
 
 // launches is how often a plugin process may die while it is being launched, before that is the plugin's fault.

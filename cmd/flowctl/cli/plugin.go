@@ -9,6 +9,7 @@ import (
 
 	"flowctl/plugins/email"
 	"flowctl/plugins/keeper"
+	"flowctl/plugins/phone"
 	"flowctl/plugins/sdk"
 	"flowctl/plugins/sdk/process"
 	"flowctl/plugins/sensor/file"
@@ -75,6 +76,8 @@ func servePlugin(kind, name string) error {
 		return exitWith(process.Serve(hive.Runner{Near: []string{self, "plugin", hiveSession}}))
 	case "channel-email":
 		return exitWith(sdk.Serve(email.New(time.Now)))
+	case "channel-phone":
+		return exitWith(sdk.Serve(phone.New(time.Now)))
 	case "channel-sms":
 		return exitWith(sdk.Serve(sms.New(time.Now)))
 	case "channel-webhook":

@@ -65,8 +65,8 @@ func functions() template.FuncMap {
 	}
 }
 
-// builtins are those of text/template's functions that cannot write more than they are given.
-func builtins() []string { return []string{"eq", "ne", "and", "or", "not", "len"} }
+// builtins are those of text/template's functions that cannot write much more than they are given.
+func builtins() []string { return []string{"eq", "ne", "and", "or", "not", "len", "html"} }
 
 // fill executes a template.
 func fill(text string, f *Fields) (string, error) {
