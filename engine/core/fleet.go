@@ -338,7 +338,7 @@ func (m *Machine) again(t *taskRun, at period.Instant, why string) {
 // retry lets a task run whose delay is over try again.
 func (m *Machine) retry(t *taskRun) {
 	t.row.NextAt = 0
-	if m.held(t) || t.judge() != pass { // an upstream may be running anew
+	if m.held(t) || t.judge() != pass || m.refusal(t) != "" { // an upstream may be running anew
 		m.move(t, engine.Waiting)
 		m.stir(t)
 		return
