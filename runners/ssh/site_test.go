@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"flowctl/plugins/sdk"
 	"flowctl/plugins/sdk/process"
@@ -54,6 +55,21 @@ func newSite(t testing.TB) *site {
 		t.Fatal(err)
 	}
 	s := &site{t: t, runner: r, dir: t.TempDir()}
+	t.Cleanup(func() { // an end is told before it is recorded, and the folders go next
+		recorded := make(chan struct{}, 1)
+		r.Drained(func() {
+			select {
+			case recorded <- struct{}{}:
+			default:
+			}
+		})
+		if r.Drain() > 0 {
+			select {
+			case <-recorded:
+			case <-time.After(10 * time.Second): // the test has failed, and left something running
+			}
+		}
+	})
 	return s
 }
 
