@@ -23,6 +23,7 @@ type Memory struct {
 type memory struct {
 	revision             engine.RevisionID
 	open, ready, lacking period.Instant
+	live                 engine.AttemptID // its attempt, when it had a live one
 }
 
 func (m *Memory) openSince(r *Run, t *engine.TaskRun) period.Instant {
@@ -65,6 +66,13 @@ func (m *Memory) observe(w *World) {
 			}
 			was.open = since(was.open, true)
 			was.lacking = since(was.lacking, w.lacks(r, t))
+			if a := w.attempt(was.live); a != nil && !a.State.Live() && a.Code != engine.CodeRefused {
+				was.ready = 0 // it had its turn
+			}
+			was.live = 0
+			if a := w.attempt(t.Attempt); a != nil && a.State.Live() {
+				was.live = a.ID
+			}
 			keeps := t.State == engine.Ready || t.State == engine.Assigned || was.ready != 0 && w.givenBackLast(t)
 			was.ready = since(was.ready, keeps)
 			tasks[key] = was
