@@ -355,25 +355,11 @@ func occasion(h *Happening, p *flow.Project) *Occasion {
 
 // Values are what the conditions of a rule see of a run.
 func Values(f *flow.Flow, task string, r *engine.Run, commit string) *expr.Values {
-	v := &expr.Values{
-		Flow: expr.Flow{Name: f.Name, Team: f.Team, Owner: f.Owner, Group: f.Group, Labels: f.Labels},
-		Task: expr.Task{Name: task},
-		Run:  expr.RunValues{Kind: string(r.Kind), Version: r.Version, ScheduledAt: r.Due, Revision: commit},
-		Period: expr.Period{
-			Start: r.Period.Start, End: r.Period.End, Label: r.Label, Kind: r.Period.Kind.String(), Zone: f.Schedule.Zone(),
-		},
-		Params: make(map[string]string, len(f.Params)),
-	}
-	for _, p := range f.Params {
-		v.Params[p.Name] = p.Default
-		if given, ok := r.Params[p.Name]; ok {
-			v.Params[p.Name] = given
-		}
-	}
+	var matrix map[string]string
 	if t := f.Task(task); t != nil {
-		v.Matrix = t.Matrix
+		matrix = t.Matrix
 	}
-	return v
+	return r.Values(f, task, matrix, commit)
 }
 
 func itemOf(h *Happening) engine.Item {

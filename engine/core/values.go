@@ -13,30 +13,9 @@ import (
 
 // values are what the expressions of a task run can see.
 func (m *Machine) values(t *taskRun) *expr.Values {
-	r := t.run
-	return &expr.Values{
-		Flow: expr.Flow{Name: r.flow.Name, Team: r.flow.Team, Owner: r.flow.Owner, Group: r.flow.Group, Labels: r.flow.Labels},
-		Task: expr.Task{Name: t.def.Name},
-		Run: expr.RunValues{
-			Kind: string(r.row.Kind), Version: r.row.Version, ScheduledAt: r.row.Due, Revision: r.rev.Commit,
-		},
-		Period: expr.Period{
-			Start: r.row.Period.Start, End: r.row.Period.End, Label: r.row.Label, Kind: r.row.Period.Kind.String(),
-			Zone: r.flow.Schedule.Zone(),
-		},
-		Params: r.params(), Matrix: t.def.Matrix, Needs: t.upstream(), Quote: expr.Quoter(t.def.Runner),
-	}
-}
-
-func (r *run) params() map[string]string {
-	all := make(map[string]string, len(r.flow.Params))
-	for _, p := range r.flow.Params {
-		all[p.Name] = p.Default
-		if v, ok := r.row.Params[p.Name]; ok {
-			all[p.Name] = v
-		}
-	}
-	return all
+	v := t.run.row.Values(t.run.flow, t.def.Name, t.def.Matrix, t.run.rev.Commit)
+	v.Needs, v.Quote = t.upstream(), expr.Quoter(t.def.Runner)
+	return v
 }
 
 // upstream is the `needs` context: state and outputs by task name within the flow, by flow/task across flows.
