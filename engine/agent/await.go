@@ -192,8 +192,11 @@ func (a *Agent) withOutputs(at *attempt, res engine.Result) engine.Result {
 	if err != nil {
 		res.State, res.Code, res.Message = engine.Failed, engine.CodeOutput, a.secrets.text(err.Error())
 	}
-	for k, v := range outputs {
-		outputs[k] = a.secrets.text(v)
+	if len(outputs) > 0 {
+		secrets := a.secrets.masked() // once: it reads files
+		for k, v := range outputs {
+			outputs[k] = masked(v, secrets)
+		}
 	}
 	res.Outputs = outputs
 	return res

@@ -106,12 +106,15 @@ func (s *secrets) text(t string) string {
 	if t == "" {
 		return t
 	}
-	all := s.masked()
-	if len(all) == 0 {
+	return masked(t, s.masked())
+}
+
+func masked(t string, secrets [][]byte) string {
+	if len(secrets) == 0 {
 		return t
 	}
 	b := []byte(t)
-	mask(b, []byte(t), all, 0, len(b))
+	mask(b, []byte(t), secrets, 0, len(b))
 	return string(b)
 }
 
