@@ -3,19 +3,18 @@ package email
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
 	"net/mail"
 	"net/textproto"
-	"os"
 	"strings"
 	"time"
 
 	gomail "github.com/wneessen/go-mail"
 
+	"flowctl/plugins/internal/trust"
 	"flowctl/plugins/sdk"
 )
 
@@ -47,8 +46,8 @@ func (Channel) Capabilities(context.Context, json.RawMessage) (sdk.Capabilities,
 // Send implements sdk.Channel.
 func (c Channel) Send(ctx context.Context, n sdk.Notification) (sdk.Receipt, error) {
 	s, problems := parse(n.With)
-	if len(problems) > 0 {
-		return sdk.Receipt{Message: "with" + problems[0].Path + ": " + problems[0].Message}, nil
+	if err := sdk.Refuse(problems); err != nil {
+		return sdk.Receipt{Message: err.Error()}, nil
 	}
 	to, err := mail.ParseAddress(n.Receiver.Address)
 	if err != nil {
@@ -78,18 +77,11 @@ func (c Channel) Send(ctx context.Context, n sdk.Notification) (sdk.Receipt, err
 
 // client prepares a connection. It ends with ctx, whatever it waits for.
 func (s *settings) client(ctx context.Context) (*gomail.Client, error) {
-	trust := &tls.Config{ServerName: s.Host, MinVersion: tls.VersionTLS12}
-	if s.CA != "" {
-		pem, err := os.ReadFile(s.CA)
-		if err != nil {
-			return nil, fmt.Errorf("read the certificates of with/ca: %w", err)
-		}
-		trust.RootCAs = x509.NewCertPool()
-		if !trust.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("with/ca: there is no certificate in %s", s.CA)
-		}
+	config, err := trust.Config(s.Host, s.CA)
+	if err != nil {
+		return nil, err
 	}
-	options := []gomail.Option{gomail.WithPort(s.Port), gomail.WithTimeout(timeout), gomail.WithTLSConfig(trust)}
+	options := []gomail.Option{gomail.WithPort(s.Port), gomail.WithTimeout(timeout), gomail.WithTLSConfig(config)}
 	switch s.TLS {
 	case implicitTLS:
 		options = append(options, gomail.WithSSL())
@@ -113,7 +105,7 @@ func (s *settings) client(ctx context.Context) (*gomail.Client, error) {
 		if s.TLS != implicitTLS {
 			return conn, nil
 		}
-		secure := tls.Client(conn, trust)
+		secure := tls.Client(conn, config)
 		if err := secure.HandshakeContext(dialing); err != nil {
 			_ = conn.Close()
 			return nil, err

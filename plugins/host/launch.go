@@ -162,7 +162,7 @@ func (h *Host) launch(ctx context.Context, dir string, c command) (*Process, err
 
 // environment is the plugin's: the host's, less flowctl's own settings and secrets, which are for this process only.
 func (h *Host) environment(dir string, c command) []string {
-	env := slices.DeleteFunc(os.Environ(), func(e string) bool { return strings.HasPrefix(e, "FLOWCTL_") })
+	env := sdk.Environ()
 	if c.account != nil {
 		env = c.account.environment(env)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/emiago/sipgo/sip"
 
+	"flowctl/plugins/internal/trust"
 	"flowctl/plugins/sdk"
 )
 
@@ -33,11 +34,11 @@ func (s *settings) try(ctx context.Context, number string, n *sdk.Notification) 
 	if err != nil {
 		return sdk.Receipt{Message: err.Error()}
 	}
-	trust, err := s.trust()
+	believed, err := trust.Config(s.host, s.CA)
 	if err != nil {
 		return sdk.Receipt{Message: err.Error()}
 	}
-	l, err := s.open(ctx, trust)
+	l, err := s.open(ctx, believed)
 	if err != nil {
 		return sdk.Receipt{Retryable: true, Message: err.Error()}
 	}

@@ -4,13 +4,11 @@ import (
 	"context"
 	"crypto/rand"
 	cryptotls "crypto/tls"
-	"crypto/x509"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
 	"strings"
 	"sync"
 	"time"
@@ -133,23 +131,6 @@ func (l *line) isPressed() bool {
 	default:
 		return false
 	}
-}
-
-// trust says whom to believe that they are the server.
-func (s *settings) trust() (*cryptotls.Config, error) {
-	trust := &cryptotls.Config{ServerName: s.host, MinVersion: cryptotls.VersionTLS12}
-	if s.CA == "" {
-		return trust, nil
-	}
-	pem, err := os.ReadFile(s.CA)
-	if err != nil {
-		return nil, fmt.Errorf("read the certificates of with/ca: %w", err)
-	}
-	trust.RootCAs = x509.NewCertPool()
-	if !trust.RootCAs.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("with/ca: there is no certificate in %s", s.CA)
-	}
-	return trust, nil
 }
 
 // uri names somebody of the domain.

@@ -46,8 +46,8 @@ func (Channel) Capabilities(_ context.Context, with json.RawMessage) (sdk.Capabi
 // Send implements sdk.Channel.
 func (c Channel) Send(ctx context.Context, n sdk.Notification) (sdk.Receipt, error) {
 	s, problems := parse(n.With)
-	if len(problems) > 0 {
-		return sdk.Receipt{Message: "with" + problems[0].Path + ": " + problems[0].Message}, nil
+	if err := sdk.Refuse(problems); err != nil {
+		return sdk.Receipt{Message: err.Error()}, nil
 	}
 	number := s.dial(n.Receiver.Address)
 	if number == "" {

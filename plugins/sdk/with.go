@@ -65,3 +65,11 @@ func Argv(args []Arg) []string {
 	}
 	return words
 }
+
+// Refuse returns the first problem of a `with` document as an error; nil when there is none.
+func Refuse(problems []Problem) error {
+	if len(problems) == 0 {
+		return nil
+	}
+	return fmt.Errorf("with%s: %s", problems[0].Path, problems[0].Message)
+}

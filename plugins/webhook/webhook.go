@@ -52,8 +52,8 @@ func (Channel) Capabilities(context.Context, json.RawMessage) (sdk.Capabilities,
 // Send implements sdk.Channel.
 func (c Channel) Send(ctx context.Context, n sdk.Notification) (sdk.Receipt, error) {
 	s, problems := parse(n.With)
-	if len(problems) > 0 {
-		return sdk.Receipt{Message: "with" + problems[0].Path + ": " + problems[0].Message}, nil
+	if err := sdk.Refuse(problems); err != nil {
+		return sdk.Receipt{Message: err.Error()}, nil
 	}
 	fields := request.FieldsOf(&n)
 	return c.sender.Send(ctx, s, fields, fields)

@@ -18,6 +18,8 @@ import (
 	"strings"
 	"time"
 
+	"flowctl/plugins/sdk"
+
 	"github.com/apache/thrift/lib/go/thrift"
 	"github.com/beltran/gohive/hiveserver"
 )
@@ -187,7 +189,7 @@ func (t tlsSettings) config(host string) (*tls.Config, error) {
 		config.ServerName = t.ServerName
 	}
 	if t.CA != "" {
-		path, err := expand(t.CA)
+		path, err := sdk.ExpandHome(t.CA)
 		if err != nil {
 			return nil, err
 		}
@@ -201,8 +203,8 @@ func (t tlsSettings) config(host string) (*tls.Config, error) {
 		}
 	}
 	if t.Cert != "" {
-		cert, err1 := expand(t.Cert)
-		key, err2 := expand(t.Key)
+		cert, err1 := sdk.ExpandHome(t.Cert)
+		key, err2 := sdk.ExpandHome(t.Key)
 		if err := errors.Join(err1, err2); err != nil {
 			return nil, err
 		}

@@ -2,10 +2,6 @@ package hive
 
 import (
 	"encoding/json"
-	"fmt"
-	"os"
-	"slices"
-	"strings"
 
 	"flowctl/plugins/sdk"
 	"flowctl/plugins/sdk/process"
@@ -39,15 +35,11 @@ func (r Runner) Command(spec sdk.Spec) (process.Command, error) {
 	if err := write(spec.Work, orderFile, o); err != nil {
 		return process.Command{}, err
 	}
-	own := slices.DeleteFunc(os.Environ(), func(e string) bool { return strings.HasPrefix(e, "FLOWCTL_") })
-	return process.Command{Path: r.Near[0], Args: r.Near[1:], Env: own}, nil
+	return process.Command{Path: r.Near[0], Args: r.Near[1:], Env: sdk.Environ()}, nil
 }
 
 // checked returns the settings of a `with` document that has no problems.
 func checked(with json.RawMessage) (settings, error) {
 	s, problems := parseSettings(with)
-	if len(problems) > 0 {
-		return settings{}, fmt.Errorf("with%s: %s", problems[0].Path, problems[0].Message)
-	}
-	return s, nil
+	return s, sdk.Refuse(problems)
 }

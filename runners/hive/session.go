@@ -2,7 +2,6 @@ package hive
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -42,26 +41,7 @@ func Session(work string, log io.Writer) int {
 	case ctx.Err() != nil: // the cause is on record
 		return 128 + int(syscall.SIGTERM)
 	}
-	f := &failure{sdk.CodeStart, err}
-	errors.As(err, &f)
-	fmt.Fprintf(log, "flowctl: hive: %v\n", err)
-	if err := process.Explain(work, f.code, err.Error()); err != nil {
-		fmt.Fprintln(log, err)
-	}
-	return process.ExitExplained
-}
-
-// failure is an end that no exit code tells.
-type failure struct {
-	code string // one of sdk's
-	err  error
-}
-
-func (f *failure) Error() string { return f.err.Error() }
-func (f *failure) Unwrap() error { return f.err }
-
-func lost(format string, args ...any) error {
-	return &failure{sdk.CodeLost, fmt.Errorf(format, args...)}
+	return process.Fail(work, "hive", err, log)
 }
 
 func runSession(ctx context.Context, work string, log io.Writer) error {
@@ -140,11 +120,11 @@ func (s *session) execute(ctx context.Context, i int, st statement) error {
 	case err == nil || ctx.Err() != nil:
 		return err
 	case gone(err) && s.cuts > 0:
-		err = lost("the server ended the session when the connection broke; to have it go on, set transport to http, or hive.server2.close.session.on.disconnect to false on the server: %w", err)
+		err = process.Lost("the server ended the session when the connection broke; to have it go on, set transport to http, or hive.server2.close.session.on.disconnect to false on the server: %w", err)
 	case gone(err):
-		err = lost("the server has ended the session, as it does when it restarts: %w", err)
+		err = process.Lost("the server has ended the session, as it does when it restarts: %w", err)
 	case answered(err):
-		err = &failure{sdk.CodeExit, err}
+		err = &process.Failure{Code: sdk.CodeExit, Err: err}
 	}
 	return fmt.Errorf("statement %d of %d (%s:%d): %w", i+1, len(s.order.Statements), s.order.Script, st.lineOf(err), err)
 }
@@ -166,7 +146,7 @@ func (s statement) lineOf(err error) int {
 func (s *session) start(ctx context.Context, st statement) error {
 	o, err := s.client.execute(ctx, s.record.Session, st.Text)
 	if err != nil && !answered(err) {
-		return lost("the connection broke while the statement was handed over, so that nobody knows whether it began: %w", err)
+		return process.Lost("the connection broke while the statement was handed over, so that nobody knows whether it began: %w", err)
 	}
 	if err != nil {
 		return err
@@ -178,7 +158,7 @@ func (s *session) start(ctx context.Context, st statement) error {
 // note puts on record what may be on the server.
 func (s *session) note() error {
 	if err := write(s.work, recordFile, s.record); err != nil {
-		return lost("note what runs on the server: %w", err)
+		return process.Lost("note what runs on the server: %w", err)
 	}
 	return nil
 }
@@ -256,7 +236,7 @@ func (s *session) do(ctx context.Context, f func(*client) error) error {
 			select {
 			case <-time.After(pause):
 			case <-within.Done():
-				return lost("the server was not reached within %s; what ran there is cancelled when it can be: %w", s.settings.Reconnect, err)
+				return process.Lost("the server was not reached within %s; what ran there is cancelled when it can be: %w", s.settings.Reconnect, err)
 			}
 			var failed error
 			if c, failed = dial(within, s.settings); failed == nil {

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"os"
 	"os/user"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -208,17 +207,4 @@ func (s settings) credentials() (name, password string, err error) {
 		password = "none"
 	}
 	return name, password, nil
-}
-
-// expand resolves a leading ~/ to the home of the agent's account.
-func expand(path string) (string, error) {
-	rest, ok := strings.CutPrefix(path, "~/")
-	if !ok {
-		return path, nil
-	}
-	home, err := os.UserHomeDir()
-	if err != nil {
-		return "", fmt.Errorf("find %s: %w", path, err)
-	}
-	return filepath.Join(home, rest), nil
 }

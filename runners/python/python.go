@@ -4,7 +4,6 @@ import (
 	"cmp"
 	_ "embed" // venv.py
 	"encoding/json"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -64,8 +63,8 @@ func decode(with json.RawMessage) (settings, []sdk.Problem) {
 // Command implements process.Commander.
 func (Runner) Command(spec sdk.Spec) (process.Command, error) {
 	s, problems := decode(spec.With)
-	if len(problems) > 0 {
-		return process.Command{}, fmt.Errorf("with%s: %s", problems[0].Path, problems[0].Message)
+	if err := sdk.Refuse(problems); err != nil {
+		return process.Command{}, err
 	}
 	script, env := spec.File, append(slices.Clip(spec.Env), "PYTHONUNBUFFERED=1")
 	if script == "" {

@@ -2,7 +2,6 @@ package shell
 
 import (
 	"encoding/json"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -44,8 +43,8 @@ func (Runner) Validate(with json.RawMessage) []sdk.Problem {
 // Command implements process.Commander.
 func (Runner) Command(spec sdk.Spec) (process.Command, error) {
 	s := settings{Shell: "/bin/sh"}
-	if problems := sdk.DecodeWith(spec.With, &s); len(problems) > 0 {
-		return process.Command{}, fmt.Errorf("with%s: %s", problems[0].Path, problems[0].Message)
+	if err := sdk.Refuse(sdk.DecodeWith(spec.With, &s)); err != nil {
+		return process.Command{}, err
 	}
 	var args []string
 	if s.Strict {

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"flowctl/plugins/sdk"
+
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/agent"
 )
@@ -141,7 +143,7 @@ func (s settings) signers() ([]ssh.Signer, func() error, error) {
 
 // key reads the identity.
 func (s settings) key() (ssh.Signer, error) {
-	path, err := expand(s.Identity)
+	path, err := sdk.ExpandHome(s.Identity)
 	if err != nil {
 		return nil, err
 	}
@@ -171,7 +173,7 @@ func (s settings) key() (ssh.Signer, error) {
 
 // certify joins the certificate with its key.
 func (s settings) certify(keys []ssh.Signer) (ssh.Signer, error) {
-	path, err := expand(s.Certificate)
+	path, err := sdk.ExpandHome(s.Certificate)
 	if err != nil {
 		return nil, err
 	}

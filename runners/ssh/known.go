@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net"
 
+	"flowctl/plugins/sdk"
+
 	"github.com/skeema/knownhosts"
 	"golang.org/x/crypto/ssh"
 )
@@ -15,7 +17,7 @@ type known struct {
 }
 
 func readKnown(path string) (*known, error) {
-	path, err := expand(path)
+	path, err := sdk.ExpandHome(path)
 	if err != nil {
 		return nil, err
 	}

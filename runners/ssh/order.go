@@ -127,8 +127,8 @@ func readOrder(work string) (order, settings, error) {
 		return order{}, settings{}, fmt.Errorf("read %s: %w", orderFile, err)
 	}
 	s, problems := parseSettings(o.With)
-	if len(problems) > 0 {
-		return order{}, settings{}, fmt.Errorf("with%s: %s", problems[0].Path, problems[0].Message)
+	if err := sdk.Refuse(problems); err != nil {
+		return order{}, settings{}, err
 	}
 	return o, s, nil
 }

@@ -17,7 +17,6 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
-	"flowctl/plugins/sdk"
 	"flowctl/plugins/sdk/process"
 )
 
@@ -39,33 +38,12 @@ type session struct {
 func Session(work string) int {
 	end, err := runSession(work)
 	if err != nil {
-		var f *failure
-		if !errors.As(err, &f) {
-			f = &failure{sdk.CodeStart, err}
-		}
-		fmt.Fprintf(os.Stderr, "flowctl: ssh: %v\n", err)
-		if err := process.Explain(work, f.code, err.Error()); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-		}
-		return process.ExitExplained
+		return process.Fail(work, "ssh", err, os.Stderr)
 	}
 	if sig := end.signal(); sig != 0 {
 		_ = syscall.Exec("/bin/sh", []string{"sh", "-c", fmt.Sprintf("ulimit -c 0; kill -%d $$", sig)}, os.Environ()) // returns only when it fails
 	}
 	return end.code
-}
-
-// failure is an end that no exit code tells.
-type failure struct {
-	code string // one of sdk's
-	err  error
-}
-
-func (f *failure) Error() string { return f.err.Error() }
-func (f *failure) Unwrap() error { return f.err }
-
-func lost(format string, args ...any) error {
-	return &failure{sdk.CodeLost, fmt.Errorf(format, args...)}
 }
 
 func runSession(work string) (ending, error) {
@@ -90,13 +68,13 @@ func runSession(work string) (ending, error) {
 		return ending{}, err
 	}
 	if err := os.Remove(filepath.Join(work, begunFile)); err != nil {
-		return ending{}, lost("note the end: %v", err)
+		return ending{}, process.Lost("note the end: %v", err)
 	}
 	switch {
 	case s.log.err != nil:
-		return ending{}, lost("the task ended with %d, but its log could not be written: %v", end.code, s.log.err)
+		return ending{}, process.Lost("the task ended with %d, but its log could not be written: %v", end.code, s.log.err)
 	case end.lease:
-		return ending{}, lost("%s had no connection for longer than the lease (%v): the far half ended the task", s.settings.Host, s.settings.Lease.value())
+		return ending{}, process.Lost("%s had no connection for longer than the lease (%v): the far half ended the task", s.settings.Host, s.settings.Lease.value())
 	}
 	return end, nil
 }
@@ -166,7 +144,7 @@ func (s *session) follow(c *connection) (ending, error) {
 		if err == nil {
 			return end, nil
 		}
-		var final *failure
+		var final *process.Failure
 		if errors.As(err, &final) {
 			return ending{}, err
 		}
@@ -205,7 +183,7 @@ func (s *session) reconnect(p *patience, last error) (*connection, error) {
 		case <-time.After(p.pause):
 		case <-p.ctx.Done():
 			_ = os.Remove(filepath.Join(s.work, begunFile)) // there is nothing left to settle
-			return nil, lost("the far half was not heard for longer than the lease and has ended the task by now; nobody knows how it went: %v", last)
+			return nil, process.Lost("the far half was not heard for longer than the lease and has ended the task by now; nobody knows how it went: %v", last)
 		}
 		p.pause = min(2*p.pause, 5*time.Second)
 		c, err := dial(p.ctx, s.settings)
@@ -246,14 +224,14 @@ func (s *session) attend(c *connection) (end ending, heard bool, err error) {
 	outputs, err := c.finish(s.order, s.log.n, s.log)
 	var refused *ssh.ExitError
 	if errors.As(err, &refused) {
-		return ending{}, true, lost("the task ended with %d, but its log and outputs could not be read: %v", end.code, err)
+		return ending{}, true, process.Lost("the task ended with %d, but its log and outputs could not be read: %v", end.code, err)
 	}
 	if err != nil {
 		return ending{}, true, err
 	}
 	if len(outputs) > 0 && s.order.Output != "" {
 		if err := os.WriteFile(s.order.Output, outputs, 0o600); err != nil {
-			return ending{}, true, lost("the task ended with %d, but its outputs could not be written: %v", end.code, err)
+			return ending{}, true, process.Lost("the task ended with %d, but its outputs could not be written: %v", end.code, err)
 		}
 	}
 	c.forget(s.order)
@@ -293,7 +271,7 @@ func hear(news io.Reader, hangUp, wait func() error) (end ending, heard bool, er
 		last = lines.Text()
 		heard = heard || last == "begun"
 		if last == "end lost" {
-			err = lost("somebody killed the far half: how the task ended is not known")
+			err = process.Lost("somebody killed the far half: how the task ended is not known")
 		}
 		end, ended = parseEnding(last)
 	}

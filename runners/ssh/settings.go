@@ -5,9 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
-	"os"
 	"os/user"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -206,17 +204,4 @@ func (s settings) route() ([]hop, error) {
 		route[i].user = own.Username
 	}
 	return route, nil
-}
-
-// expand resolves a leading ~/ to the home of the agent's account.
-func expand(path string) (string, error) {
-	rest, ok := strings.CutPrefix(path, "~/")
-	if !ok {
-		return path, nil
-	}
-	home, err := os.UserHomeDir()
-	if err != nil {
-		return "", fmt.Errorf("find %s: %w", path, err)
-	}
-	return filepath.Join(home, rest), nil
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"flowctl/plugins/sdk"
+	"flowctl/plugins/sdk/process"
 )
 
 func TestValidate(t *testing.T) {
@@ -111,8 +112,8 @@ func TestHear(t *testing.T) {
 			t.Errorf("%q: got %+v, %v, %v", news, end, heard, err)
 		}
 	}
-	var final *failure
-	if _, _, err := hear(strings.NewReader("end lost"), hangUp, func() error { return nil }); !errors.As(err, &final) || final.code != sdk.CodeLost {
+	var final *process.Failure
+	if _, _, err := hear(strings.NewReader("end lost"), hangUp, func() error { return nil }); !errors.As(err, &final) || final.Code != sdk.CodeLost {
 		t.Errorf("lost is worth another try: %v", err)
 	}
 }

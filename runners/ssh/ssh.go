@@ -2,10 +2,6 @@ package ssh
 
 import (
 	"encoding/json"
-	"fmt"
-	"os"
-	"slices"
-	"strings"
 
 	"flowctl/plugins/sdk"
 	"flowctl/plugins/sdk/process"
@@ -33,10 +29,10 @@ func (Runner) Validate(with json.RawMessage) []sdk.Problem {
 // Command implements process.Commander.
 func (r Runner) Command(spec sdk.Spec) (process.Command, error) {
 	settings, problems := parseSettings(spec.With)
-	if len(problems) > 0 {
-		return process.Command{}, fmt.Errorf("with%s: %s", problems[0].Path, problems[0].Message)
+	if err := sdk.Refuse(problems); err != nil {
+		return process.Command{}, err
 	}
-	own := slices.DeleteFunc(os.Environ(), func(e string) bool { return strings.HasPrefix(e, "FLOWCTL_") })
+	own := sdk.Environ()
 	o, err := newOrder(spec, own)
 	if err != nil {
 		return process.Command{}, err

@@ -1,5 +1,13 @@
 package process
 
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"flowctl/plugins/sdk"
+)
+
 // Settler is a Commander whose processes look after work that is done elsewhere, on a host that no signal reaches.
 type Settler interface {
 	Commander
@@ -23,6 +31,35 @@ type explanation struct {
 // sdk's, and message, if the process then ends with ExitExplained.
 func Explain(work, code, message string) error {
 	return write(work, explainFile, explanation{Code: code, Message: message})
+}
+
+// Failure is an end of a process of a Commander that no exit code tells.
+type Failure struct {
+	Code string // one of sdk's
+	Err  error
+}
+
+// Error implements error.
+func (f *Failure) Error() string { return f.Err.Error() }
+
+// Unwrap returns the error that it was made of.
+func (f *Failure) Unwrap() error { return f.Err }
+
+// Lost says that nobody knows how it ended, and why not.
+func Lost(format string, args ...any) error {
+	return &Failure{sdk.CodeLost, fmt.Errorf(format, args...)}
+}
+
+// Fail prints why a process of the runner could not do its work, explains it, as a failure to start unless the error holds a Failure, and returns the exit
+// code to end with.
+func Fail(work, runner string, err error, log io.Writer) int {
+	f := &Failure{sdk.CodeStart, err}
+	errors.As(err, &f)
+	fmt.Fprintf(log, "flowctl: %s: %v\n", runner, err)
+	if err := Explain(work, f.Code, err.Error()); err != nil {
+		fmt.Fprintln(log, err)
+	}
+	return ExitExplained
 }
 
 // explained returns the end as the process explains it, if it does.

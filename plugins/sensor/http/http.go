@@ -16,8 +16,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"flowctl/plugins/sdk"
 )
 
@@ -51,20 +49,7 @@ func (Sensor) Validate(with json.RawMessage) []sdk.Problem {
 
 // Check implements sdk.Sensor.
 func (s Sensor) Check(ctx context.Context, _ string, paths []string) ([]sdk.PathState, error) {
-	states := make([]sdk.PathState, len(paths))
-	var group errgroup.Group
-	group.SetLimit(parallel)
-	for i, path := range paths {
-		group.Go(func() error {
-			var err error
-			if states[i], err = s.check(ctx, path); err != nil {
-				states[i].Error = err.Error()
-			}
-			return nil
-		})
-	}
-	_ = group.Wait() // each path has its own error
-	return states, ctx.Err()
+	return sdk.CheckEach(ctx, paths, parallel, s.check)
 }
 
 func (s Sensor) check(ctx context.Context, path string) (sdk.PathState, error) {

@@ -21,7 +21,6 @@ import (
 
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
-	"golang.org/x/sync/errgroup"
 
 	"flowctl/plugins/sdk"
 )
@@ -89,20 +88,9 @@ func (s *Sensor) Check(ctx context.Context, _ string, paths []string) ([]sdk.Pat
 	if err != nil {
 		return nil, err
 	}
-	states := make([]sdk.PathState, len(paths))
-	var group errgroup.Group
-	group.SetLimit(parallel)
-	for i, path := range paths {
-		group.Go(func() error {
-			var err error
-			if states[i], err = check(ctx, client, path); err != nil {
-				states[i].Error = err.Error()
-			}
-			return nil
-		})
-	}
-	_ = group.Wait() // each path has its own error
-	return states, ctx.Err()
+	return sdk.CheckEach(ctx, paths, parallel, func(ctx context.Context, path string) (sdk.PathState, error) {
+		return check(ctx, client, path)
+	})
 }
 
 func check(ctx context.Context, client *minio.Client, path string) (sdk.PathState, error) {
