@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
-	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/netresearch/go-cron"
@@ -31,6 +31,31 @@ const (
 	cronCeiling day = 87658
 )
 
+// cronBound is what the numbers of a field may be.
+type cronBound struct {
+	name     string
+	min, max int
+}
+
+var cronBounds = [5]cronBound{{"minute", 0, 59}, {"hour", 0, 23}, {"day", 1, 31}, {"month", 1, 12}, {"weekday", 0, 7}}
+
+// check refuses what go-cron takes and reads in its own way: empty places in a list as values that never come, and ranges that wrap around
+// from a number that the field does not have.
+func (b cronBound) check(field string) error {
+	for part := range strings.SplitSeq(field, ",") {
+		if part == "" {
+			return fmt.Errorf("%q lists nothing before or after a comma", field)
+		}
+		values, _, _ := strings.Cut(part, "/")
+		for value := range strings.SplitSeq(values, "-") {
+			if n, err := strconv.Atoi(value); err == nil && (n < b.min || n > b.max) {
+				return fmt.Errorf("%q names %d, but a %s is from %d to %d", field, n, b.name, b.min, b.max)
+			}
+		}
+	}
+	return nil
+}
+
 func parseCron(text string) (*cronTable, error) {
 	fields := strings.Fields(text)
 	switch {
@@ -41,9 +66,9 @@ func parseCron(text string) (*cronTable, error) {
 	case len(fields) != 5:
 		return nil, fmt.Errorf("%q has %d fields, want five: minute hour day month weekday", text, len(fields))
 	}
-	for _, field := range fields {
-		if slices.Contains(strings.Split(field, ","), "") { // go-cron takes it for a value that never comes
-			return nil, fmt.Errorf("%q lists nothing before or after a comma", field)
+	for i, field := range fields {
+		if err := cronBounds[i].check(field); err != nil {
+			return nil, err
 		}
 	}
 	parser, err := cron.TryNewParser(cronFields)

@@ -122,7 +122,7 @@ func FuzzCron(f *testing.F) {
 	for _, line := range crontabLines(f) {
 		f.Add(line, int64(1_774_742_400))
 	}
-	for _, text := range []string{"@daily", "TZ=UTC 0 0 * * *", "0 0 31 2 *", "60 * * * *", "*/0 * * * *", "0 0 L * *", "0 0 * * 5#2", "22-2 * * * *", "1-2-3 * * * *", "? ? ? ? ?", "99999999999999999999 * * * *"} {
+	for _, text := range []string{"@daily", "TZ=UTC 0 0 * * *", "0 0 31 2 *", "60 * * * *", "*/0 * * * *", "0 0 L * *", "0 0 * * 5#2", "22-2 * * * *", "302-7 3 * * *", "0 0 5-0 * *", "1-2-3 * * * *", "? ? ? ? ?", "99999999999999999999 * * * *"} {
 		f.Add(text, int64(0))
 	}
 	f.Fuzz(func(t *testing.T, text string, sec int64) {
