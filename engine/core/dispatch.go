@@ -27,7 +27,7 @@ func (m *Machine) dispatch() bool {
 		}
 		t := heap.Pop(&best.tasks).(*taskRun)
 		if m.busy(t) {
-			m.move(t, engine.Waiting)
+			m.settleIn(t, engine.Waiting)
 			m.unpark(t)
 			continue
 		}

@@ -207,7 +207,8 @@ func (m *Machine) release(t *taskRun) {
 	m.unpark(t)
 }
 
-// seekAdmission admits a run to its flow's concurrency, or queues it. One that had settled and goes on is like a new one.
+// seekAdmission admits a run to its flow's concurrency, or queues it: it stands behind those that are before it, also where its own revision
+// has a higher limit than theirs. One that had settled and goes on is like a new one.
 func (m *Machine) seekAdmission(r *run) {
 	f := r.state
 	switch {
@@ -217,11 +218,14 @@ func (m *Machine) seekAdmission(r *run) {
 		m.admit(r)
 	case r.queued > 0:
 		f.order(r.flow.Newest)
-	case r.started() && !r.idle || r.flow.MaxRuns == 0 || f.admitted < r.flow.MaxRuns && !m.restoring:
+	case r.started() && !r.idle || r.flow.MaxRuns == 0:
 		m.admit(r)
 	default:
 		f.order(r.flow.Newest)
 		heap.Push(&f.waiting, r)
+		if !m.restoring {
+			m.admitNext(f)
+		}
 	}
 }
 
@@ -252,13 +256,13 @@ func (m *Machine) admit(r *run) {
 // releaseAdmission gives a run's place in its flow to the next.
 func (m *Machine) releaseAdmission(r *run) {
 	f := r.state
-	if r.queued > 0 {
+	switch {
+	case r.queued > 0: // those behind it may be pinned to a higher limit
 		heap.Remove(&f.waiting, r.queued-1)
-	}
-	if r.admitted {
+	case r.admitted:
 		r.cede()
-		m.admitNext(f)
 	}
+	m.admitNext(f)
 }
 
 // cede gives up a run's place in its flow.

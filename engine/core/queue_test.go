@@ -1,6 +1,7 @@
 package core
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -129,4 +130,46 @@ func TestAnAgentThatLacksWhatAnotherSeesIsNotAskedAtOnceAgain(t *testing.T) {
 		{Attempt: as.Attempt, Kind: engine.ReportStarted}, {Attempt: as.Attempt, Kind: engine.ReportRefused},
 	}})
 	w.wantState("f/a@2026-11-19", engine.Failed) // whatever an agent says, nothing panics
+}
+
+// TestARunBehindOneWithALowerLimit: it stands behind it although its own revision has room, and goes when that one is gone.
+func TestARunBehindOneWithALowerLimit(t *testing.T) {
+	t.Parallel()
+	flow := func(runs string) string {
+		return "flow: h\nteam: data\nschedule: {every: hour}\nconcurrency: {runs: " + runs + "}\ntasks:\n  a: {run: 'true'}\n"
+	}
+	w := newWorld(t, "2026-11-20T12:30:00Z")
+	w.join("one", 10)
+	two := w.activate(flow("2"))
+	w.sleep(time.Hour)
+	w.wantHeld("h/a@2026-11-20T12")
+	w.activate(flow("1"))
+	w.sleep(time.Hour)
+	w.backfill(two, "h", "2026-11-19T05", "2026-11-19T05")
+	w.wantHeld("h/a@2026-11-20T12")
+	w.do(Kill{By: "ann", Run: w.run("h", "2026-11-20T13").ID})
+	w.wantHeld("h/a@2026-11-20T12", "h/a@2026-11-19T05")
+}
+
+// TestATurnThatAnotherVersionTookIsGone: a task run whose turn came while another version of it was executed ages anew when that has ended.
+func TestATurnThatAnotherVersionTookIsGone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "2026-11-20T12:00:00Z")
+	rev := w.activate("flow: a\nteam: data\nschedule: {every: day}\ntasks:\n  x: {run: 'true'}\n---\nflow: b\nteam: data\ntasks:\n  y: {run: 'true'}\n")
+	days, err := rev.Project.Flow("a").Schedule.Parse("2026-11-18")
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := w.do(StartRun{By: "ann", Flow: "a", Period: &days[0], Extra: true}).(engine.RunID)
+	w.do(StartRun{By: "ann", Flow: "a", Period: &days[0], Extra: true, Existing: engine.Existing{Version: 1, Run: first, State: engine.RunActive}})
+	w.sleep(time.Minute)
+	w.join("one", 2) // the first extra run starts, and the turn of the second comes
+	for range 2 {
+		w.do(StartRun{By: "ann", Flow: "b"})
+		w.sleep(time.Minute)
+	}
+	w.finish("a/x@2026-11-18", engine.Succeeded)
+	if held := w.held(); len(held) != 2 || !strings.HasPrefix(held[0], "b/") || !strings.HasPrefix(held[1], "b/") {
+		t.Fatalf("%v are executed: what waited for the slot was passed by", held)
+	}
 }

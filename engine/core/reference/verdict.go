@@ -153,7 +153,7 @@ func (w *World) gates(r *Run, t *engine.TaskRun) []Blocker {
 	var all []Blocker
 	f := w.flow(r)
 	def := f.Task(t.Task)
-	if f.MaxRuns > 0 && w.otherRuns(r) >= f.MaxRuns {
+	if f.MaxRuns > 0 && w.otherRuns(r) >= w.lowestLimit(r.Flow, f.MaxRuns) {
 		all = append(all, Blocker{Kind: engine.BlockFlowLimit, May: true})
 	}
 	if b := w.backfill(r); b != nil && b.State == engine.BackfillPaused {
@@ -179,6 +179,19 @@ func (w *World) gates(r *Run, t *engine.TaskRun) []Blocker {
 		}
 	}
 	return all
+}
+
+// lowestLimit returns how many runs of a flow may be active at once by the strictest of the revisions that its runs follow: one that has to wait
+// holds those behind it.
+func (w *World) lowestLimit(flow string, own int) int {
+	for i := range w.Runs {
+		if r := &w.Runs[i]; r.Flow == flow && r.State == engine.RunActive {
+			if limit := w.flow(r).MaxRuns; limit > 0 {
+				own = min(own, limit)
+			}
+		}
+	}
+	return own
 }
 
 // otherRuns counts the other active runs of a run's flow.
