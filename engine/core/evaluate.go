@@ -69,7 +69,7 @@ func (m *Machine) evaluate(t *taskRun) {
 	if !t.member || t.run.gone || !t.run.current() || s != engine.Waiting && s != engine.Ready && s != engine.UpstreamFailed {
 		return
 	}
-	if s == engine.Waiting && m.gateOverdue(t) {
+	if m.gateOverdue(t) {
 		return
 	}
 	switch t.judge() {

@@ -72,7 +72,8 @@ func (m *Machine) timeGate(t *taskRun) {
 	}
 }
 
-// gateOverdue fails a waiting task run whose quality gate did not answer in time, whatever else it waits for, and tells whether it did.
+// gateOverdue fails a task run whose quality gate did not answer in time, whatever else it waits for and also when its upstream has failed, and
+// tells whether it did.
 func (m *Machine) gateOverdue(t *taskRun) bool {
 	if !t.awaitsGate() || t.gateUntil() == 0 || t.gateUntil() > m.now {
 		return false

@@ -272,6 +272,26 @@ func TestAnswerWhileAnUpstreamHasFailed(t *testing.T) {
 	}
 }
 
+// TestNoAnswerWhileAnUpstreamHasFailed: the task run fails at its instant where its run goes on, and after a restart it is the same.
+func TestNoAnswerWhileAnUpstreamHasFailed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "2026-11-19T12:00:00Z")
+	w.activate("flow: up\nteam: data\nschedule: {every: day}\ntasks: {u: {run: x}}\n---\n" +
+		"flow: f\nteam: data\nschedule: {every: day}\ntasks:\n  t: {run: x, needs: [up/u], gate: {url: 'http://dq/', timeout: 1h}}\n  other: {run: x}\n")
+	w.join("one", 10)
+	w.sleep(13 * time.Hour)
+	w.finish("up/u@2026-11-19", engine.Succeeded)
+	w.wantQuestions("f/t@2026-11-19")
+	up := w.run("up", "2026-11-19")
+	w.do(Rerun{By: "ann", Run: up.ID, Version: 1, Rows: w.load([]engine.RunID{up.ID})})
+	w.finish("up/u@2026-11-19", engine.Failed)
+	w.wantState("f/t@2026-11-19", engine.UpstreamFailed)
+	w.sleep(time.Hour)
+	w.wantState("f/t@2026-11-19", engine.Failed)
+	w.crash()
+	w.wantState("f/t@2026-11-19", engine.Failed)
+}
+
 func TestGateURLThatIsNone(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "2026-11-19T12:00:00Z")
