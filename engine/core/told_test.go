@@ -37,7 +37,10 @@ func (s *sim) told() {
 // toldOf compares a task run with the events that tell of it once.
 func (s *sim) toldOf(k engine.TaskRunKey, row *engine.TaskRun) {
 	ended := map[engine.State]period.Instant{row.State: row.Finished}
-	if row.State == engine.Killed && !strings.HasPrefix(row.Message, "killed by") { // by a newer version or with a backfill
+	r := s.rows.Runs[k.Run]
+	_, standing := s.rows.Highest(r.Flow, r.Period.Start)
+	replaced := !r.Extra && standing.ID != r.ID // maybe since somebody killed it, and before it ended
+	if row.State == engine.Killed && (replaced || !strings.HasPrefix(row.Message, "killed by")) { // by a newer version or with a backfill
 		delete(ended, engine.Killed)
 	}
 	for kind, at := range map[flow.Event]period.Instant{
@@ -46,7 +49,7 @@ func (s *sim) toldOf(k engine.TaskRunKey, row *engine.TaskRun) {
 	} {
 		mark := kind == flow.DependencyLate || kind == flow.OutputLate
 		if e, told := s.rows.Events[fmt.Sprintf("%s/%d/%s", kind, k.Run, k.Task)]; (at != 0 || mark) && (told != (at != 0) || e.At != at) {
-			s.Fatalf("%s/%s: %s at %d, and the event is %+v; the row is %+v", s.rows.Runs[k.Run].Flow, k.Task, kind, at, e, *row)
+			s.Fatalf("%s/%s: %s at %d, and the event is %+v; the row is %+v", r.Flow, k.Task, kind, at, e, *row)
 		}
 	}
 }
