@@ -51,7 +51,7 @@ func (m *Memory) observe(w *World) {
 			was := m.tasks[key]
 			if was.revision != r.Revision {
 				turn := was.ready
-				if was = (memory{revision: r.Revision}); r.Pinned { // what it followed was equal
+				if was = (memory{revision: r.Revision}); r.Pinned || w.newest().Flow(r.Flow) == nil { // what it followed was equal
 					was.ready = turn
 				}
 			}

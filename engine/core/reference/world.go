@@ -1,6 +1,7 @@
 package reference
 
 import (
+	"maps"
 	"slices"
 
 	"flowctl/dsl/flow"
@@ -36,6 +37,11 @@ type Agent struct {
 	Drained   bool // an operator lets it have no new work
 	Slots     int
 	Labels    []string
+}
+
+// newest returns the active revision.
+func (w *World) newest() *flow.Project {
+	return w.Projects[slices.Max(slices.Collect(maps.Keys(w.Projects)))]
 }
 
 func (w *World) project(r *Run) *flow.Project { return w.Projects[r.Revision] }
