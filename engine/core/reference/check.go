@@ -17,6 +17,7 @@ type Machine struct {
 type Memory struct {
 	tasks map[engine.TaskRunKey]memory
 	seen  engine.AttemptID // the newest
+	run   engine.RunID     // the newest
 }
 
 // memory is what is remembered of a task run that has not ended. Instants are 0 when it is not so.
@@ -42,6 +43,7 @@ func (m *Memory) observe(w *World) {
 	tasks := map[engine.TaskRunKey]memory{}
 	for i := range w.Runs {
 		r := &w.Runs[i]
+		m.run = max(m.run, r.ID)
 		for k := range r.Tasks {
 			t := &r.Tasks[k]
 			key := engine.TaskRunKey{Run: r.ID, Task: t.Task}
@@ -94,7 +96,7 @@ func (c *complaints) add(format string, args ...any) { *c = append(*c, fmt.Sprin
 // Check returns all in which a machine at rest differs from what should be.
 func (w *World) Check(machine Machine, m *Memory) []string {
 	var c complaints
-	known := m.tasks
+	known, newest := m.tasks, m.run
 	m.observe(w)
 	var all []ready
 	for i := range w.Runs {
@@ -113,7 +115,7 @@ func (w *World) Check(machine Machine, m *Memory) []string {
 			w.checkTask(r, &r.Tasks[k], machine, all, &c)
 			w.late(r, &r.Tasks[k], m, &c)
 			if _, was := known[engine.TaskRunKey{Run: r.ID, Task: r.Tasks[k].Task}]; was {
-				w.checkSkip(r, &r.Tasks[k], &c)
+				w.checkSkip(r, &r.Tasks[k], newest, &c)
 			}
 		}
 	}
@@ -219,9 +221,11 @@ func (w *World) checkTask(r *Run, t *engine.TaskRun, machine Machine, all []read
 	}
 }
 
-// checkSkip looks for the reason why a task run, which was open before, has been skipped by nobody.
-func (w *World) checkSkip(r *Run, t *engine.TaskRun, c *complaints) {
-	if t.State != engine.Skipped || t.Message != "" {
+// checkSkip looks for the reason why a task run, which was open before, has been skipped by nobody. What it needs may have got a run, newer than
+// the newest before, only after that.
+func (w *World) checkSkip(r *Run, t *engine.TaskRun, newest engine.RunID, c *complaints) {
+	since := func(up upstream) bool { return up.run > newest }
+	if t.State != engine.Skipped || t.Message != "" || slices.ContainsFunc(w.needs(r, t.Task), func(n need) bool { return slices.ContainsFunc(n.ups, since) }) {
 		return
 	}
 	if v := w.verdict(r, t.Task); v != Skip && (v != Pass || w.condition(r, t.Task)) {

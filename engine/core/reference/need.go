@@ -44,6 +44,7 @@ type upstream struct {
 	name   string // flow/task@period
 	label  string
 	state  engine.State
+	run    engine.RunID
 	absent bool // no run has it
 	class  Class
 }
@@ -113,7 +114,7 @@ func (w *World) upstream(r *Run, name, task string, former []string, start perio
 	for _, id := range append([]string{name + "/" + task}, former...) {
 		f, t, _ := strings.Cut(id, "/")
 		if o := w.standing(f, start); o != nil && o.task(t) != nil {
-			up.name, up.state = id+"@"+label, o.task(t).State
+			up.name, up.state, up.run = id+"@"+label, o.task(t).State, o.ID
 			up.class = classOf(up.state)
 			return up
 		}
