@@ -39,7 +39,7 @@ func (s *sim) toldOf(k engine.TaskRunKey, row *engine.TaskRun) {
 	ended := map[engine.State]period.Instant{row.State: row.Finished}
 	r := s.rows.Runs[k.Run]
 	_, standing := s.rows.Highest(r.Flow, r.Period.Start)
-	replaced := !r.Extra && standing.ID != r.ID // maybe since somebody killed it, and before it ended
+	replaced := !r.Extra && standing.ID != r.ID                                                   // maybe since somebody killed it, and before it ended
 	if row.State == engine.Killed && (replaced || !strings.HasPrefix(row.Message, "killed by")) { // by a newer version or with a backfill
 		delete(ended, engine.Killed)
 	}
