@@ -320,7 +320,7 @@ func FuzzTemplate(f *testing.F) {
 	for _, text := range []string{
 		"a ${{ ds }} b", "${{ quote(params.table) }}", "${{ needs.extract.outputs.rows > 0 }}", "${{ '}}' }} $${{", "${{ {a: {b: 1}} }}",
 		"${{ date(shift(period.start, '-1d'), '%Y%m%d') }}", "${{ filter(split(ds, ''), # > 1)[0] }}", "${{ let x = 1; x }}", "${{ ds | upper() }}",
-		"${{ needs?.extract ?? ds }}", "${{ replace(ds, '', ds) matches '(a|b)*' }}", "${{ if true { ds } else { hour } }}", "${{ ds[1:2] }}",
+		"${{ needs?.extract ?? ds }}", "${{ replace(ds, '', ds) matches '(a|b)*' }}", "${{ if true { ds } else { hour } }}", "${{ ds[1:2] }}", "${{ \v0}}",
 	} {
 		f.Add(text)
 	}

@@ -54,7 +54,7 @@ func ParseTemplate(text string, pos func(byteOffset int) flow.Pos) (*flow.Templa
 		}
 		flush()
 		source := text[open+3 : end]
-		start := open + 3 + len(source) - len(strings.TrimLeft(source, " \t\r\n"))
+		start := open + 3 + len(source) - len(strings.TrimLeftFunc(source, unicode.IsSpace))
 		if source = strings.TrimSpace(source); source == "" {
 			problems = append(problems, Problem{pos(open), BadExpression, "the expression is empty", "write a value, such as ${{ ds }}"})
 		} else {
