@@ -12,7 +12,7 @@ import (
 // DecodeWith decodes a `with` document into a struct with JSON tags and reports what does not fit: unknown fields, wrong types.
 // An empty document leaves the struct as it is, which is how defaults are set.
 func DecodeWith(with json.RawMessage, into any) []Problem {
-	if len(bytes.TrimSpace(with)) == 0 {
+	if len(bytes.Trim(with, " \t\r\n")) == 0 {
 		return nil
 	}
 	d := json.NewDecoder(bytes.NewReader(with))

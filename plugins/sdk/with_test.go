@@ -1,12 +1,13 @@
 package sdk
 
 import (
+	"bytes"
 	"encoding/json"
 	"testing"
 )
 
 func FuzzDecodeWith(f *testing.F) {
-	for _, s := range []string{``, `{}`, `{"a": 1}`, `{"a": "x", "b": {"c": [1]}}`, `{"z": 1}`, `[`, `{"a": 1} {}`, `null`, "\x00"} {
+	for _, s := range []string{``, `{}`, `{"a": 1}`, `{"a": "x", "b": {"c": [1]}}`, `{"z": 1}`, `[`, `{"a": 1} {}`, `null`, "\x00", "\u00a0"} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, with []byte) {
@@ -17,7 +18,7 @@ func FuzzDecodeWith(f *testing.F) {
 			} `json:"b"`
 		}
 		problems := DecodeWith(with, &v)
-		if len(problems) == 0 && len(with) > 0 && len(json.RawMessage(with)) > 0 && !json.Valid(with) && len(trim(with)) > 0 {
+		if len(problems) == 0 && !json.Valid(with) && len(bytes.Trim(with, " \t\r\n")) > 0 {
 			t.Errorf("%q is no JSON, and there is no problem", with)
 		}
 		for _, p := range problems {
@@ -26,14 +27,4 @@ func FuzzDecodeWith(f *testing.F) {
 			}
 		}
 	})
-}
-
-func trim(b []byte) []byte {
-	var kept []byte
-	for _, c := range b {
-		if c != ' ' && c != '\t' && c != '\n' && c != '\r' && c != '\v' && c != '\f' && c != 0x85 && c != 0xA0 {
-			kept = append(kept, c)
-		}
-	}
-	return kept
 }
