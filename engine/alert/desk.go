@@ -35,7 +35,15 @@ const (
 	membersMost = 1000
 )
 
-// burst is how many messages one address gets within burstTime by a kind of channel; what is more is gathered for longer.
+// pile is what messages are counted by: those of severity critical do not wait behind others.
+type pile struct {
+	to       engine.Told
+	critical bool
+}
+
+func pileOf(to engine.Told, s flow.Severity) pile { return pile{to, s == flow.Critical} }
+
+// burst is how many messages one address gets of a pile within burstTime by a kind of channel; what is more is gathered for longer.
 func burst(kind flow.ChannelKind) int {
 	if kind == flow.Phone || kind == flow.SMS {
 		return 3
@@ -65,7 +73,7 @@ type Desk struct {
 	subjects   map[string]engine.AlertID // flow/task@period of what is part of an alert, or causes it
 	deliveries map[engine.DeliveryID]*engine.Delivery
 	open       map[engine.Told]engine.DeliveryID // deliveries that still grow
-	sent       map[engine.Told][]period.Instant  // newest messages
+	sent       map[pile][]period.Instant         // newest messages
 	flying     map[engine.DeliveryID]bool        // handed out, and not answered
 	busy       map[string]int                    // how many of them by channel
 	queues     map[string][]engine.DeliveryID    // due, but the channel is busy
@@ -89,7 +97,7 @@ func NewDesk(now period.Instant, o *engine.Outbox) *Desk {
 	d := &Desk{
 		now: now, alerts: map[engine.AlertID]*engine.Alert{}, subjects: map[string]engine.AlertID{},
 		deliveries: map[engine.DeliveryID]*engine.Delivery{}, open: map[engine.Told]engine.DeliveryID{},
-		sent: map[engine.Told][]period.Instant{}, flying: map[engine.DeliveryID]bool{}, busy: map[string]int{}, queues: map[string][]engine.DeliveryID{}, silences: map[engine.SilenceID]*engine.Silence{},
+		sent: map[pile][]period.Instant{}, flying: map[engine.DeliveryID]bool{}, busy: map[string]int{}, queues: map[string][]engine.DeliveryID{}, silences: map[engine.SilenceID]*engine.Silence{},
 		subs: slices.Clone(o.Subscriptions), lastAlert: o.LastAlert, lastDelivery: o.LastDelivery, lastSilence: o.LastSilence,
 		dirtyAlerts: map[engine.AlertID]bool{}, dirtyDeliveries: map[engine.DeliveryID]bool{},
 	}
@@ -276,6 +284,10 @@ func (d *Desk) deliver(key string, to engine.Told, s flow.Severity, reasons []st
 		v.Severity = Worse(v.Severity, s)
 		add(v, item, alert, reasons)
 		d.dirtyDeliveries[v.ID] = true
+		if at := d.slot(to, v.Severity); at < v.NextAt {
+			v.NextAt = at
+			d.timers.set(at, timer{delivery: v.ID})
+		}
 		return
 	}
 	v := d.post(key, to, s, reasons)
@@ -283,7 +295,7 @@ func (d *Desk) deliver(key string, to engine.Told, s flow.Severity, reasons []st
 	switch {
 	case silence == nil:
 		d.open[to] = v.ID
-		v.NextAt = d.slot(to)
+		v.NextAt = d.slot(to, s)
 	case alert == 0:
 		v.Silence, v.State, v.Done, v.Message = silence.ID, engine.DeliverySilenced, d.now, "silenced by "+silence.By+": "+silence.Why
 		d.finish(v)
@@ -326,15 +338,15 @@ func add(v *engine.Delivery, item engine.Item, alert engine.AlertID, reasons []s
 	}
 }
 
-// slot returns when the next message for an address may go: after a moment to gather, and later when many have gone lately.
-func (d *Desk) slot(to engine.Told) period.Instant {
-	at := d.now.Add(gather)
-	times := slices.DeleteFunc(d.sent[to], func(t period.Instant) bool { return t.Add(burstTime) <= d.now })
+// slot returns when the next message for an address may go: after a moment to gather, and later when many of its pile have gone lately.
+func (d *Desk) slot(to engine.Told, s flow.Severity) period.Instant {
+	at, p := d.now.Add(gather), pileOf(to, s)
+	times := slices.DeleteFunc(d.sent[p], func(t period.Instant) bool { return t.Add(burstTime) <= d.now })
 	if len(times) == 0 {
-		delete(d.sent, to)
+		delete(d.sent, p)
 		return at
 	}
-	d.sent[to] = times
+	d.sent[p] = times
 	if n := burst(to.Kind); len(times) >= n {
 		at = max(at, times[len(times)-n].Add(burstTime))
 	}

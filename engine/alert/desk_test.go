@@ -248,6 +248,56 @@ func TestStorm(t *testing.T) {
 	}
 }
 
+// TestUrgentInAStorm: what is critical is told within two seconds whatever else is told, and all else within a minute of its turn.
+func TestUrgentInAStorm(t *testing.T) {
+	t.Parallel()
+	var doc strings.Builder
+	doc.WriteString("flow: many\nteam: data\npriority: 1\ntasks:\n")
+	for i := range 100 {
+		fmt.Fprintf(&doc, "  t%d: {run: 'true'}\n", i)
+	}
+	doc.WriteString("  vital: {run: 'true', alerts: {rules: [{events: [failed], severity: critical, notify: [oncall:data]}]}}\n")
+	o := newOffice(t, testdata(t, "people.yaml"), doc.String())
+	at := map[string]period.Instant{}
+	storm := func(from, to int) {
+		for i := from; i < to; i++ {
+			name := fmt.Sprintf("many/t%d", i)
+			at[name] = o.now
+			o.tell(flow.Failed, name)
+			o.pass(time.Second)
+		}
+	}
+	texted := func(task string) bool {
+		return slices.ContainsFunc(o.got, func(d engine.Delivery) bool {
+			return d.To.Kind == flow.SMS && slices.ContainsFunc(d.Items, func(i engine.Item) bool { return i.Flow+"/"+i.Task == task })
+		})
+	}
+	storm(0, 40)
+	if o.pass(time.Second); texted("many/t39") {
+		t.Fatal("the storm is not held back: the test shows nothing")
+	}
+	at["many/vital"] = o.now
+	o.tell(flow.Failed, "many/vital")
+	if o.pass(2 * time.Second); !texted("many/vital") {
+		t.Error("what is critical waits behind what is not")
+	}
+	storm(40, 100)
+	o.pass(burstTime + gather)
+	late := map[string]time.Duration{}
+	for _, d := range o.got {
+		for _, i := range d.Items {
+			if name := i.Flow + "/" + i.Task; d.To.Kind == flow.SMS {
+				late[name] = max(late[name], d.NextAt.Sub(at[name]))
+			}
+		}
+	}
+	for name := range at {
+		if d, told := late[name]; !told || d > burstTime+gather {
+			t.Errorf("%s is texted after %s, or not at all", name, d)
+		}
+	}
+}
+
 func TestRetries(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t, testdata(t, "people.yaml"), testdata(t, "flows.yaml"))

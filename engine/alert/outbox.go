@@ -67,7 +67,8 @@ func (d *Desk) launch(channel string) {
 		queue = queue[1:]
 		d.busy[channel]++
 		d.due = append(d.due, v.ID)
-		d.sent[v.To] = append(d.sent[v.To], d.now)
+		p := pileOf(v.To, v.Severity)
+		d.sent[p] = append(d.sent[p], d.now)
 	}
 	d.queues[channel] = queue
 	if len(queue) == 0 {
@@ -362,7 +363,7 @@ func (d *Desk) remind(a *engine.Alert, to engine.Told, key, note string, reasons
 		return // what the silence holds back is told at its end
 	}
 	v := d.post(key, to, a.Severity, reasons)
-	v.Note, v.NextAt, v.Alerts = note, d.slot(to), []engine.AlertID{a.ID}
+	v.Note, v.NextAt, v.Alerts = note, d.slot(to, a.Severity), []engine.AlertID{a.ID}
 	v.Items = append(v.Items, engine.Item{
 		Event: a.Event, Subject: a.Subject, Flow: a.Flow, Task: a.Task, Run: a.Run, At: a.Opened, Detail: a.Detail, Causes: a.Causes,
 	})
