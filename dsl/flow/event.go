@@ -22,6 +22,7 @@ const (
 	GenerationsFailed Event = "generations_failed"
 	BackfillFinished  Event = "backfill_finished"
 	BackfillSkipped   Event = "backfill_skipped"
+	BackfillLate      Event = "backfill_late"
 	SyncFailed        Event = "sync_failed"
 	AgentLost         Event = "agent_lost"
 	TooFewAgents      Event = "too_few_agents"
@@ -72,6 +73,7 @@ func Events() []EventKind {
 		{GenerationFailed, OfFlow, "a run could not be made as its flow says, and retries did not help"},
 		{BackfillFinished, OfFlow, "a backfill ended"},
 		{BackfillSkipped, OfFlow, "a backfill left periods alone that have an unfinished run"},
+		{BackfillLate, OfFlow, "a task run of a backfill is late, the first of it"},
 		{SyncFailed, OfPlatform, "a commit was rejected, or the repository could not be read"},
 		{AgentLost, OfPlatform, "an agent did not answer any more"},
 		{TooFewAgents, OfPlatform, "fewer agents are connected than the monitor wants"},

@@ -62,7 +62,7 @@ const (
 
 func classOf(kind flow.Event) class {
 	switch kind {
-	case flow.Killed, flow.Recovered, flow.Zombie, flow.BackfillFinished, flow.BackfillSkipped, flow.DailyReport:
+	case flow.Killed, flow.Recovered, flow.Zombie, flow.BackfillFinished, flow.BackfillSkipped, flow.BackfillLate, flow.DailyReport:
 		return news
 	case flow.Retrying, flow.Redispatched, flow.LongRunning, flow.Deviating: // the daily report holds the last two
 		return quiet
@@ -100,7 +100,9 @@ func (r *Router) Route(o *Occasion, at period.Instant) Route {
 		b.platform(cmp.Or(o.Severity, PlatformSeverity(o.Kind)))
 	case SubjectOf(o.Kind) == flow.OfOwner:
 		b.report(o.Owner)
-	case o.Backfill && (o.Kind == flow.DependencyLate || o.Kind == flow.OutputLate) || f == nil:
+	case o.Backfill && (o.Kind == flow.DependencyLate || o.Kind == flow.OutputLate): // backfill_late tells of it, once
+		b.route.Trouble = false
+	case o.Kind == flow.BackfillLate || f == nil:
 		b.route.Trouble = false
 		b.starter(o, f)
 	default:

@@ -170,12 +170,15 @@ func TestRoute(t *testing.T) {
 			}, flow.Major,
 		},
 		{
-			"lateness of a backfill is its starter's", Occasion{Kind: flow.OutputLate, Flow: "high", Task: "load", Backfill: true, By: "carol"}, "2026-11-27T00:00:00Z", []string{
+			"a task run of a backfill is late", Occasion{Kind: flow.OutputLate, Flow: "high", Task: "load", Backfill: true, By: "carol"}, "2026-11-27T00:00:00Z", nil, flow.Minor,
+		},
+		{
+			"lateness of a backfill is its starter's", Occasion{Kind: flow.BackfillLate, Flow: "high", Backfill: true, By: "carol"}, "2026-11-27T00:00:00Z", []string{
 				"mail carol carol@example.com: started the backfill",
 			}, flow.Minor,
 		},
 		{
-			"or the owner's", Occasion{Kind: flow.OutputLate, Flow: "high", Task: "load", Backfill: true, By: "admin"}, "2026-11-27T00:00:00Z", []string{
+			"or the owner's", Occasion{Kind: flow.BackfillLate, Flow: "high", Backfill: true, By: "admin"}, "2026-11-27T00:00:00Z", []string{
 				"mail Bob bob@example.com: owner, since admin who started the backfill is not in people",
 			}, flow.Minor,
 		},

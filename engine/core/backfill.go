@@ -32,6 +32,7 @@ type backfill struct {
 	tasks  int // in live runs
 	asking bool
 	dirty  bool
+	late   bool // it was told, in this life of the machine
 }
 
 // candidate is the next period of one flow of a backfill.

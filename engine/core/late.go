@@ -118,10 +118,15 @@ func (m *Machine) marks(t *taskRun) bool {
 	return t.member && t.run.current() && !t.row.State.Final()
 }
 
+// mark tells of lateness. That of a backfill is told to people once for all of it.
 func (m *Machine) mark(t *taskRun, kind flow.Event, detail string) {
-	t.row.Alerted = true
 	m.touchTask(t)
 	m.tellOf(t, kind, detail)
+	if t.run.row.Backfill == 0 {
+		t.row.Alerted = true
+		return
+	}
+	m.tellLate(t, kind, detail)
 }
 
 // asked stands for the instant of a run whose rows are being read.

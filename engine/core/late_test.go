@@ -1,6 +1,7 @@
 package core
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -245,4 +246,28 @@ func TestWhatGoesOnOrIsReplacedIsNotLateAfterAll(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestABackfillIsLateOnce: each of its task runs has its mark and event, and people are told once, by an event of the backfill. What recovers was
+// told to nobody.
+func TestABackfillIsLateOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "2026-11-30T12:00:00Z")
+	rev := w.activate("flow: f\nteam: data\nschedule: {every: day}\ntasks:\n  a: {run: 'true', output_timeout: 1h}\n")
+	w.do(StartBackfill{Revision: rev, Row: engine.BackfillRow{
+		Flows: []string{"f"}, From: "2026-11-11", To: "2026-11-20", MaxActive: 5, Reprocess: "missing", By: "carol",
+	}})
+	w.sleep(2 * time.Hour)
+	late := []string{"backfill_late/1"}
+	for id := 1; id <= 5; id++ {
+		late = append(late, fmt.Sprintf("output_late/%d/a", id))
+	}
+	w.wantEvents(late...)
+	if e := w.rows.Events["backfill_late/1"]; e.By != "carol" || e.Backfill != 1 || e.Flow != "f" || e.Detail != "output_late of f/a@2026-11-11, the first of it: 1h0m0s after 2026-11-30T12:00:00Z it is ready" {
+		t.Errorf("event %+v", e)
+	}
+	w.crash()
+	w.join("one", 1)
+	w.finish("f/a@2026-11-11", engine.Succeeded)
+	w.wantEvents(late...)
 }

@@ -100,6 +100,22 @@ func (m *Machine) tellSkipped(b *backfill, unfinished []string) {
 	m.tell(e)
 }
 
+// tellLate tells of the first task run of a backfill that is late. It is told again after a restart, and a store keeps the first.
+func (m *Machine) tellLate(t *taskRun, kind flow.Event, detail string) {
+	r := &t.run.row
+	e := engine.Event{
+		Kind: flow.BackfillLate, Flow: r.Flow, Backfill: r.Backfill, Key: fmt.Sprint(r.Backfill), Revision: r.Revision,
+		Detail: fmt.Sprintf("%s of %s, the first of it: %s", kind, m.name(t), detail),
+	}
+	if b := t.run.bf; b != nil { // it has not ended
+		if b.late {
+			return
+		}
+		b.late, e.By = true, b.row.By
+	}
+	m.tell(e)
+}
+
 func (b *backfill) event(kind flow.Event, detail string) engine.Event {
 	e := engine.Event{Kind: kind, Backfill: b.row.ID, Key: fmt.Sprint(b.row.ID), Detail: detail, Revision: b.row.Revision, By: b.row.By}
 	if len(b.row.Flows) == 1 {

@@ -365,7 +365,7 @@ func (s *rows) apply(c *engine.Changes) {
 			continue
 		}
 		old, twice := s.Events[e.Key]
-		if twice = twice || slices.ContainsFunc(c.Events[:i], func(o engine.Event) bool { return o.Key == e.Key }); twice && e.Kind != flow.LongRunning && e.Kind != flow.Deviating && e.Kind != flow.GateFailed { // these are told again after a restart, and a store keeps one
+		if twice = twice || slices.ContainsFunc(c.Events[:i], func(o engine.Event) bool { return o.Key == e.Key }); twice && e.Kind != flow.LongRunning && e.Kind != flow.Deviating && e.Kind != flow.GateFailed && e.Kind != flow.BackfillLate { // these are told again after a restart, and a store keeps one
 			s.t.Fatalf("event %+v was told before: %+v", e, old)
 		}
 	}
