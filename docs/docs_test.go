@@ -17,7 +17,6 @@ import (
 	"testing"
 
 	"flowctl/dsl"
-	"flowctl/dsl/diag"
 	"flowctl/dsl/flow"
 	"flowctl/engine/simulate"
 )
@@ -72,9 +71,6 @@ func check(t *testing.T, page string, blocks []block, example string) {
 	}
 	project, findings := dsl.New().Compile(files)
 	for _, f := range findings {
-		if f.Severity == diag.Warning && f.Rule == "not-supported" { // the language is ahead of the server
-			continue
-		}
 		t.Errorf("%s: %s:%d: %s [%s]", page, f.File, f.Line, f.Message, f.Rule)
 	}
 	if project != nil {

@@ -17,8 +17,6 @@ import (
 // Compiler compiles flows repositories. It remembers what the last compile learnt of each file and flow, so that the
 // next one costs what has changed. It is safe for concurrent use; compiles take turns.
 type Compiler struct {
-	// ForExecution makes an error of every use of what the engine of this build does not act on; else it is a warning.
-	ForExecution bool
 	// Year is the first of the two years whose clock changes are looked at (rule dst); 0 is none. A compile knows no clock of its own, so that the same
 	// files give the same findings. It must not change while a compile runs.
 	Year int
@@ -75,8 +73,6 @@ func stages() []stage {
 		{"former ids", (*compilation).formerIDs},
 		// Reads the tests of flows, which name flows, tasks and periods. Nothing depends on them.
 		{"tests", (*compilation).tests},
-		// Makes errors of what this build's engine does not act on, when it is this engine that asks.
-		{"refuse", (*compilation).refuse},
 		// Looks for what is valid, but hardly meant.
 		{"lint", (*compilation).lint},
 		// Sorts what was found, drops what is silenced or merely follows from something else.
@@ -150,7 +146,7 @@ func (r *compilation) read() {
 		switch {
 		case !IsDocument(f.Path) && f.Path != LockFile || r.byPath[f.Path] != f || ignore.skipsPath(f.Path):
 		case f.Mode == modeSymlink:
-			r.add(errorAt(flow.Pos{File: f.Path}, diag.NotSupported, "copy the file, or name the link in "+IgnoreFile, "a YAML file that is a symbolic link is not read"))
+			r.add(errorAt(flow.Pos{File: f.Path}, diag.Syntax, "copy the file, or name the link in "+IgnoreFile, "a YAML file that is a symbolic link is not read"))
 		default:
 			documents = append(documents, f)
 		}
@@ -299,14 +295,6 @@ func (r *compilation) build() {
 			if r.drafts[f.name.value] != f {
 				r.findings = append(r.findings, env.build(f).findings...)
 			}
-		}
-	}
-}
-
-func (r *compilation) refuse() {
-	for i := range r.findings {
-		if f := &r.findings[i]; r.c.ForExecution && f.Rule == diag.NotSupported {
-			f.Severity = diag.Error
 		}
 	}
 }

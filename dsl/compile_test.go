@@ -287,7 +287,8 @@ func FuzzCompile(f *testing.F) {
 	f.Add("\r\x00")
 	f.Add("flow: f\nteam: data\ntasks: {t: {run: x}}\n---\ntest: t\nfrom: 2026-11-19\nto: 2026-11-20\ngiven: {past: missing}\nexpect: [{task: f/t, state: absent}]\n")
 	f.Add("flow: f\nteam: data\ntasks: {l: {run: x, matrix: {a: [x, \"x:y\"], b: [z, \"y:z\"]}}, \"l:x:z\": {run: x}, m: {run: x, needs: [l]}}\n")
-	f.Add(declared + "---\nflow: f\nteam: data\ntasks: {t: {runner: ssh, connection: c, run: x, pool: {name: p, slots: 9}, run_as: etl, signals: [s], resources: {memory: 2GiB}}}\n")
+	f.Add("pools: {p: {slots: 3}}\naccounts: {etl: {teams: [data]}}\nsecrets: {s: {teams: [data]}}\nsignals: {s: {every: day, teams: [data]}}\n" +
+		"connections: {c: {runner: ssh, teams: [data], with: {host: h, passphrase: \"${{ secret('s') }}\"}}}\n---\nflow: f\nteam: data\ntasks: {t: {runner: ssh, connection: c, run: x, pool: {name: p, slots: 9}, run_as: etl, signals: [s], resources: {memory: 2GiB}}}\n")
 	f.Add("templates: {t: {params: {a: text, b: {type: int, default: 2}}, run: \"x ${{ template.a }} ${{ quote(template.b) }}\", when: template.b > 1}}\n---\nflow: f\nteam: data\ntasks: {t: {uses: {template: t, params: {a: \"y ${{ ds }}\"}}}}\n")
 	f.Add("channels: {a: {plugin: email, with: {host: [{b: \"${{ secret('s') }}\"}]}}}\nteams: {x: {members: [], oncall: {handoff: \"Mon 09:00\", overrides: [{from: x}]}, escalation: [{after: 1m, notify: [oncall:x:secondary]}]}}\n")
 	f.Add("flow: f\nteam: data\nschedule: {every: day}\nalerts: {rules: [{events: [failed], notify: [a@b, team:x]}]}\ntasks: {t: {run: x, inputs: [\"/${{ ds }}\"], outputs: [\"/${{ hour }}\"], formerly: [f/t]}, u: {run: x, outputs: [\"/${{ds}}\"]}}\n")

@@ -128,18 +128,11 @@ func (d *decoder) related(n *node, message string) *diag.Related {
 	return &diag.Related{File: d.src.path, Line: int(n.line), Col: int(n.col), Message: message}
 }
 
-// object visits the fields of a mapping that the shape knows; it reports all others, and those that the engine does not act on.
+// object visits the fields of a mapping that the shape knows; it reports all others.
 func (d *decoder) object(n *node, s *shape, visit func(key string, v *node)) {
-	d.fields(n, s, ahead[s], visit)
-}
-
-func (d *decoder) fields(n *node, s *shape, late []string, visit func(key string, v *node)) {
 	d.pairs(n, s.want, func(key string, k, v *node) {
 		switch {
 		case slices.Contains(s.fields, key):
-			if isAhead(late, key) {
-				d.findings = append(d.findings, aheadAt(d.src.pos(k), key))
-			}
 			visit(key, v)
 		default:
 			d.report(k, diag.UnknownField, suggest(key, s.fields, "known fields: "), "%s has no field %s", s.name, strconv.Quote(key))

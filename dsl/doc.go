@@ -16,8 +16,7 @@
 // What it promises:
 //
 //   - One pass reports everything, sorted by place, without diagnostics that merely follow from others.
-//   - Nothing is ignored: a field that the language does not have is an unknown-field, one that the engine of this build does not act
-//     on (ahead.go) is not-supported: a warning, and an error when a Compiler compiles ForExecution.
+//   - Nothing is ignored: a field that the language does not have is an unknown-field, and the engine acts on all that it has.
 //   - Whatever the bytes, it ends in bounded time and memory and does not panic; the limits are in yaml.go.
 //   - The same files give the same project, hashes included, in whatever order they come.
 //   - A compile after a change costs what changed: drafts are kept by the content of their file, flows as long as

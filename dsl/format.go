@@ -43,7 +43,7 @@ func Format(file string, data []byte) ([]byte, *diag.Diagnostic) {
 		}
 	}
 	if err != nil {
-		d := errorAt(flow.Pos{File: file, Line: line, Col: min(line, 1)}, diag.NotSupported, "lay it out by hand, or write it in a plainer way",
+		d := errorAt(flow.Pos{File: file, Line: line, Col: min(line, 1)}, diag.Syntax, "lay it out by hand, or write it in a plainer way",
 			"the formatter leaves the file as it is: "+err.Error())
 		return nil, &d
 	}

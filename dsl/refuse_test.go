@@ -2,7 +2,6 @@ package dsl_test
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -22,43 +21,6 @@ func rulesOf(found []diag.Diagnostic) (out []string) {
 		out = append(out, d.Rule)
 	}
 	return out
-}
-
-// declared is what the cases of TestAheadOfTheEngine refer to.
-const declared = `
-pools: {p: {slots: 3}}
-accounts: {etl: {teams: [data]}}
-secrets: {s: {teams: [data]}}
-signals: {s: {every: day, teams: [data]}}
-connections: {c: {runner: ssh, teams: [data], with: {host: h, passphrase: "${{ secret('s') }}"}}}
-`
-
-// TestAheadOfTheEngine gives every use of what the engine does not act on: each is a warning to who writes it, and an error to the server
-// that would run it, by that rule alone.
-func TestAheadOfTheEngine(t *testing.T) {
-	t.Parallel()
-	cases := map[string][]string{
-		"flowctl.yaml": {"version: 1\nmonitors: {cpu: {major: 90}}", "version: 1\nmonitors: {agents: {major: 1}, servers: {major: 1}}"},
-	}
-	for file, texts := range cases {
-		for _, text := range texts {
-			files := repository(file, text+"\n", "declared.yaml", declared)
-			project, found := dsl.New().Compile(files)
-			found = slices.DeleteFunc(found, isUnused) // most of what is declared
-			if project == nil || len(found) != 1 || found[0].Rule != "not-supported" || found[0].Severity != diag.Warning {
-				t.Errorf("%q: %v, %+v", text, project != nil, found)
-			}
-			server := dsl.New()
-			server.ForExecution = true
-			project, found = server.Compile(files)
-			if project != nil || len(found) != 1 || found[0].Rule != "not-supported" || found[0].Severity != diag.Error {
-				t.Errorf("%q, to be run: %v, %+v", text, project != nil, found)
-			}
-		}
-	}
-	if _, found := dsl.New().Compile(repository("f.yaml", declared+"templates: {t: {pool: p}}\n")); slices.ContainsFunc(found, func(d diag.Diagnostic) bool { return !isUnused(d) }) {
-		t.Errorf("declarations alone: %+v", found)
-	}
 }
 
 func isUnused(d diag.Diagnostic) bool { return d.Rule == diag.Unused }

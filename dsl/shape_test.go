@@ -76,22 +76,6 @@ func shapeFields(t *testing.T) map[string][]string {
 	return shapes
 }
 
-// TestAheadNamesFields holds that the table of what the engine does not act on names fields that exist.
-func TestAheadNamesFields(t *testing.T) {
-	t.Parallel()
-	for s, fields := range ahead {
-		for _, field := range fields {
-			known := false
-			for _, f := range append(s.fields, taskShape.fields...) {
-				known = known || f == field
-			}
-			if !known {
-				t.Errorf("%s has no field %s", s.name, field)
-			}
-		}
-	}
-}
-
 // TestSchemasCompile reads the schema of each plugin that comes with flowctl.
 func TestSchemasCompile(t *testing.T) {
 	t.Parallel()

@@ -11,7 +11,7 @@ import (
 // skeleton reads a template: its parameters now, its task at each use, when they have values.
 func (d *decoder) skeleton(c *catalogDraft, name text, n *node) {
 	t := &templateDraft{name: name, src: d.src, folder: d.folder}
-	d.fields(n, &templateShape, nil, func(key string, v *node) { // what is ahead of the engine is told at a use
+	d.object(n, &templateShape, func(key string, v *node) {
 		if key == "params" {
 			d.pairs(v, "a mapping of names to parameters", func(_ string, k, v *node) {
 				t.params = append(t.params, d.parameter(k, v))

@@ -30,7 +30,6 @@ const (
 	NoStart           = "no-start"
 	NoTeam            = "no-team"
 	NotAllowed        = "not-allowed"
-	NotSupported      = "not-supported"
 	RunnerConfig      = "runner-config"
 	SecretInPlainText = "secret-in-plain-text"
 	Syntax            = "syntax"
@@ -76,7 +75,6 @@ func Rules() []Rule {
 		{NoStart, Error, "A task needs its own previous period, but the schedule has no first one.", "Give the schedule a `start`: its first period waits for none before it."},
 		{NoTeam, Error, "A flow does not say which team owns it.", "Add `team: NAME`."},
 		{NotAllowed, Error, "A flow uses a secret, connection or account that its team may not use.", "Ask those who own it to name the team there, or use another."},
-		{NotSupported, Warning, "The server of this version does not act on a field or value of the language, and refuses a commit that has it.", "Remove it, or wait for the version that acts on it."},
 		{RunnerConfig, Error, "The settings in `with` do not fit the runner.", "Use the settings that the runner has."},
 		{SecretInPlainText, Warning, "A password, token or key stands in the repository, where everybody who can read it can read that.", "Take it out, replace it wherever it is used, and name it: `${{ secret('name') }}`, with the value on the agents."},
 		{Syntax, Error, "A file cannot be read as YAML.", "Correct it at the place shown; the mistake may lie just before."},

@@ -50,6 +50,14 @@ func (d *Desk) Standing(kind flow.Event) (subjects []string) {
 	return subjects
 }
 
+// SeverityOf returns the severity of the open alert that a subject opened; empty = there is none.
+func (d *Desk) SeverityOf(subject string) flow.Severity {
+	if a := d.root(engine.Item{Subject: subject}); a != nil {
+		return a.Severity
+	}
+	return ""
+}
+
 // Over closes the alert that a subject opened, if there is one: what it tells of is over.
 func (d *Desk) Over(now period.Instant, subject, why string) {
 	d.now = max(d.now, now)

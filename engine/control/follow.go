@@ -189,7 +189,6 @@ func (f *Follower) Revision(ctx context.Context, id engine.RevisionID) (*core.Re
 // compiler makes one that refuses what this build cannot run.
 func compiler() *dsl.Compiler {
 	c := dsl.New()
-	c.ForExecution = true
 	return c
 }
 

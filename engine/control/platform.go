@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"flowctl/dsl/flow"
@@ -25,10 +26,10 @@ const (
 	pingTime = 10 * time.Second
 )
 
-// Platform looks, in each round, after the installation itself, until ctx or the loop ends: whether there are enough agents, and whether a
-// host gives too many attempts back. It pings the watchdog while ready says nothing.
+// Platform looks, in each round, after the installation itself, until ctx or the loop ends: whether there are enough servers and agents, what
+// their hosts have left, whether runs are made and paths checked in time, and whether a host gives too many attempts back. It pings the watchdog while ready says nothing.
 func Platform(ctx context.Context, l *Loop, ready func() error, rounds <-chan time.Time) {
-	p := platform{loop: l, ready: ready, since: map[string]period.Instant{}, told: map[string]flow.Severity{}}
+	p := platform{loop: l, ready: ready, since: map[string]period.Instant{}}
 	for {
 		select {
 		case <-ctx.Done():
@@ -46,17 +47,36 @@ func Platform(ctx context.Context, l *Loop, ready func() error, rounds <-chan ti
 type platform struct {
 	loop  *Loop
 	ready func() error
-	since map[string]period.Instant // subjects that are wrong, and since when
-	told  map[string]flow.Severity
+	since map[string]period.Instant // what is wrong, by subject and part, and since when
+	told  map[string]flow.Severity  // nil before the first round
+	// before are the alerts that were open when the server was started: they were told of.
+	before map[string]flow.Severity
 }
 
-// wrong is something about the installation that a monitor finds.
-type wrong struct {
-	event engine.Event
-	after time.Duration // it may last so long
+// watched are the events that end when a round does not find them any more.
+var watched = []flow.Event{flow.TooFewAgents, flow.TooFewServers, flow.RedispatchStorm, flow.HostExhausted, flow.SlowGeneration, flow.SlowChecks}
+
+// serversUp is how many servers there are: one has the data folder to itself.
+const serversUp = 1
+
+// recall notes what was told before the server was started.
+func (p *platform) recall(ctx context.Context) error {
+	p.told, p.before = map[string]flow.Severity{}, map[string]flow.Severity{}
+	return p.loop.atDesk(ctx, func(d *alert.Desk, _ period.Instant) error {
+		for _, kind := range watched {
+			for _, subject := range d.Standing(kind) {
+				p.before[subject] = d.SeverityOf(subject)
+			}
+		}
+		return nil
+	})
 }
 
 func (p *platform) round(ctx context.Context) error {
+	asked := period.At(p.loop.Now())
+	if _, err := p.loop.Do(ctx, core.Tick{}); err != nil { // what is due by now is made, even when the clock has just jumped
+		return err
+	}
 	now := period.At(p.loop.Now())
 	agents, err := p.loop.Store.Agents(ctx)
 	if err != nil {
@@ -64,28 +84,42 @@ func (p *platform) round(ctx context.Context) error {
 	}
 	var project *flow.Project
 	var here []string
-	known := 0
+	var found []wrong
 	err = p.loop.Query(ctx, func(m *core.Machine) {
-		if rev := m.Active(); rev != nil {
-			project = rev.Project
+		rev := m.Active()
+		if rev == nil {
+			return
 		}
+		project = rev.Project
+		known := 0
 		for i := range agents {
-			connected := m.AgentState(agents[i].Name).Connected
-			if connected {
+			state := m.AgentState(agents[i].Name)
+			if state.Connected {
 				here = append(here, agents[i].Name)
+				found = append(found, exhausted(&project.Monitors, &agents[i], &state)...)
 			}
-			if connected || period.At(agents[i].LastSeen).Add(knownFor) > now {
+			if state.Connected || period.At(agents[i].LastSeen).Add(knownFor) > now {
 				known++
 			}
 		}
+		found = append(found, tooFew(&project.Monitors, len(here), known)...)
+		found = append(found, tooFewServers(&project.Monitors, serversUp)...)
+		answered := period.At(p.loop.Now())
+		f, due := m.Ungenerated(asked)
+		found = append(found, slowGeneration(&project.Monitors, f, due, answered, answered.Sub(asked))...)
+		found = append(found, slowChecks(&project.Monitors, m.Pendings(), answered)...)
 	})
 	if err != nil || project == nil {
 		return err
 	}
-	found := tooFew(&project.Monitors, len(here), known)
 	storms, err := p.storms(ctx, &project.Monitors, now)
 	if err != nil {
 		return err
+	}
+	if p.told == nil {
+		if err := p.recall(ctx); err != nil {
+			return err
+		}
 	}
 	standing, err := p.tell(ctx, append(found, storms...), now)
 	if err != nil {
@@ -96,7 +130,7 @@ func (p *platform) round(ctx context.Context) error {
 		for _, name := range here {
 			d.Over(now, alert.PlatformSubject(flow.AgentLost, name), "it is connected again")
 		}
-		for _, kind := range []flow.Event{flow.TooFewAgents, flow.RedispatchStorm} {
+		for _, kind := range watched {
 			for _, subject := range d.Standing(kind) {
 				if !standing[subject] {
 					d.Over(now, subject, "it is as it should be again")
@@ -110,27 +144,6 @@ func (p *platform) round(ctx context.Context) error {
 		p.ping(ctx, project.Watchdog.URL)
 	}
 	return err
-}
-
-// tooFew compares the connected agents with what the monitor wants: without one, two thirds of those that are known, and at least a third.
-func tooFew(m *flow.Monitors, connected, known int) []wrong {
-	severity := flow.Severity("")
-	wants := ""
-	switch t := m.Agents; {
-	case t != nil && connected < t.Critical:
-		severity, wants = flow.Critical, fmt.Sprintf("at least %d", t.Critical)
-	case t != nil && connected < t.Major:
-		severity, wants = flow.Major, fmt.Sprintf("at least %d", t.Major)
-	case t != nil:
-	case 3*connected < known:
-		severity, wants = flow.Critical, fmt.Sprintf("a third of the %d that joined", known)
-	case 3*connected < 2*known:
-		severity, wants = flow.Major, fmt.Sprintf("two thirds of the %d that joined", known)
-	}
-	if severity == "" {
-		return nil
-	}
-	return []wrong{{engine.Event{Kind: flow.TooFewAgents, Severity: severity, Detail: fmt.Sprintf("%d agents are connected; wanted: %s", connected, wants)}, lasting}}
 }
 
 // stormsMost is how many redispatches a round looks at; more than any threshold makes sense for.
@@ -161,13 +174,8 @@ func (p *platform) storms(ctx context.Context, m *flow.Monitors, now period.Inst
 			}
 		}
 		for _, host := range hosts {
-			severity := flow.Severity("")
-			switch n := count[host]; {
-			case w.limit.Critical > 0 && n > w.limit.Critical:
-				severity = flow.Critical
-			case w.limit.Major > 0 && n > w.limit.Major:
-				severity = flow.Major
-			default:
+			severity := above(&w.limit, count[host])
+			if severity == "" {
 				continue
 			}
 			found = append(found, wrong{event: engine.Event{
@@ -181,27 +189,38 @@ func (p *platform) storms(ctx context.Context, m *flow.Monitors, now period.Inst
 // tell makes events of what has lasted, once for each severity it comes to, and returns the subjects of all that was found.
 func (p *platform) tell(ctx context.Context, found []wrong, now period.Instant) (standing map[string]bool, err error) {
 	standing = map[string]bool{}
+	wrongs := map[string]bool{}
 	for _, w := range found {
 		subject := alert.PlatformSubject(w.event.Kind, w.event.Agent)
 		standing[subject] = true
-		if p.since[subject] == 0 {
-			p.since[subject] = now
+		if w.event.Severity == "" {
+			continue // it has been told of
 		}
-		told := p.told[subject]
-		if p.since[subject].Add(w.after) > now || told != "" && alert.Worse(told, w.event.Severity) == told {
+		key := subject + "/" + w.part
+		wrongs[key] = true
+		if p.since[key] == 0 {
+			p.since[key], p.told[key] = now, p.before[subject]
+		}
+		told := p.told[key]
+		if p.since[key].Add(w.after) > now || told != "" && alert.Worse(told, w.event.Severity) == told {
 			continue
 		}
 		e := w.event
-		e.Key = fmt.Sprintf("%s/%d/%s", e.Agent, p.since[subject], e.Severity)
+		e.Key = fmt.Sprintf("%s/%d/%s", strings.TrimSuffix(e.Agent+"/"+w.part, "/"), p.since[key], e.Severity)
 		if _, err := p.loop.Do(ctx, core.Observed{Event: e}); err != nil {
 			return nil, err
 		}
-		p.told[subject] = e.Severity
+		p.told[key] = e.Severity
 	}
-	for subject := range p.since {
+	for key := range p.since {
+		if !wrongs[key] {
+			delete(p.since, key)
+			delete(p.told, key)
+		}
+	}
+	for subject := range p.before {
 		if !standing[subject] {
-			delete(p.since, subject)
-			delete(p.told, subject)
+			delete(p.before, subject)
 		}
 	}
 	return standing, nil

@@ -314,19 +314,8 @@ func TestPlatformMonitors(t *testing.T) {
 	f.start()
 	t.Cleanup(f.end)
 	f.sync("active")
-	rounds := make(chan time.Time)
-	ctx, stop := context.WithCancel(t.Context())
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		Platform(ctx, f.loop, func() error { return nil }, rounds)
-	}()
-	t.Cleanup(func() { stop(); <-ended })
-	look := func() {
-		for range 2 { // the second one is taken when the first is over
-			rounds <- time.Time{}
-		}
-	}
+	look, stop := f.platform()
+	t.Cleanup(stop)
 	add := func(name string) {
 		f.must(f.store.PutAgent(t.Context(), &engine.Agent{Name: name, LastSeen: f.clock()}))
 		_, err := f.loop.Do(t.Context(), core.AgentJoined{Hello: engine.Hello{Name: name, BootID: "1", Slots: 1}})

@@ -33,8 +33,10 @@ type watch struct {
 	outlook *outlook         // of the selector
 	queued  bool             // waits there
 	asked   bool             // an agent was asked and has not answered
-	again   bool             // the path may have appeared since it was asked
-	next    period.Instant   // when to ask again
+	agent   string           // who was asked last, and when
+	askedAt period.Instant
+	again   bool           // the path may have appeared since it was asked
+	next    period.Instant // when to ask again
 	made    period.Instant
 	looked  bool           // an agent has answered, and it was not there
 	failure string         // of the last check
@@ -186,7 +188,7 @@ func (m *Machine) probe(o *outlook) {
 			if w == nil {
 				return
 			}
-			w.asked = true
+			w.asked, w.agent, w.askedAt = true, a.name, m.now
 			a.asked++
 			m.out.Probe[a.name] = append(m.out.Probe[a.name], w.key.path)
 			a.probing[w.key.path] = append(a.probing[w.key.path], w)
