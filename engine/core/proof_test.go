@@ -132,6 +132,10 @@ func (s *sim) stale() {
 	if !out.Changes.Empty() || !maps.Equal(before, s.m.snapshot(s.m.now)) {
 		s.Fatalf("%s said %d of attempt %d, which it does not hold: %+v", name, r.Kind, id, out.Changes)
 	}
-	s.perform(out)
+	questions := s.perform(out) // of what was due by now
 	s.m.Done()
+	for _, ev := range questions {
+		_, _ = s.handle(ev)
+	}
+	s.settle()
 }
