@@ -13,6 +13,9 @@ type AlertID int64
 // DeliveryID numbers the deliveries of a server, from 1.
 type DeliveryID int64
 
+// OverrideID numbers the overrides of on-call duty that operators made, from 1.
+type OverrideID int64
+
 // SilenceID numbers the silences of a server, from 1.
 type SilenceID int64
 
@@ -110,6 +113,18 @@ type Silence struct {
 
 // Covers tells whether the silence is about a task, or with an empty task about something that happens to the flow as a whole.
 func (s *Silence) Covers(flow, task string) bool { return covers(s.Target, flow, task) }
+
+// Override lets somebody stand in on call in a team, beside the overrides that the repository has.
+type Override struct {
+	ID     OverrideID     `json:"id"`
+	Team   string         `json:"team"`
+	Person string         `json:"person"` // key in people
+	From   period.Instant `json:"from"`
+	To     period.Instant `json:"to"` // exclusive; moved forward when it is ended early
+	Why    string         `json:"why"`
+	By     string         `json:"by"`
+	At     period.Instant `json:"at"`
+}
 
 // Subscription tells a person of a flow or a task that is not theirs.
 type Subscription struct {

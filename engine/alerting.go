@@ -164,3 +164,24 @@ type DutyView struct {
 	Override  bool      `json:"override,omitempty"` // the primary stands in for the one of the rotation
 	Until     time.Time `json:"until,omitzero"`
 }
+
+// OverrideRequest is `flowctl oncall override`.
+type OverrideRequest struct {
+	Team   string    `json:"team"`
+	Person string    `json:"person"`        // key in people
+	From   time.Time `json:"from,omitzero"` // absent = now
+	To     time.Time `json:"to"`            // exclusive
+	Why    string    `json:"why,omitempty"` // for those who ask later
+}
+
+// OverrideView is an override of on-call duty that is in force or to come, beside those of the repository.
+type OverrideView struct {
+	ID     OverrideID `json:"id"`
+	Team   string     `json:"team"`
+	Person string     `json:"person"` // key in people
+	From   time.Time  `json:"from"`
+	To     time.Time  `json:"to"` // exclusive
+	Why    string     `json:"why,omitempty"`
+	By     string     `json:"by"`
+	At     time.Time  `json:"at"`
+}

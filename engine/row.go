@@ -306,6 +306,7 @@ type Changes struct {
 	Deliveries    []Delivery
 	Silences      []Silence
 	Subscriptions []Subscription
+	Overrides     []Override
 }
 
 // Wait says that a settled run waits for a task of another run: when that one succeeds after all, the settled run is
@@ -327,7 +328,7 @@ type TaskRunKey struct {
 func (c *Changes) Empty() bool {
 	return len(c.Runs)+len(c.NoRuns)+len(c.TaskRuns)+len(c.NoTaskRuns)+len(c.Attempts)+len(c.Waits)+len(c.NoWaits)+len(c.Outcomes)+len(c.Flows)+
 		len(c.Backfills)+len(c.Operations)+len(c.Pauses)+len(c.NoPauses)+len(c.Events)+len(c.Presences)+len(c.Drains)+len(c.Paces)+len(c.Signals)+len(c.Overdue)+len(c.Anomalies)+len(c.NoAnomalies)+
-		len(c.Alerts)+len(c.Deliveries)+len(c.Silences)+len(c.Subscriptions) == 0
+		len(c.Alerts)+len(c.Deliveries)+len(c.Silences)+len(c.Subscriptions)+len(c.Overrides) == 0
 }
 
 // Reset empties c and keeps its memory.
@@ -357,4 +358,5 @@ func (c *Changes) Reset() {
 	c.Deliveries = c.Deliveries[:0]
 	c.Silences = c.Silences[:0]
 	c.Subscriptions = c.Subscriptions[:0]
+	c.Overrides = c.Overrides[:0]
 }

@@ -91,6 +91,11 @@ type Service interface {
 	RouteAlert(ctx context.Context, q RouteQuery) (*RouteView, error)
 	// Oncall says who is on call, by team.
 	Oncall(ctx context.Context, q OncallQuery) (*List[DutyView], error)
+	// Overrides lists the overrides of on-call duty that operators made and that have not ended, by number.
+	Overrides(ctx context.Context, p Page) (*List[OverrideView], error)
+	// OverrideOncall lets somebody stand in on call for some time; EndOverride ends that early, or takes it back.
+	OverrideOncall(ctx context.Context, r OverrideRequest) (*OverrideView, error)
+	EndOverride(ctx context.Context, id OverrideID) (*OverrideView, error)
 
 	// Signals lists the signals of the active revision; name empty = all.
 	Signals(ctx context.Context, name string, p Page) (*List[SignalView], error)

@@ -80,6 +80,8 @@ type Store interface {
 	Delivery(ctx context.Context, id DeliveryID) (*Delivery, error)
 	// Silences lists those that end after an instant, by number.
 	Silences(ctx context.Context, after period.Instant) ([]Silence, error)
+	// Overrides lists those that end after an instant, by number.
+	Overrides(ctx context.Context, after period.Instant) ([]Override, error)
 	// Subscriptions lists all, by target and person.
 	Subscriptions(ctx context.Context) ([]Subscription, error)
 	// Signals returns the periods of a signal that are set, newest period first.
@@ -127,9 +129,11 @@ type Outbox struct {
 	Deliveries    []Delivery // the pending ones, by ID
 	Silences      []Silence  // all, by ID
 	Subscriptions []Subscription
+	Overrides     []Override // all, by ID
 	LastAlert     AlertID
 	LastDelivery  DeliveryID
 	LastSilence   SilenceID
+	LastOverride  OverrideID
 }
 
 // LedgerKey asks how a task ended for a period, or with Latest for its newest success, or whether a period of a signal is set.

@@ -79,12 +79,14 @@ type Desk struct {
 	queues     map[string][]engine.DeliveryID    // due, but the channel is busy
 	silences   map[engine.SilenceID]*engine.Silence
 	subs       []engine.Subscription
-	stuck      bool // an alert tells of it
+	overrides  []engine.Override // that may still be in force, by number
+	stuck      bool              // an alert tells of it
 	timers     timers
 
 	lastAlert    engine.AlertID
 	lastDelivery engine.DeliveryID
 	lastSilence  engine.SilenceID
+	lastOverride engine.OverrideID
 
 	dirtyAlerts     map[engine.AlertID]bool
 	dirtyDeliveries map[engine.DeliveryID]bool
@@ -106,6 +108,8 @@ func NewDesk(now period.Instant, o *engine.Outbox) *Desk {
 			d.silences[s.ID] = &s
 		}
 	}
+	d.lastOverride = o.LastOverride
+	d.overrides = slices.DeleteFunc(slices.Clone(o.Overrides), func(v engine.Override) bool { return v.To <= now })
 	for i := range o.Alerts {
 		a := o.Alerts[i]
 		d.alerts[a.ID] = &a
@@ -160,7 +164,7 @@ func (d *Desk) Tell(now period.Instant, h *Happening) {
 	if p == nil {
 		return
 	}
-	router := &Router{Project: p, Subscriptions: d.subs, Programs: &d.programs}
+	router := &Router{Project: p, Subscriptions: d.subs, Overrides: d.overrides, Programs: &d.programs}
 	route := router.Route(occasion(h, p), d.now)
 	item := itemOf(h)
 	switch {

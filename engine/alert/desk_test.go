@@ -30,6 +30,7 @@ type office struct {
 	deliveries map[engine.DeliveryID]engine.Delivery
 	silences   map[engine.SilenceID]engine.Silence
 	subs       []engine.Subscription
+	overrides  map[engine.OverrideID]engine.Override
 	events     []engine.Event
 	keys       map[string]engine.DeliveryID
 	run        engine.RunID
@@ -38,7 +39,7 @@ type office struct {
 func newOffice(t testing.TB, documents ...string) *office {
 	o := &office{
 		t: t, now: instant(t, "2026-11-27T00:00:00Z"), alerts: map[engine.AlertID]engine.Alert{},
-		deliveries: map[engine.DeliveryID]engine.Delivery{}, silences: map[engine.SilenceID]engine.Silence{}, keys: map[string]engine.DeliveryID{},
+		deliveries: map[engine.DeliveryID]engine.Delivery{}, silences: map[engine.SilenceID]engine.Silence{}, overrides: map[engine.OverrideID]engine.Override{}, keys: map[string]engine.DeliveryID{},
 	}
 	if len(documents) == 0 {
 		documents = []string{testdata(t, "people.yaml"), testdata(t, "flows.yaml")}
@@ -67,6 +68,10 @@ func (o *office) restart() {
 		box.LastSilence = id
 		box.Silences = append(box.Silences, o.silences[id])
 	}
+	for _, id := range slices.Sorted(maps.Keys(o.overrides)) {
+		box.LastOverride = id
+		box.Overrides = append(box.Overrides, o.overrides[id])
+	}
 	box.Subscriptions = o.subs
 	o.desk = NewDesk(o.now, &box)
 	o.desk.Activate(o.project)
@@ -89,6 +94,9 @@ func (o *office) store() {
 	}
 	for _, s := range c.Silences {
 		o.silences[s.ID] = s
+	}
+	for _, v := range c.Overrides {
+		o.overrides[v.ID] = v
 	}
 	for _, s := range c.Subscriptions {
 		o.subs = slices.DeleteFunc(o.subs, func(x engine.Subscription) bool { return x.Target == s.Target && x.Person == s.Person })
@@ -458,6 +466,46 @@ func TestSilence(t *testing.T) {
 	}
 	if states[engine.DeliveryPending] != 0 || states[engine.DeliverySilenced] == 0 {
 		t.Errorf("states: %v", states)
+	}
+}
+
+// TestOverride: who stands in is told, also after a restart, until the override ends or is taken back.
+func TestOverride(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	texted := func(when, who string) {
+		t.Helper()
+		o.tell(flow.Failed, "high/load")
+		o.pass(2 * time.Second)
+		got := ""
+		for _, d := range o.got {
+			if d.To.Kind == flow.SMS {
+				got = d.To.Person
+			}
+		}
+		if o.got = nil; got != who {
+			t.Errorf("%s: %q is texted, want %q", when, got, who)
+		}
+		o.tell(flow.Recovered, "high/load")
+		o.pass(2 * burstTime)
+		o.got = nil
+	}
+	texted("by rotation", "alice")
+	v := o.desk.Override(o.now, engine.Override{Team: "data", Person: "bob", From: o.now, To: o.now.Add(24 * time.Hour), By: "ann", Why: "a wedding"})
+	o.settle()
+	texted("overridden", "bob")
+	o.restart()
+	texted("after a restart", "bob")
+	if _, err := o.desk.EndOverride(o.now, v.ID, "ann"); err != nil {
+		t.Fatal(err)
+	}
+	o.settle()
+	texted("taken back", "alice")
+	if _, err := o.desk.EndOverride(o.now, v.ID, "ann"); err == nil {
+		t.Error("it was taken back twice")
+	}
+	if next := o.desk.Override(o.now, engine.Override{Team: "data", Person: "bob", From: o.now, To: o.now.Add(time.Hour)}); next.ID != v.ID+1 {
+		t.Errorf("the next one is %d", next.ID)
 	}
 }
 

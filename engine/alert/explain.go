@@ -14,7 +14,7 @@ import (
 )
 
 // Explain says who would be told of an event, as for a run of the last period that has ended then.
-func Explain(p *flow.Project, subs []engine.Subscription, q engine.RouteQuery) (*engine.RouteView, error) {
+func Explain(p *flow.Project, subs []engine.Subscription, overrides []engine.Override, q engine.RouteQuery) (*engine.RouteView, error) {
 	o := Occasion{Kind: q.Event, Severity: q.Severity}
 	subject, err := checkEvent(q)
 	if err != nil {
@@ -39,7 +39,7 @@ func Explain(p *flow.Project, subs []engine.Subscription, q engine.RouteQuery) (
 		}
 		o.Values = Values(f, task, &run, "")
 	}
-	r := (&Router{Project: p, Subscriptions: subs, Programs: &expr.Programs{}}).Route(&o, at)
+	r := (&Router{Project: p, Subscriptions: subs, Overrides: overrides, Programs: &expr.Programs{}}).Route(&o, at)
 	v := &engine.RouteView{Event: q.Event, Target: q.Target, At: q.At.UTC(), Severity: r.Severity, Alert: r.Trouble, Items: items(r.To), Unreachable: items(r.Nobody)}
 	return v, nil
 }
@@ -87,7 +87,7 @@ func items(list []Addressee) []engine.RouteItem {
 }
 
 // Duties says who is on call in the teams of a project, by name; with a team, in that one.
-func Duties(p *flow.Project, team string, at time.Time) ([]engine.DutyView, error) {
+func Duties(p *flow.Project, overrides []engine.Override, team string, at time.Time) ([]engine.DutyView, error) {
 	if team != "" && p.Teams[team] == nil {
 		return nil, engine.Errorf(engine.NotFound, "no team %q in the revision", team)
 	}
@@ -97,7 +97,7 @@ func Duties(p *flow.Project, team string, at time.Time) ([]engine.DutyView, erro
 			continue
 		}
 		v := engine.DutyView{Team: name}
-		if d, ok := Rotation(p.Teams[name].Oncall, period.At(at)); ok {
+		if d, ok := duty(p, overrides, name, period.At(at)); ok {
 			v.Primary, v.Secondary, v.Override, v.Until = d.Primary, d.Secondary, d.Override, d.Until.Time()
 		}
 		list = append(list, v)

@@ -6,6 +6,7 @@ import (
 
 	"flowctl/dsl/flow"
 	"flowctl/dsl/period"
+	"flowctl/engine"
 )
 
 // Duty says who is on call in a team.
@@ -17,8 +18,9 @@ type Duty struct {
 }
 
 // Rotation returns who is on call at an instant. Hand-offs are counted from 1970, so that the duty follows from the declaration alone and
-// not from when it was read. ok is false when the rotation has nobody.
-func Rotation(o *flow.Oncall, at period.Instant) (d Duty, ok bool) {
+// not from when it was read. What operators have said of the team goes before the declaration's overrides, the newest first. ok is false when
+// the rotation has nobody.
+func Rotation(o *flow.Oncall, said []engine.Override, at period.Instant) (d Duty, ok bool) {
 	if o == nil || len(o.Order) == 0 {
 		return Duty{}, false
 	}
@@ -39,14 +41,21 @@ func Rotation(o *flow.Oncall, at period.Instant) (d Duty, ok bool) {
 	}
 	order := append(slices.Clone(o.Order[first:]), o.Order[:first]...)
 	d.Primary = order[0]
-	for i := range o.Overrides {
-		from, to := overrideSpan(&o.Overrides[i], zone)
+	override := func(who string, from, to period.Instant) {
 		switch {
+		case to <= from: // it was taken back before it began
 		case at < from:
 			d.Until = min(d.Until, from)
 		case at < to && !d.Override:
-			d.Primary, d.Override, d.Until = o.Overrides[i].Who, true, min(d.Until, to)
+			d.Primary, d.Override, d.Until = who, true, min(d.Until, to)
 		}
+	}
+	for _, v := range slices.Backward(said) {
+		override(v.Person, v.From, v.To)
+	}
+	for i := range o.Overrides {
+		from, to := overrideSpan(&o.Overrides[i], zone)
+		override(o.Overrides[i].Who, from, to)
 	}
 	for _, who := range order[1:] {
 		if who != d.Primary {
@@ -95,4 +104,19 @@ func overrideSpan(v *flow.Override, zone *time.Location) (from, to period.Instan
 	first, _ := time.ParseInLocation(time.DateOnly, v.From, zone)
 	last, _ := time.ParseInLocation(time.DateOnly, v.To, zone)
 	return period.At(first), period.At(last.AddDate(0, 0, 1))
+}
+
+// duty returns who is on call in a team.
+func duty(p *flow.Project, overrides []engine.Override, team string, at period.Instant) (Duty, bool) {
+	t := p.Teams[team]
+	if t == nil {
+		return Duty{}, false
+	}
+	var said []engine.Override
+	for _, v := range overrides {
+		if v.Team == team && p.People[v.Person] != nil {
+			said = append(said, v)
+		}
+	}
+	return Rotation(t.Oncall, said, at)
 }

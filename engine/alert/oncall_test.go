@@ -8,6 +8,7 @@ import (
 
 	"flowctl/dsl/flow"
 	"flowctl/dsl/period"
+	"flowctl/engine"
 )
 
 func instant(t testing.TB, s string) period.Instant {
@@ -54,13 +55,13 @@ func TestRotation(t *testing.T) {
 		{"alone", weekly("alice"), "2026-12-24T12:00:00+08:00", "alice", "", "2026-12-28T09:00:00+08:00"},
 		{"before 1970", three, "1969-12-20T12:00:00+08:00", "alice", "bob", "1969-12-22T09:00:00+08:00"},
 	} {
-		d, ok := Rotation(c.oncall, instant(t, c.at))
+		d, ok := Rotation(c.oncall, nil, instant(t, c.at))
 		want := Duty{Primary: c.primary, Secondary: c.second, Until: instant(t, c.until), Override: d.Override}
 		if !ok || d != want {
 			t.Errorf("%s: got %+v (until %s), want %+v (until %s)", c.name, d, d.Until.Time(), want, c.until)
 		}
 	}
-	if _, ok := Rotation(&flow.Oncall{}, 0); ok {
+	if _, ok := Rotation(&flow.Oncall{}, nil, 0); ok {
 		t.Error("a rotation of nobody has somebody on call")
 	}
 }
@@ -79,21 +80,52 @@ func TestRotationTurns(t *testing.T) {
 		}
 		at := period.Instant(rapid.Int64Range(0, 4e15).Draw(t, "at"))
 		for range 2 * len(o.Order) {
-			d, _ := Rotation(o, at)
+			d, _ := Rotation(o, nil, at)
 			if d.Until <= at {
 				t.Fatalf("duty at %s ends at %s", at.Time(), d.Until.Time())
 			}
 			if d.Primary == d.Secondary {
 				t.Fatalf("%s is their own secondary", d.Primary)
 			}
-			if last, _ := Rotation(o, d.Until-1); last != d {
+			if last, _ := Rotation(o, nil, d.Until-1); last != d {
 				t.Fatalf("duty changes before %s: %+v, then %+v", d.Until.Time(), d, last)
 			}
-			next, _ := Rotation(o, d.Until)
+			next, _ := Rotation(o, nil, d.Until)
 			if len(o.Order) > 1 && next.Primary != d.Secondary {
 				t.Fatalf("%+v is followed by %+v at %s", d, next, d.Until.Time())
 			}
 			at = d.Until
 		}
 	})
+}
+
+// TestOverridesOfOperators: they go before those of the declaration, the newest first, from their instant to their end.
+func TestOverridesOfOperators(t *testing.T) {
+	t.Parallel()
+	o := weekly("alice", "bob", "carol")
+	o.Overrides = []flow.Override{{From: "2026-12-24", To: "2026-12-27", Who: "carol"}}
+	said := func(who, from, to string) engine.Override {
+		return engine.Override{Team: "data", Person: who, From: instant(t, from), To: instant(t, to)}
+	}
+	all := []engine.Override{
+		said("bob", "2026-12-25T12:00:00+08:00", "2026-12-26T12:00:00+08:00"),
+		said("alice", "2026-12-26T00:00:00+08:00", "2026-12-26T06:00:00+08:00"),
+		said("alice", "2026-12-25T00:00:00+08:00", "2026-12-25T00:00:00+08:00"), // taken back
+	}
+	for _, c := range []struct{ at, who, second, until string }{
+		{"2026-12-25T11:59:59+08:00", "carol", "alice", "2026-12-25T12:00:00+08:00"},
+		{"2026-12-25T12:00:00+08:00", "bob", "alice", "2026-12-26T00:00:00+08:00"},
+		{"2026-12-26T05:00:00+08:00", "alice", "bob", "2026-12-26T06:00:00+08:00"},
+		{"2026-12-26T06:00:00+08:00", "bob", "alice", "2026-12-26T12:00:00+08:00"},
+		{"2026-12-26T12:00:00+08:00", "carol", "alice", "2026-12-28T00:00:00+08:00"},
+	} {
+		d, ok := Rotation(o, all, instant(t, c.at))
+		if want := (Duty{Primary: c.who, Secondary: c.second, Override: true, Until: instant(t, c.until)}); !ok || d != want {
+			t.Errorf("at %s: %+v until %s, want %+v", c.at, d, d.Until.Time(), want)
+		}
+	}
+	p := &flow.Project{Teams: map[string]*flow.Team{"data": {Oncall: o}}, People: map[string]*flow.Person{"bob": {}}}
+	if d, _ := duty(p, append(all, engine.Override{Team: "other", Person: "bob", From: all[0].From, To: all[0].To}), "data", instant(t, "2026-12-26T05:00:00+08:00")); d.Primary != "bob" {
+		t.Errorf("%s stands in, and is no person of the project", d.Primary)
+	}
 }

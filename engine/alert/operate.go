@@ -99,6 +99,31 @@ func (d *Desk) Lift(now period.Instant, id engine.SilenceID, by string) (engine.
 	return lifted, nil
 }
 
+// Override lets somebody stand in on call for some time.
+func (d *Desk) Override(now period.Instant, v engine.Override) engine.Override {
+	d.now = max(d.now, now)
+	d.lastOverride++
+	v.ID, v.At = d.lastOverride, d.now
+	d.overrides = append(slices.DeleteFunc(d.overrides, func(o engine.Override) bool { return o.To <= d.now }), v)
+	d.out.Overrides = append(d.out.Overrides, v)
+	d.log(v.By, "oncall override", v.Team, fmt.Sprintf("%s from %s to %s: %s", v.Person, v.From.Time().Format(time.RFC3339), v.To.Time().Format(time.RFC3339), v.Why))
+	return v
+}
+
+// EndOverride takes an override back, or ends it early.
+func (d *Desk) EndOverride(now period.Instant, id engine.OverrideID, by string) (engine.Override, error) {
+	d.now = max(d.now, now)
+	i := slices.IndexFunc(d.overrides, func(v engine.Override) bool { return v.ID == id && v.To > d.now })
+	if i < 0 {
+		return engine.Override{}, engine.Errorf(engine.NotFound, "no override %d is in force or to come: see flowctl get overrides", id)
+	}
+	v := &d.overrides[i]
+	v.To = d.now // before it begins, when it is taken back
+	d.out.Overrides = append(d.out.Overrides, *v)
+	d.log(by, "oncall override --remove", v.Team, fmt.Sprintf("override %d, of %s", id, v.Person))
+	return *v, nil
+}
+
 // Subscribe tells a person of a flow or a task from now on, or no more.
 func (d *Desk) Subscribe(now period.Instant, s engine.Subscription) engine.Subscription {
 	d.now = max(d.now, now)

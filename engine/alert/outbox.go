@@ -221,7 +221,7 @@ func (d *Desk) fallBack(failed *engine.Delivery) {
 	}
 	order := []flow.ChannelKind{flow.Email, flow.SMS, flow.Phone, flow.Webhook}
 	for _, kind := range order[slices.Index(order, failed.To.Kind)+1:] {
-		b := &routing{Router: &Router{Project: d.project, Programs: &d.programs}, at: d.now}
+		b := &routing{Router: &Router{Project: d.project, Overrides: d.overrides, Programs: &d.programs}, at: d.now}
 		why := failed.To.Channel + " failed"
 		if kind == flow.Webhook {
 			for _, name := range sortedKeys(d.project.Channels) {
@@ -344,7 +344,7 @@ func (d *Desk) escalate(a *engine.Alert) bool {
 	step := &steps[a.Step]
 	a.Step++
 	d.touchAlert(a)
-	route := (&Router{Project: d.project, Programs: &d.programs}).Escalate(step, a.Severity, d.now)
+	route := (&Router{Project: d.project, Overrides: d.overrides, Programs: &d.programs}).Escalate(step, a.Severity, d.now)
 	for _, to := range route.To {
 		told := toldOf(to)
 		if !slices.Contains(a.Told, told) {
@@ -386,6 +386,7 @@ func (d *Desk) Take(c *engine.Changes) {
 	c.Deliveries = append(c.Deliveries, d.out.Deliveries...)
 	c.Silences = append(c.Silences, d.out.Silences...)
 	c.Subscriptions = append(c.Subscriptions, d.out.Subscriptions...)
+	c.Overrides = append(c.Overrides, d.out.Overrides...)
 	c.Events = append(c.Events, d.out.Events...)
 	c.Operations = append(c.Operations, d.out.Operations...)
 	clear(d.dirtyAlerts)

@@ -48,6 +48,7 @@ type Addressee struct {
 type Router struct {
 	Project       *flow.Project
 	Subscriptions []engine.Subscription
+	Overrides     []engine.Override // by number
 	Programs      *expr.Programs
 }
 
@@ -330,11 +331,7 @@ func (b *routing) people(r flow.Receiver) (list []meant) {
 		}
 		return list
 	}
-	t := b.Project.Teams[r.Oncall]
-	if t == nil {
-		return nil
-	}
-	duty, ok := Rotation(t.Oncall, b.at)
+	duty, ok := duty(b.Project, b.Overrides, r.Oncall, b.at)
 	switch {
 	case !ok:
 		return nil

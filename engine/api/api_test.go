@@ -135,6 +135,13 @@ var calls = map[string]func(context.Context, engine.Service) (any, error){
 	"Oncall": func(ctx context.Context, s engine.Service) (any, error) {
 		return s.Oncall(ctx, engine.OncallQuery{Team: "data", At: time.Date(2026, 11, 19, 1, 2, 3, 0, time.UTC)})
 	},
+	"Overrides": func(ctx context.Context, s engine.Service) (any, error) { return s.Overrides(ctx, page) },
+	"OverrideOncall": func(ctx context.Context, s engine.Service) (any, error) {
+		return s.OverrideOncall(ctx, engine.OverrideRequest{
+			Team: "data", Person: "ann", From: time.Date(2026, 12, 24, 1, 2, 3, 0, time.UTC), To: time.Date(2026, 12, 27, 0, 0, 0, 0, time.UTC), Why: "a wedding",
+		})
+	},
+	"EndOverride": func(ctx context.Context, s engine.Service) (any, error) { return s.EndOverride(ctx, 3) },
 	"StartBackfill": func(ctx context.Context, s engine.Service) (any, error) {
 		return s.StartBackfill(ctx, backfill)
 	},

@@ -211,6 +211,18 @@ func (c *client) Oncall(ctx context.Context, q engine.OncallQuery) (*engine.List
 	return fetch[engine.List[engine.DutyView]](ctx, c, "/oncall", params{}.set("team", q.Team).instant("at", q.At))
 }
 
+func (c *client) Overrides(ctx context.Context, p engine.Page) (*engine.List[engine.OverrideView], error) {
+	return fetch[engine.List[engine.OverrideView]](ctx, c, "/oncall/overrides", pageOf(p))
+}
+
+func (c *client) OverrideOncall(ctx context.Context, r engine.OverrideRequest) (*engine.OverrideView, error) {
+	return submit[engine.OverrideView](ctx, c, "/oncall/overrides", r)
+}
+
+func (c *client) EndOverride(ctx context.Context, id engine.OverrideID) (*engine.OverrideView, error) {
+	return submit[engine.OverrideView](ctx, c, "/oncall/overrides/"+number(id)+"/end", nil)
+}
+
 func number[ID ~int64](id ID) string { return strconv.FormatInt(int64(id), 10) }
 
 func itemsOf[T any](l *engine.List[T], err error) ([]T, error) {

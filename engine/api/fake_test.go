@@ -268,6 +268,18 @@ func (f *fake) Oncall(ctx context.Context, q engine.OncallQuery) (*engine.List[e
 	return answer[engine.List[engine.DutyView]](f.record(ctx, "Oncall", q))
 }
 
+func (f *fake) Overrides(ctx context.Context, p engine.Page) (*engine.List[engine.OverrideView], error) {
+	return answer[engine.List[engine.OverrideView]](f.record(ctx, "Overrides", p))
+}
+
+func (f *fake) OverrideOncall(ctx context.Context, r engine.OverrideRequest) (*engine.OverrideView, error) {
+	return answer[engine.OverrideView](f.record(ctx, "OverrideOncall", r))
+}
+
+func (f *fake) EndOverride(ctx context.Context, id engine.OverrideID) (*engine.OverrideView, error) {
+	return answer[engine.OverrideView](f.record(ctx, "EndOverride", id))
+}
+
 func (f *fake) DeclareDead(ctx context.Context, agent string) ([]engine.AttemptView, error) {
 	return answers[engine.AttemptView](f.record(ctx, "DeclareDead", agent))
 }

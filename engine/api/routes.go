@@ -258,6 +258,18 @@ func (s *server) alertRoutes(api huma.API, svc engine.Service) {
 		func(ctx context.Context, in *oncallParams) (*engine.List[engine.DutyView], error) {
 			return list(svc.Oncall(ctx, engine.OncallQuery{Team: in.Team, At: in.At}))
 		})
+	get(s, api, "/oncall/overrides", "list-overrides", "List who stands in on call, now and later, as operators have said",
+		func(ctx context.Context, in *PageParams) (*engine.List[engine.OverrideView], error) {
+			return list(svc.Overrides(ctx, in.page()))
+		})
+	post(s, api, "/oncall/overrides", "override-oncall", http.StatusCreated, "Let somebody stand in on call for some time",
+		func(ctx context.Context, in *request[engine.OverrideRequest]) (*engine.OverrideView, error) {
+			return svc.OverrideOncall(ctx, in.Body)
+		})
+	post(s, api, "/oncall/overrides/{id}/end", "end-override", http.StatusOK, "End an override early, or take it back",
+		func(ctx context.Context, in *runID) (*engine.OverrideView, error) {
+			return svc.EndOverride(ctx, engine.OverrideID(in.ID))
+		})
 }
 
 func (s *server) runRoutes(api huma.API, svc engine.Service) {

@@ -302,7 +302,11 @@ func (s *Service) RouteAlert(ctx context.Context, q engine.RouteQuery) (*engine.
 	if q.At.IsZero() {
 		q.At = s.Now()
 	}
-	return alert.Explain(rev.Project, subs, q)
+	overrides, err := s.Store.Overrides(ctx, period.At(q.At))
+	if err != nil {
+		return nil, err
+	}
+	return alert.Explain(rev.Project, subs, overrides, q)
 }
 
 // Oncall implements engine.Service.
@@ -314,6 +318,90 @@ func (s *Service) Oncall(ctx context.Context, q engine.OncallQuery) (*engine.Lis
 	if q.At.IsZero() {
 		q.At = s.Now()
 	}
-	duties, err := alert.Duties(rev.Project, q.Team, q.At)
+	overrides, err := s.Store.Overrides(ctx, period.At(q.At))
+	if err != nil {
+		return nil, err
+	}
+	duties, err := alert.Duties(rev.Project, overrides, q.Team, q.At)
 	return &engine.List[engine.DutyView]{Items: duties}, err
+}
+
+// Overrides implements engine.Service.
+func (s *Service) Overrides(ctx context.Context, p engine.Page) (*engine.List[engine.OverrideView], error) {
+	rows, err := s.Store.Overrides(ctx, period.At(s.Now()))
+	if err != nil {
+		return nil, err
+	}
+	views := make([]engine.OverrideView, len(rows))
+	for i := range rows {
+		views[i] = overrideView(&rows[i])
+	}
+	return page(views, func(v engine.OverrideView) string { return fmt.Sprintf("%020d", v.ID) }, p), nil
+}
+
+func overrideView(v *engine.Override) engine.OverrideView {
+	return engine.OverrideView{
+		ID: v.ID, Team: v.Team, Person: v.Person, From: v.From.Time(), To: v.To.Time(), Why: v.Why, By: v.By, At: v.At.Time(),
+	}
+}
+
+// longestOverride is enough for a leave; who is away for longer is taken out of the rotation.
+const longestOverride = 366 * 24 * time.Hour
+
+// OverrideOncall implements engine.Service.
+func (s *Service) OverrideOncall(ctx context.Context, r engine.OverrideRequest) (*engine.OverrideView, error) {
+	now := s.Now()
+	if r.From.IsZero() {
+		r.From = now
+	}
+	switch {
+	case r.To.Sub(r.From) <= 0 || r.To.Sub(r.From) > longestOverride:
+		return nil, &engine.Error{Code: engine.Invalid, Field: "to", Message: "an override ends after it begins, and within a year: --to 2026-12-27"}
+	case !r.To.After(now):
+		return nil, &engine.Error{Code: engine.Invalid, Field: "to", Message: "that time is over: an override is for now or later"}
+	}
+	rev, err := s.project(ctx)
+	if err != nil {
+		return nil, err
+	}
+	switch t := rev.Project.Teams[r.Team]; {
+	case t == nil:
+		return nil, engine.Errorf(engine.NotFound, "no team %q in the active revision", r.Team)
+	case t.Oncall == nil || len(t.Oncall.Order) == 0:
+		return nil, &engine.Error{Code: engine.Invalid, Field: "team", Message: fmt.Sprintf("team %s has no rotation that could be overridden: give it `oncall`", r.Team)}
+	}
+	if _, err := s.person(ctx, r.Person); err != nil {
+		return nil, err
+	}
+	l, err := s.lead()
+	if err != nil {
+		return nil, err
+	}
+	var v engine.OverrideView
+	err = l.atDesk(ctx, func(d *alert.Desk, now period.Instant) error {
+		made := d.Override(now, engine.Override{
+			Team: r.Team, Person: r.Person, From: period.At(r.From), To: period.At(r.To), Why: r.Why, By: s.Caller(ctx),
+		})
+		v = overrideView(&made)
+		return nil
+	})
+	return &v, err
+}
+
+// EndOverride implements engine.Service.
+func (s *Service) EndOverride(ctx context.Context, id engine.OverrideID) (*engine.OverrideView, error) {
+	l, err := s.lead()
+	if err != nil {
+		return nil, err
+	}
+	var v engine.OverrideView
+	err = l.atDesk(ctx, func(d *alert.Desk, now period.Instant) error {
+		ended, err := d.EndOverride(now, id, s.Caller(ctx))
+		v = overrideView(&ended)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &v, nil
 }

@@ -88,7 +88,7 @@ func routeOf(ctx context.Context, g *globals, args []string, q engine.RouteQuery
 	if err != nil {
 		return nil, err
 	}
-	return alert.Explain(repo.project, nil, q)
+	return alert.Explain(repo.project, nil, nil, q)
 }
 
 // instantOr reads an instant, or takes another one when none is given.
@@ -247,10 +247,10 @@ func via(channel, address string) string {
 func newOncall(g *globals) *cobra.Command {
 	cmd := verbsOnly(&cobra.Command{
 		Use:     "oncall",
-		Short:   "Say who is on call",
-		Example: "  flowctl oncall show --team data",
+		Short:   "Say who is on call, and who stands in",
+		Example: "  flowctl oncall show --team data\n  flowctl oncall override data --who carol --to 2026-12-27",
 	})
-	cmd.AddCommand(oncallShow(g))
+	cmd.AddCommand(oncallShow(g), oncallOverride(g))
 	return cmd
 }
 
@@ -261,7 +261,7 @@ func oncallShow(g *globals) *cobra.Command {
 		Use:   "show [PATH]",
 		Short: "Say who is on call in each team, and until when",
 		Long: `Prints the primary and the secondary of each team's rotation, and when duty changes next. With PATH, a flows root or anything inside one, it
-needs no server.`,
+needs no server, and knows only the overrides of the repository.`,
 		Example: "  flowctl oncall show\n  flowctl oncall show flows --team data --at 2026-12-24T12:00",
 		Args:    argsAs(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -284,6 +284,65 @@ needs no server.`,
 	return cmd
 }
 
+func oncallOverride(g *globals) *cobra.Command {
+	var r engine.OverrideRequest
+	var from, to string
+	var remove int64
+	cmd := &cobra.Command{
+		Use:   "override TEAM --who PERSON --to WHEN [--from WHEN] [--why TEXT] | --remove ID",
+		Short: "Let somebody stand in on call",
+		Long: `Puts a person of the repository's people in the place of who is on call in a team, from now or a later time on, until another time. It goes
+before the rotation and before the overrides of the repository; of two, the newer one holds. Who said so is in the operation log. Prints the
+override; flowctl get overrides lists those in force and to come, and --remove ends one early or takes it back.
+
+A time is an instant such as 2026-12-24T18:00, or a date, which is its midnight, in the time zone of --zone.`,
+		Example: `  flowctl oncall override data --who carol --from 2026-12-24 --to 2026-12-27 --why 'bob is away'
+  flowctl oncall override --remove 3`,
+		Args: argsAs(cobra.MaximumNArgs(1)),
+		RunE: withClient(g, func(ctx context.Context, svc engine.Service, args []string) error {
+			show := func(v *engine.OverrideView, err error) error {
+				if err != nil {
+					return err
+				}
+				return showList(g, &engine.List[engine.OverrideView]{Items: []engine.OverrideView{*v}}, overridesTable)
+			}
+			if remove != 0 {
+				if len(args) > 0 || r.Person+r.Why+from+to != "" {
+					return usagef("--remove stands alone")
+				}
+				return show(svc.EndOverride(ctx, engine.OverrideID(remove)))
+			}
+			if len(args) == 0 || r.Person == "" || to == "" {
+				return usagef("give a team, --who with a person, and --to with a time such as 2026-12-27; or --remove ID")
+			}
+			r.Team = args[0]
+			var err error
+			if r.From, err = instantOr(g, from, time.Time{}); err != nil {
+				return err
+			}
+			if r.To, err = parseInstant(g, to); err != nil {
+				return err
+			}
+			return show(svc.OverrideOncall(ctx, r))
+		}),
+	}
+	f := cmd.Flags()
+	f.StringVar(&r.Person, "who", "", "a name in people")
+	f.StringVar(&from, "from", "", "when it begins, such as 2026-12-24T18:00 (default now)")
+	f.StringVar(&to, "to", "", "when it ends")
+	f.StringVar(&r.Why, "why", "", "for those who ask later")
+	f.Int64Var(&remove, "remove", 0, "end the override of this number now")
+	return cmd
+}
+
+func overridesTable(v *view, overrides []engine.OverrideView) {
+	rows := make([][]string, 0, len(overrides))
+	for _, o := range overrides {
+		rows = append(rows, []string{number(o.ID), o.Team, o.Person, v.at(o.From), v.at(o.To), o.By, o.Why})
+	}
+	v.table([]string{"ID", "TEAM", "ON CALL", "FROM", "TO", "BY", "WHY"}, rows)
+}
+
 func dutiesOf(ctx context.Context, g *globals, args []string, q engine.OncallQuery) (*engine.List[engine.DutyView], error) {
 	if len(args) == 0 {
 		svc, err := g.client()
@@ -296,7 +355,7 @@ func dutiesOf(ctx context.Context, g *globals, args []string, q engine.OncallQue
 	if err != nil {
 		return nil, err
 	}
-	duties, err := alert.Duties(repo.project, q.Team, q.At)
+	duties, err := alert.Duties(repo.project, nil, q.Team, q.At)
 	return &engine.List[engine.DutyView]{Items: duties}, err
 }
 
@@ -378,6 +437,13 @@ func getSilences(g *globals) *cobra.Command {
 	return getter(g, "silences", "List the silences in force", cobra.NoArgs, silencesTable,
 		func(ctx context.Context, svc engine.Service, _ string, p engine.Page) (*engine.List[engine.SilenceView], error) {
 			return svc.Silences(ctx, p)
+		})
+}
+
+func getOverrides(g *globals) *cobra.Command {
+	return getter(g, "overrides", "List who stands in on call, now and later", cobra.NoArgs, overridesTable,
+		func(ctx context.Context, svc engine.Service, _ string, p engine.Page) (*engine.List[engine.OverrideView], error) {
+			return svc.Overrides(ctx, p)
 		})
 }
 

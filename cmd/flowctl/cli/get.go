@@ -74,7 +74,7 @@ func newGet(g *globals) *cobra.Command {
   flowctl get attempts warehouse.orders/load@2026-11-19 -o json`,
 	})
 	cmd.AddCommand(getFlows(g), getTasks(g), getRuns(g), getAttempts(g), getAgents(g), getBackfills(g), getPauses(g), getRevisions(g), getOperations(g),
-		getEvents(g), getSignals(g), getAlerts(g), getDeliveries(g), getSilences(g), getSubscriptions(g))
+		getEvents(g), getSignals(g), getAlerts(g), getDeliveries(g), getSilences(g), getOverrides(g), getSubscriptions(g))
 	return cmd
 }
 

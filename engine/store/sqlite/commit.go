@@ -21,7 +21,7 @@ func (w *writer) apply(c *engine.Changes) error {
 	for _, step := range []func(*engine.Changes) error{
 		w.putBackfills, w.putRuns, w.deleteRuns, w.deleteTaskRuns, w.putTaskRuns, w.putAttempts, w.deleteWaits, w.putWaits, w.putOverdue, w.putOutcomes, w.putFlows,
 		w.addOperations, w.deletePauses, w.putPauses, w.addEvents, w.putPresences, w.putDrains, w.putPaces, w.putAnomalies, w.putSignals,
-		w.putAlerts, w.putDeliveries, w.putSilences, w.putSubscriptions,
+		w.putAlerts, w.putDeliveries, w.putSilences, w.putSubscriptions, w.putOverrides,
 	} {
 		if err := step(c); err != nil {
 			return err

@@ -15,7 +15,7 @@
 //   - Commit, PutRevision and Activate check the term in their own transaction and change nothing when it is not the newest.
 //   - A Changes is applied in this order: backfills, runs, task runs removed, task runs, attempts, waits removed, waits,
 //     lateness of settled runs, outcomes, flows, operations, events, presences, paces, anomalies, signals, alerts,
-//     deliveries, silences, subscriptions. So a run may come with a new backfill, and a run's waits may be replaced in one Changes.
+//     deliveries, silences, subscriptions, overrides. So a run may come with a new backfill, and a run's waits may be replaced in one Changes.
 //     A task run is never both put and removed by one Changes. Of the events of one key the first stays, and of the deliveries.
 //   - Rows are put as a whole. The flow, period, version and backfill of a run, the run, task and number of an attempt, and
 //     who asked for a backfill and when, are the row's identity and stay as first written.

@@ -24,6 +24,8 @@ ON CONFLICT (id) DO UPDATE SET acked = ?4, closed = ?5, row = ?6`
 ON CONFLICT (id) DO UPDATE SET state = ?3, row = ?4 ON CONFLICT (key) DO NOTHING`
 	putSilence = `INSERT INTO silences (id, ends_at, row) VALUES (?1, ?2, ?3)
 ON CONFLICT (id) DO UPDATE SET ends_at = ?2, row = ?3`
+	putOverride = `INSERT INTO overrides (id, ends_at, row) VALUES (?1, ?2, ?3)
+ON CONFLICT (id) DO UPDATE SET ends_at = ?2, row = ?3`
 )
 
 func (w *writer) putAlerts(c *engine.Changes) error {
@@ -73,6 +75,20 @@ func (w *writer) putSilences(c *engine.Changes) error {
 	return nil
 }
 
+func (w *writer) putOverrides(c *engine.Changes) error {
+	for i := range c.Overrides {
+		v := &c.Overrides[i]
+		text, err := rowText(v)
+		if err == nil {
+			_, err = w.exec(putOverride, int64(v.ID), int64(v.To), text)
+		}
+		if err != nil {
+			return fmt.Errorf("override %d: %w", v.ID, err)
+		}
+	}
+	return nil
+}
+
 func (w *writer) putSubscriptions(c *engine.Changes) error {
 	for i := range c.Subscriptions {
 		s := &c.Subscriptions[i]
@@ -94,8 +110,9 @@ const (
 	openAlerts       = `SELECT row FROM alerts INDEXED BY alerts_open WHERE closed = 0 ORDER BY id`
 	pendingDelivery  = `SELECT row FROM deliveries INDEXED BY deliveries_state WHERE state = 'pending' ORDER BY id`
 	allSilences      = `SELECT row FROM silences WHERE ends_at > ?1 ORDER BY id`
+	allOverrides     = `SELECT row FROM overrides WHERE ends_at > ?1 ORDER BY id`
 	allSubscriptions = `SELECT target, person, at, by_whom FROM subscriptions ORDER BY target, person`
-	highestAlerting  = `SELECT (SELECT max(id) FROM alerts), (SELECT max(id) FROM deliveries), (SELECT max(id) FROM silences)`
+	highestAlerting  = `SELECT (SELECT max(id) FROM alerts), (SELECT max(id) FROM deliveries), (SELECT max(id) FROM silences), (SELECT max(id) FROM overrides)`
 )
 
 func scanSubscription(r *row) (engine.Subscription, error) {
@@ -111,9 +128,11 @@ func loadOutbox(ctx context.Context, c *conn, o *engine.Outbox) error {
 		{openAlerts, into(&o.Alerts, scanJSON[engine.Alert])},
 		{pendingDelivery, into(&o.Deliveries, scanJSON[engine.Delivery])},
 		{`SELECT row FROM silences ORDER BY id`, into(&o.Silences, scanJSON[engine.Silence])},
+		{`SELECT row FROM overrides ORDER BY id`, into(&o.Overrides, scanJSON[engine.Override])},
 		{allSubscriptions, into(&o.Subscriptions, scanSubscription)},
 		{highestAlerting, func(r *row) error {
 			o.LastAlert, o.LastDelivery, o.LastSilence = engine.AlertID(r.int()), engine.DeliveryID(r.int()), engine.SilenceID(r.int())
+			o.LastOverride = engine.OverrideID(r.int())
 			return nil
 		}},
 	} {
@@ -188,4 +207,9 @@ func (s *Store) Silences(ctx context.Context, after period.Instant) ([]engine.Si
 // Subscriptions lists all, by target and person.
 func (s *Store) Subscriptions(ctx context.Context) ([]engine.Subscription, error) {
 	return all(ctx, s, scanSubscription, allSubscriptions)
+}
+
+// Overrides lists those that end after an instant, by number.
+func (s *Store) Overrides(ctx context.Context, after period.Instant) ([]engine.Override, error) {
+	return all(ctx, s, scanJSON[engine.Override], allOverrides, int64(after))
 }

@@ -25,10 +25,11 @@ func testOutbox(w *world) {
 	one, two, three := alert(1, "a"), alert(2, "b"), alert(3, "c")
 	sent, waiting, later := delivery(1, 1), delivery(2, 1, 2), delivery(3, 3)
 	quiet := engine.Silence{ID: 1, Target: "f/a", Why: "known", By: "alice", At: at(0), Until: at(5)}
+	stand := engine.Override{ID: 1, Team: "data", Person: "bob", From: at(2), To: at(5), Why: "a wedding", By: "alice", At: at(0)}
 	subs := []engine.Subscription{{Target: "f", Person: "alice", At: at(0), By: "alice"}, {Target: "f/a", Person: "bob", At: at(0), By: "admin"}}
 	w.commit(engine.Changes{
 		Alerts: []engine.Alert{one, two, three}, Deliveries: []engine.Delivery{sent, waiting, later},
-		Silences: []engine.Silence{quiet}, Subscriptions: append(subs, engine.Subscription{Target: "f/b", Person: "bob"}),
+		Silences: []engine.Silence{quiet}, Overrides: []engine.Override{stand}, Subscriptions: append(subs, engine.Subscription{Target: "f/b", Person: "bob"}),
 	})
 	three.Closed, three.Why = at(4), "it recovered"
 	two.Acked, two.AckedBy = at(4), "alice"
@@ -42,7 +43,7 @@ func testOutbox(w *world) {
 	w.restart()
 	w.equal("what alerting is rebuilt from", w.load().Outbox, engine.Outbox{
 		Alerts: []engine.Alert{one, two}, Deliveries: []engine.Delivery{waiting, later}, Silences: []engine.Silence{quiet}, Subscriptions: subs,
-		LastAlert: 3, LastDelivery: 3, LastSilence: 1,
+		Overrides: []engine.Override{stand}, LastAlert: 3, LastDelivery: 3, LastSilence: 1, LastOverride: 1,
 	})
 	for _, c := range []struct {
 		q    engine.AlertQuery
@@ -87,6 +88,16 @@ func testOutbox(w *world) {
 	silences, err = w.Silences(w.ctx, at(5))
 	w.must(err)
 	w.equal("silences", silences, []engine.Silence(nil))
+	for after, want := range map[int][]engine.Override{4: {stand}, 5: nil} {
+		overrides, err := w.Overrides(w.ctx, at(after))
+		w.must(err)
+		w.equal("overrides", overrides, want)
+	}
+	stand.To = at(3)
+	w.commit(engine.Changes{Overrides: []engine.Override{stand}})
+	overrides, err := w.Overrides(w.ctx, at(2))
+	w.must(err)
+	w.equal("an override that was ended", overrides, []engine.Override{stand})
 	got, err := w.Subscriptions(w.ctx)
 	w.must(err)
 	w.equal("subscriptions", got, subs)
