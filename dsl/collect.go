@@ -1,6 +1,7 @@
 package dsl
 
 import (
+	"encoding/json"
 	"slices"
 	"strconv"
 
@@ -31,6 +32,7 @@ type catalog struct {
 	plugins     map[string]*plugin
 	templates   map[string]*templateDraft
 	schemas     *schemas
+	own         map[string]func(json.RawMessage) []Misfit // Compiler.Channels
 	findings    []finding
 }
 
@@ -60,7 +62,7 @@ func (r *compilation) collect() {
 		})
 	}
 	if r.c.catalog == nil || !slices.Equal(r.c.catalog.units, units) {
-		r.c.catalog = newCatalog(units, &r.c.schemas, &r.c.programs)
+		r.c.catalog = newCatalog(units, &r.c.schemas, r.c.Channels, &r.c.programs)
 	}
 	r.catalog = r.c.catalog
 	r.findings = append(r.findings, r.catalog.findings...)
@@ -85,8 +87,8 @@ func gather[D, V any](c *catalog, what string, drafts func(*catalogDraft) []D, m
 }
 
 // newCatalog collects what the files declare, each kind on the ones before it.
-func newCatalog(units []*unit, s *schemas, programs *expr.Programs) *catalog {
-	c := &catalog{units: units, timezone: "UTC", schemas: s}
+func newCatalog(units []*unit, s *schemas, own map[string]func(json.RawMessage) []Misfit, programs *expr.Programs) *catalog {
+	c := &catalog{units: units, timezone: "UTC", schemas: s, own: own}
 	c.checkZones()
 	c.calendars = gather(c, "calendar", func(d *catalogDraft) []*calendarDraft { return d.calendars },
 		func(d *calendarDraft) (text, *period.CalendarSpec) {

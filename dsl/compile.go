@@ -3,6 +3,7 @@ package dsl
 import (
 	"cmp"
 	"crypto/sha256"
+	"encoding/json"
 	"path"
 	"slices"
 	"strconv"
@@ -20,6 +21,9 @@ type Compiler struct {
 	// Year is the first of the two years whose clock changes are looked at (rule dst); 0 is none. A compile knows no clock of its own, so that the same
 	// files give the same findings. It must not change while a compile runs.
 	Year int
+	// Channels are what the channels that come with flowctl say of their settings, by name, where the settings fit their schema. They get a
+	// document with a word in the place of each expression. They touch nothing outside. Nil: the schema alone counts. It must not change.
+	Channels map[string]func(with json.RawMessage) []Misfit
 
 	mu      sync.Mutex
 	units   map[string]*unit // by path
@@ -28,6 +32,12 @@ type Compiler struct {
 
 	programs expr.Programs
 	schemas  schemas
+}
+
+// Misfit is something that is wrong with the settings of a plugin.
+type Misfit struct {
+	Path    string // a JSON pointer
+	Message string
 }
 
 // New returns a compiler that remembers nothing yet.

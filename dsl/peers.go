@@ -1,8 +1,10 @@
 package dsl
 
 import (
+	"encoding/json"
 	"slices"
 	"strconv"
+	"strings"
 
 	"flowctl/dsl/diag"
 	"flowctl/dsl/expr"
@@ -116,7 +118,27 @@ func (l *lookup) channel(d *channelDraft, programs *expr.Programs) {
 		l.unknown(d.plugin, diag.UnknownChannel, "channel plugin", suggest(d.plugin.value, known, "plugins: "))
 		return
 	}
-	l.peer(s, "the channel "+d.plugin.value, d.name.at, d.with, programs)
+	subject := "the channel " + d.plugin.value
+	fits := l.peer(s, subject, d.name.at, d.with, programs)
+	own := l.own[d.plugin.value]
+	if !fits || own == nil || !slices.Contains(builtinChannels(), d.plugin.value) {
+		return
+	}
+	with := d.with.merged()
+	document, err := json.Marshal(filled(with, "secret"))
+	if err != nil { // nothing that YAML has cannot be JSON but a number that is none, which the schema refuses
+		return
+	}
+	for _, m := range own(document) {
+		path := strings.Split(strings.NewReplacer("~1", "/", "~0", "~").Replace(strings.TrimPrefix(m.Path, "/")), "/")
+		if m.Path == "" {
+			path = nil
+		}
+		if !isTemplate(with, path) { // what an expression gives is known when the channel is used
+			l.report(d.with.placeOr(d.name.at, misfit{path: path}), diag.RunnerConfig, "see the channel's documentation",
+				strings.TrimPrefix(strings.Join(path, ".")+": "+m.Message, ": "))
+		}
+	}
 }
 
 // connection checks the runner of a connection and its settings. A connection does nothing by itself, so one for a runner that this version
@@ -130,8 +152,10 @@ func (l *lookup) connection(d *connectionDraft, programs *expr.Programs) {
 	}
 }
 
-// peer checks the settings of a channel or a connection: they belong to no run, so secret() is all that their expressions know.
-func (l *lookup) peer(s *schema, subject string, at flow.Pos, with *withDraft, programs *expr.Programs) {
+// peer checks the settings of a channel or a connection: they belong to no run, so secret() is all that their expressions know. It tells whether
+// nothing was found.
+func (l *lookup) peer(s *schema, subject string, at flow.Pos, with *withDraft, programs *expr.Programs) (fits bool) {
+	before := len(l.found)
 	for _, m := range s.check(subject, with.merged()) {
 		l.report(with.placeOr(at, m), diag.RunnerConfig, m.hint, m.message)
 	}
@@ -143,6 +167,7 @@ func (l *lookup) peer(s *schema, subject string, at flow.Pos, with *withDraft, p
 			l.secret(text{use.Name, use.Pos})
 		}
 	})
+	return len(l.found) == before
 }
 
 // placeOr returns where a misfit is written, or the given place when there is no `with` at all.

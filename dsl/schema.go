@@ -121,20 +121,29 @@ func (w *withDraft) compile() (*schema, error) {
 }
 
 // plain is a value of `with` with texts in the place of templates.
-func plain(v any) any {
+func plain(v any) any { return filled(v, "${{ }}") }
+
+// filled is a value of `with` with texts in the place of templates: what they say, with another text for each of their expressions.
+func filled(v any, expression string) any {
 	switch v := v.(type) {
 	case *flow.Template:
-		return "${{ }}"
+		var text strings.Builder
+		for _, p := range v.Parts {
+			if text.WriteString(p.Lit); p.Expr != "" {
+				text.WriteString(expression)
+			}
+		}
+		return text.String()
 	case map[string]any:
 		out := make(map[string]any, len(v))
 		for k, x := range v {
-			out[k] = plain(x)
+			out[k] = filled(x, expression)
 		}
 		return out
 	case []any:
 		out := make([]any, len(v))
 		for i, x := range v {
-			out[i] = plain(x)
+			out[i] = filled(x, expression)
 		}
 		return out
 	}

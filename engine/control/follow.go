@@ -27,15 +27,18 @@ type Follower struct {
 	Store  engine.Store
 	Now    func() time.Time
 	Log    *slog.Logger
+	// Compiler compiles new commits. What is stored is compiled without what plugins say beside their schemas: it was good enough once.
+	Compiler *dsl.Compiler
 
-	mu       sync.Mutex // one commit at a time
-	compiler *dsl.Compiler
-	seen     engine.Revision // the newest, without files
+	mu   sync.Mutex      // one commit at a time
+	seen engine.Revision // the newest, without files
 }
 
 // Open prepares a follower over what is stored.
 func (f *Follower) Open(ctx context.Context) error {
-	f.compiler = compiler()
+	if f.Compiler == nil {
+		f.Compiler = dsl.New()
+	}
 	newest, err := f.Store.Revisions(ctx, 0, 1)
 	if err != nil {
 		return fmt.Errorf("read the newest revision: %w", err)
@@ -142,8 +145,8 @@ func (f *Follower) compile(ctx context.Context, hash string) ([]dsl.File, *flow.
 	if err != nil {
 		return nil, nil, nil, unfollowed(err)
 	}
-	f.compiler.Year = f.Now().Year()
-	project, found := f.compiler.Compile(files)
+	f.Compiler.Year = f.Now().Year()
+	project, found := f.Compiler.Compile(files)
 	return files, project, found, nil
 }
 
@@ -179,17 +182,11 @@ func (f *Follower) Revision(ctx context.Context, id engine.RevisionID) (*core.Re
 		}
 		files[i] = dsl.File{Path: s.Path, Mode: s.Mode, Data: data}
 	}
-	project, found := compiler().Compile(files)
+	project, found := dsl.New().Compile(files)
 	if project == nil {
 		return nil, fmt.Errorf("revision %d (commit %.12s) does not compile with this version: %s", id, row.Commit, firstError(found))
 	}
 	return &core.Revision{ID: id, Commit: row.Commit, Tree: treeHash(stored), Project: project}, nil
-}
-
-// compiler makes one that refuses what this build cannot run.
-func compiler() *dsl.Compiler {
-	c := dsl.New()
-	return c
 }
 
 func firstError(found []diag.Diagnostic) string {

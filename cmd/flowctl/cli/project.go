@@ -38,7 +38,7 @@ func compileRoot(s streams, path string) (*repository, error) {
 	if err != nil {
 		return nil, err
 	}
-	project, found := dsl.New().Compile(files)
+	project, found := newCompiler().Compile(files)
 	if project != nil {
 		return &repository{root, project}, nil
 	}

@@ -88,7 +88,7 @@ func (s *server) openEngine(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.follower = &control.Follower{Source: source, Store: s.store, Now: s.now, Log: s.log}
+	s.follower = &control.Follower{Source: source, Store: s.store, Now: s.now, Log: s.log, Compiler: newCompiler()}
 	if err := s.follower.Open(ctx); err != nil {
 		return err
 	}

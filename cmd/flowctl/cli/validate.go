@@ -76,7 +76,9 @@ func validate(out io.Writer, path, output string, strict bool) error {
 	if err != nil {
 		return err
 	}
-	project, found := (&dsl.Compiler{Year: time.Now().Year()}).Compile(files)
+	compiler := newCompiler()
+	compiler.Year = time.Now().Year()
+	project, found := compiler.Compile(files)
 	name := namer(root)
 	switch output {
 	case "json":
