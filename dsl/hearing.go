@@ -72,7 +72,7 @@ func (l *lookup) unheard(a *alertsDraft) {
 		}
 	}
 	for _, r := range a.rules.value {
-		if slices.ContainsFunc(r.Notify, func(x flow.Receiver) bool { return !l.known(x) || l.hears(x, r.Severity.Kinds()) }) {
+		if l.anyHears(r.Notify, r.Severity) {
 			continue
 		}
 		severity := diag.Warning
@@ -80,6 +80,22 @@ func (l *lookup) unheard(a *alertsDraft) {
 			severity = diag.Error
 		}
 		l.noReceiver(r.Pos, severity, "nobody hears of this rule: no receiver has an address for "+kindsOf(r.Severity))
+	}
+}
+
+// anyHears tells whether one of the receivers may be reached in the way of a severity. One that is reported already counts.
+func (l *lookup) anyHears(list []flow.Receiver, s flow.Severity) bool {
+	return slices.ContainsFunc(list, func(r flow.Receiver) bool { return !l.known(r) || l.hears(r, s.Kinds()) })
+}
+
+// admins wants one of the teams that look after the installation to hear of its critical events.
+func (l *lookup) admins(teams []text) {
+	var list []flow.Receiver
+	for _, t := range teams {
+		list = append(list, flow.Receiver{Team: t.value})
+	}
+	if len(list) > 0 && len(l.channels) > 0 && !l.anyHears(list, flow.Critical) {
+		l.noReceiver(teams[0].at, diag.Error, "nobody hears of the installation's critical events: no admin has an address for "+kindsOf(flow.Critical))
 	}
 }
 
