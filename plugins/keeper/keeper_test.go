@@ -15,7 +15,9 @@ func TestHandshake(t *testing.T) {
 		"1|1|unix|/tmp/plugin1|grpc":          Died,
 		"hello\n":                             "no go-plugin gRPC handshake",
 		"1|1|tcp|127.0.0.1:1|netrpc|\n":       "no go-plugin gRPC handshake",
-		"2|1|unix|/tmp/plugin1|grpc|\n":       "core protocol 2",
+		strings.Repeat("x", 1<<20):            "no go-plugin gRPC handshake",
+		"1|1|tcp|127.0.0.1:1|grpc|\n":         "want a unix socket",
+		"2|1|unix|/tmp/plugin1|grpc|\n":       `core protocol "2"`,
 		"1|one|unix|/tmp/plugin1|grpc|\n":     "is not a number",
 	} {
 		got, err := handshake(bufio.NewReader(strings.NewReader(line)))
