@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	plugin "github.com/hashicorp/go-plugin"
 	"github.com/hashicorp/go-plugin/runner"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 
 	"flowctl/plugins/internal/proc"
 	"flowctl/plugins/keeper"
@@ -23,10 +25,14 @@ import (
 // When the process dies or takes no more work, calls fail with sdk.ErrGone; then ask the Host again.
 type Process struct {
 	*sdk.Client
-	card   keeper.Reattach
-	conn   *grpc.ClientConn
-	cancel context.CancelFunc // ends the session
-	ended  chan struct{}      // closed when the session has ended
+	title   string // of the plugin, for messages
+	dir     string // its folder
+	card    keeper.Reattach
+	conn    *grpc.ClientConn
+	answer  time.Duration      // Options.Answer
+	cancel  context.CancelFunc // ends the session
+	ended   chan struct{}      // closed when the session has ended
+	suspect chan struct{}      // gets a value when the process was late
 
 	mark sync.Once
 	gone chan struct{}
@@ -47,9 +53,21 @@ func (p *Process) isGone() bool {
 	}
 }
 
+// Validate implements sdk.Plugin. A plugin that does not answer has that as its one problem.
+func (p *Process) Validate(with json.RawMessage) (problems []sdk.Problem) {
+	err := p.ask(context.Background(), "Validate", p.answer, func(ctx context.Context) (err error) {
+		problems, err = p.Problems(ctx, with)
+		return err
+	})
+	if err != nil {
+		return []sdk.Problem{{Message: err.Error()}}
+	}
+	return problems
+}
+
 // Start implements sdk.Runner.
 func (p *Process) Start(ctx context.Context, spec sdk.Spec) error {
-	return p.noted(ctx, p.Client.Start(ctx, spec))
+	return p.ask(ctx, "Start", p.answer, func(ctx context.Context) error { return p.Client.Start(ctx, spec) })
 }
 
 // Wait implements sdk.Runner.
@@ -60,64 +78,95 @@ func (p *Process) Wait(ctx context.Context, work string, offset int64, log func(
 
 // Signal implements sdk.Runner.
 func (p *Process) Signal(ctx context.Context, work string, how sdk.Signal) error {
-	return p.noted(ctx, p.Client.Signal(ctx, work, how))
+	return p.ask(ctx, "Signal", p.answer, func(ctx context.Context) error { return p.Client.Signal(ctx, work, how) })
 }
 
 // Renew implements sdk.Leaser.
 func (p *Process) Renew(ctx context.Context, work string, lease time.Duration) error {
-	return p.noted(ctx, p.Client.Renew(ctx, work, lease))
+	return p.ask(ctx, "Renew", p.answer, func(ctx context.Context) error { return p.Client.Renew(ctx, work, lease) })
 }
 
 // Recover implements sdk.Runner.
-func (p *Process) Recover(ctx context.Context, work string) (sdk.Recovered, error) {
-	r, err := p.Client.Recover(ctx, work)
-	return r, p.noted(ctx, err)
+func (p *Process) Recover(ctx context.Context, work string) (r sdk.Recovered, err error) {
+	err = p.ask(ctx, "Recover", p.answer, func(ctx context.Context) error {
+		r, err = p.Client.Recover(ctx, work)
+		return err
+	})
+	return r, err
+}
+
+// Stop is sdk.Client's.
+func (p *Process) Stop(ctx context.Context, drain bool) (live int, err error) {
+	err = p.ask(ctx, "Stop", p.answer, func(ctx context.Context) error {
+		live, err = p.Client.Stop(ctx, drain)
+		return err
+	})
+	return live, err
 }
 
 // Check implements sdk.Sensor.
-func (p *Process) Check(ctx context.Context, base string, paths []string) ([]sdk.PathState, error) {
-	s, err := p.Client.Check(ctx, base, paths)
-	return s, p.noted(ctx, err)
+func (p *Process) Check(ctx context.Context, base string, paths []string) (states []sdk.PathState, err error) {
+	err = p.ask(ctx, "Check", longer*p.answer, func(ctx context.Context) error {
+		states, err = p.Client.Check(ctx, base, paths)
+		return err
+	})
+	return states, err
 }
 
 // Capabilities implements sdk.Channel.
-func (p *Process) Capabilities(ctx context.Context, with json.RawMessage) (sdk.Capabilities, error) {
-	c, err := p.Client.Capabilities(ctx, with)
-	return c, p.noted(ctx, err)
+func (p *Process) Capabilities(ctx context.Context, with json.RawMessage) (c sdk.Capabilities, err error) {
+	err = p.ask(ctx, "Capabilities", p.answer, func(ctx context.Context) error {
+		c, err = p.Client.Capabilities(ctx, with)
+		return err
+	})
+	return c, err
 }
 
 // Send implements sdk.Channel.
-func (p *Process) Send(ctx context.Context, n sdk.Notification) (sdk.Receipt, error) {
-	r, err := p.Client.Send(ctx, n)
-	return r, p.noted(ctx, err)
+func (p *Process) Send(ctx context.Context, n sdk.Notification) (r sdk.Receipt, err error) {
+	err = p.ask(ctx, "Send", longer*p.answer, func(ctx context.Context) error {
+		r, err = p.Client.Send(ctx, n)
+		return err
+	})
+	return r, err
 }
 
-// noted remembers that the process is gone when an error says so. A connection that we closed after the end says something else.
+// noted remembers that the process is gone when an error says so, and says whose error it is unless the plugin only refused what it was asked. A
+// connection that we closed after the end says something else.
 func (p *Process) noted(ctx context.Context, err error) error {
 	switch {
-	case err == nil || ctx.Err() != nil:
+	case err == nil || ctx.Err() != nil || errors.Is(err, sdk.ErrInvalid) || errors.Is(err, sdk.ErrUnknown):
+		return err
 	case errors.Is(err, sdk.ErrGone):
 		p.lose()
+		return fmt.Errorf("%s ended or is ending: %w", p.title, err)
 	case errors.Is(err, context.Canceled) && p.isGone():
-		return fmt.Errorf("%w: %v", sdk.ErrGone, err)
+		err = fmt.Errorf("%w: %v", sdk.ErrGone, err)
 	}
-	return err
+	return fmt.Errorf("%s: %w", p.title, err)
 }
 
 func (p *Process) lose() { p.mark.Do(func() { close(p.gone) }) }
 
 // attach connects to the process that a card describes.
-func (h *Host) attach(ctx context.Context, card keeper.Reattach) (*Process, error) {
+func (h *Host) attach(ctx context.Context, dir string, card keeper.Reattach) (*Process, error) {
 	if card.Protocol != sdk.ProtocolVersion {
-		return nil, fmt.Errorf("it speaks protocol version %d, this flowctl speaks %d", card.Protocol, sdk.ProtocolVersion)
+		return nil, fmt.Errorf("it speaks protocol version %d, this flowctl speaks %d: get a build of the plugin for this flowctl", card.Protocol, sdk.ProtocolVersion)
 	}
-	p := &Process{card: card, ended: make(chan struct{}), gone: make(chan struct{})}
+	p := &Process{
+		title: filepath.Base(filepath.Dir(dir)), dir: dir, card: card, answer: h.options.Answer, ended: make(chan struct{}),
+		suspect: make(chan struct{}, 1), gone: make(chan struct{}),
+	}
 	client := plugin.NewClient(&plugin.ClientConfig{
 		HandshakeConfig:  sdk.Handshake(),
 		Plugins:          sdk.PluginSet(),
 		AllowedProtocols: []plugin.Protocol{plugin.ProtocolGRPC},
 		Logger:           hclog.NewNullLogger(),
-		GRPCDialOptions:  []grpc.DialOption{grpc.WithInitialWindowSize(1 << 20), grpc.WithInitialConnWindowSize(8 << 20)},
+		GRPCDialOptions: []grpc.DialOption{
+			grpc.WithInitialWindowSize(1 << 20), grpc.WithInitialConnWindowSize(8 << 20),
+			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage)),
+			grpc.WithConnectParams(grpc.ConnectParams{Backoff: backoff.DefaultConfig, MinConnectTimeout: h.options.Start}),
+		},
 		Reattach: &plugin.ReattachConfig{
 			Protocol: plugin.ProtocolGRPC, ProtocolVersion: card.Protocol, Pid: card.PID,
 			Addr:         &net.UnixAddr{Net: card.Network, Name: card.Address},
@@ -130,7 +179,7 @@ func (h *Host) attach(ctx context.Context, card keeper.Reattach) (*Process, erro
 		return nil, err
 	}
 	p.conn = protocol.(*plugin.GRPCClient).Conn // AllowedProtocols leaves no other
-	p.Client, err = sdk.NewClient(ctx, p.conn)
+	p.Client, err = h.describe(ctx, p)
 	if err != nil {
 		close(p.ended)
 		_ = p.conn.Close()
@@ -144,6 +193,7 @@ func (h *Host) attach(ctx context.Context, card keeper.Reattach) (*Process, erro
 		close(p.ended)
 	})
 	h.tasks.Go(func() { h.guard(session, p) })
+	h.tasks.Go(func() { h.examine(session, p) })
 	return p, nil
 }
 

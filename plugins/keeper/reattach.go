@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	plugin "github.com/hashicorp/go-plugin"
+	"golang.org/x/sys/unix"
 )
 
 // ReattachFile is the name, in a plugin process's folder, of its address card.
@@ -36,10 +37,18 @@ type Reattach struct {
 	Sockets  string `json:"sockets"`
 }
 
-// ReadReattach returns the card in a plugin process's folder.
+// maxCard is more than the longest paths need.
+const maxCard = 64 << 10
+
+// ReadReattach returns the card in a plugin process's folder, which the plugin can write to as well.
 func ReadReattach(dir string) (Reattach, error) {
 	var r Reattach
-	b, err := os.ReadFile(filepath.Join(dir, ReattachFile))
+	f, err := os.OpenFile(filepath.Join(dir, ReattachFile), os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0) // what is no file must not block
+	if err != nil {
+		return r, err
+	}
+	defer func() { _ = f.Close() }()
+	b, err := io.ReadAll(io.LimitReader(f, maxCard))
 	if err != nil {
 		return r, err
 	}

@@ -1,0 +1,70 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"flowctl/plugins/sdk"
+)
+
+// DefaultAnswer is how long a process has to answer a call when Options.Answer does not say. Starting an attempt is answered when it is on record.
+// A check of a sensor, which is many questions, and a message of a channel, which may be a phone call, have longer times as long. What waits for
+// the end of an attempt waits for ever.
+const (
+	DefaultAnswer = time.Minute
+	longer        = 10
+)
+
+// maxMessage is the longest message that is taken from a plugin, in bytes.
+const maxMessage = 16 << 20
+
+// ask bounds a call. Who is late is suspected of hanging.
+func (p *Process) ask(ctx context.Context, call string, within time.Duration, f func(context.Context) error) error {
+	bounded, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	err := f(bounded)
+	if err == nil || !errors.Is(bounded.Err(), context.DeadlineExceeded) {
+		return p.noted(ctx, err)
+	}
+	select {
+	case p.suspect <- struct{}{}:
+	default:
+	}
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return fmt.Errorf("%s: %w to %s in the time that there was", p.title, sdk.ErrLate, call)
+	}
+	return fmt.Errorf("%s: %w to %s within %v", p.title, sdk.ErrLate, call, within)
+}
+
+// examine kills a process that was late with an answer, unless it can still describe itself. Its attempts go on, and the next process finds them.
+func (h *Host) examine(session context.Context, p *Process) {
+	for {
+		select {
+		case <-p.suspect:
+		case <-session.Done():
+			return
+		}
+		if _, err := h.describe(session, p); err != nil && session.Err() == nil {
+			h.options.Log.Warn("a plugin process hangs and is killed", "plugin", p.title, "pid", p.card.PID, "error", err)
+			h.kill(p.dir, p.card.Keeper)
+			p.lose()
+		}
+	}
+}
+
+// describe asks a process what it is, which every plugin can tell at once.
+func (h *Host) describe(ctx context.Context, p *Process) (*sdk.Client, error) {
+	bounded, cancel := context.WithTimeout(ctx, h.options.Start)
+	defer cancel()
+	c, err := sdk.NewClient(bounded, p.conn)
+	switch {
+	case err == nil || ctx.Err() != nil:
+	case bounded.Err() != nil:
+		err = fmt.Errorf("it did not describe itself within %v", h.options.Start)
+	case errors.Is(err, sdk.ErrGone):
+		err = fmt.Errorf("it ended when it was asked what it is: %w", err)
+	}
+	return c, err
+}
