@@ -11,7 +11,7 @@ import (
 
 // DefaultAnswer is how long a process has to answer a call when Options.Answer does not say. Starting an attempt is answered when it is on record.
 // A check of a sensor, which is many questions, and a message of a channel, which may be a phone call, have longer times as long. What waits for
-// the end of an attempt waits for ever.
+// the end of an attempt waits as long as the process describes itself when it is asked, which it is as often.
 const (
 	DefaultAnswer = time.Minute
 	longer        = 10
@@ -38,17 +38,21 @@ func (p *Process) ask(ctx context.Context, call string, within time.Duration, f 
 	return fmt.Errorf("%s: %w to %s within %v", p.title, sdk.ErrLate, call, within)
 }
 
-// examine kills a process that was late with an answer, unless it can still describe itself. Its attempts go on, and the next process finds them.
+// examine kills a process that cannot describe itself any more. It asks every so often, and when a call was late. The attempts go on, and the next
+// process finds them.
 func (h *Host) examine(session context.Context, p *Process) {
+	every := time.NewTicker(h.options.Answer)
+	defer every.Stop()
 	for {
 		select {
 		case <-p.suspect:
+		case <-every.C:
 		case <-session.Done():
 			return
 		}
 		if _, err := h.describe(session, p); err != nil && session.Err() == nil {
 			h.options.Log.Warn("a plugin process hangs and is killed", "plugin", p.title, "pid", p.card.PID, "error", err)
-			h.kill(p.dir, p.card.Keeper)
+			kill(p.dir, p.card.Keeper)
 			p.lose()
 		}
 	}

@@ -97,7 +97,7 @@ func (h *Host) reattach(ctx context.Context, dir string) *Process {
 	if err != nil {
 		h.options.Log.Warn("a plugin process does not answer", "pid", card.PID, "folder", dir, "error", err)
 		if ctx.Err() == nil && card.Protocol == sdk.ProtocolVersion { // else another version of flowctl may know better
-			h.kill(dir, card.Keeper)
+			kill(dir, card.Keeper)
 		}
 		return nil
 	}
@@ -204,7 +204,7 @@ func (h *Host) clear(keeper int) {
 
 // kill ends a plugin process that does not answer: what is in its session, except the keeper, which stays with the attempts. They are in sessions
 // of their own; the next process finds them.
-func (h *Host) kill(dir string, keeper int) {
+func kill(dir string, keeper int) {
 	for _, s := range proc.List() {
 		if s.Session == keeper && s.PID != keeper && sameOwner("/proc/"+strconv.Itoa(s.PID), dir) { // the folder is its own, and may lie
 			_ = syscall.Kill(s.PID, syscall.SIGKILL)

@@ -231,13 +231,23 @@ func (p *Process) detach() {
 	_ = p.conn.Close()
 }
 
-// stopTime is how long an idle plugin process and its keeper have to end.
-const stopTime = 5 * time.Second
+const (
+	// stopAnswer is how long a process has to say that it ends, or that it has attempts.
+	stopAnswer = 3 * time.Second
+	// stopTime is how long an idle plugin process and its keeper have to end.
+	stopTime = 5 * time.Second
+)
 
-// stop ends the process if it carries no attempt, waits for its end, and detaches.
+// stop ends the process if it carries no attempt, waits for its end, and detaches. One that does not answer is killed.
 func (p *Process) stop(ctx context.Context) error {
-	live, err := p.Stop(ctx, false)
+	bounded, done := context.WithTimeout(ctx, stopAnswer)
+	defer done()
+	live, err := p.Stop(bounded, false)
 	p.detach()
+	if errors.Is(err, sdk.ErrLate) && ctx.Err() == nil {
+		kill(p.dir, p.card.Keeper)
+		live, err = 0, nil
+	}
 	// A connection that was given up as the plugin ended reports that as if the caller had cancelled.
 	gone := errors.Is(err, sdk.ErrGone) || errors.Is(err, context.Canceled) && ctx.Err() == nil
 	if live > 0 || err != nil && !gone {

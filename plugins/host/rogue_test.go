@@ -146,6 +146,12 @@ func (m misbehaved) Wait(ctx context.Context, _ string, _ int64, log func(int64,
 				return sdk.Result{}, err
 			}
 		}
+	case "dozes":
+		if err := log(0, []byte("begun\n")); err != nil {
+			return sdk.Result{}, err
+		}
+		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+		<-ctx.Done()
 	case "lies":
 		return sdk.Result{State: "splendid"}, nil
 	case "babbles":
@@ -384,6 +390,24 @@ func TestRogueFreezes(t *testing.T) {
 	}
 }
 
+// So is one that nobody asks anything, but waits for.
+func TestRogueDozes(t *testing.T) {
+	t.Parallel()
+	h := rogueHost(t, sdk.KindRunner, "dozes")
+	h.options.Answer, h.options.Start = time.Second, patience
+	p, err := h.Runner(t.Context(), "dozes", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Start(t.Context(), sdk.Spec{Work: "/w"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Wait(t.Context(), "/w", 0, ignored); !errors.Is(err, sdk.ErrGone) {
+		t.Errorf("got %v, want sdk.ErrGone", err)
+	}
+	nothingLeft(t, h, "runner-dozes")
+}
+
 // A host that starts kills what an earlier one left that does not answer.
 func TestRogueLeftFrozen(t *testing.T) {
 	t.Parallel()
@@ -403,6 +427,23 @@ func TestRogueLeftFrozen(t *testing.T) {
 	}
 	ended(t, p.PID())
 	ended(t, p.card.Keeper)
+}
+
+// A host that ends does not wait for a process that does not, and does not leave it.
+func TestRogueIsFrozenAtTheEnd(t *testing.T) {
+	t.Parallel()
+	h := rogueHost(t, sdk.KindSensor, "hangs")
+	p, err := h.Sensor(t.Context(), "hangs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(p.PID(), syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	nothingLeft(t, h, "sensor-hangs")
 }
 
 // attempt launches a rogue and gives it an attempt.
