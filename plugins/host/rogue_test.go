@@ -150,7 +150,6 @@ func (m misbehaved) Wait(ctx context.Context, _ string, _ int64, log func(int64,
 		if err := log(0, []byte("begun\n")); err != nil {
 			return sdk.Result{}, err
 		}
-		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
 		<-ctx.Done()
 	case "lies":
 		return sdk.Result{State: "splendid"}, nil
@@ -402,7 +401,7 @@ func TestRogueDozes(t *testing.T) {
 	if err := p.Start(t.Context(), sdk.Spec{Work: "/w"}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.Wait(t.Context(), "/w", 0, ignored); !errors.Is(err, sdk.ErrGone) {
+	if _, err := p.Wait(t.Context(), "/w", 0, func(int64, []byte) error { return syscall.Kill(p.PID(), syscall.SIGSTOP) }); !errors.Is(err, sdk.ErrGone) {
 		t.Errorf("got %v, want sdk.ErrGone", err)
 	}
 	nothingLeft(t, h, "runner-dozes")

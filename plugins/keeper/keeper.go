@@ -174,7 +174,9 @@ func (k *keeper) launch(command []string) (stdout, stderr *os.File, err error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("start the plugin: %w", err)
 	}
-	k.handle, err = proc.Open(k.child.Pid)
+	if k.handle, err = proc.Open(k.child.Pid); err != nil {
+		_ = k.child.Kill()
+	}
 	return stdout, stderr, err
 }
 
