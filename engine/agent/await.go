@@ -78,7 +78,7 @@ func (a *Agent) await(at *attempt, lost bool) {
 			a.opts.Log.Warn("the runner is asked again about an attempt", "attempt", at.id, "runner", at.runner, "reason", err)
 			n := breaks.count(a.sentOf(at), a.opts.Now().Sub(began))
 			if n > breaksMost {
-				a.signal(at) // as far as that works: nobody looks after it from here on
+				_ = a.trySignal(a.ctx, at) // nobody looks after it from here on
 				a.bury(at, fmt.Sprintf("how it ended is not known: its runner broke %d times in a row: %v", n, err))
 				return
 			}
@@ -302,27 +302,36 @@ func (a *Agent) recover(ctx context.Context, at *attempt) (sdk.Recovered, error)
 	}
 }
 
-// signal asks the runner for the end of an attempt. Wait tells when it has come.
+// signal asks the runner for the end of an attempt, as long as there is patience. Wait tells when it has come.
 func (a *Agent) signal(at *attempt) {
-	var err error
-	for range startTries {
-		var runner Runner
-		if runner, err = a.opts.Plugins.Runner(a.ctx, at.runner, at.as()); err == nil {
-			err = runner.Signal(a.ctx, at.work, sdk.Terminate)
-		}
-		if !errors.Is(err, sdk.ErrGone) && !errors.Is(err, sdk.ErrLate) || a.ctx.Err() != nil {
-			break
-		}
-		if _, err := a.recover(a.ctx, at); err != nil {
-			break
+	ctx, cancel := context.WithTimeout(a.ctx, patience*a.opts.Pause)
+	defer cancel()
+	err := a.trySignal(ctx, at)
+	for err != nil && !a.over(at) && !errors.Is(err, sdk.ErrUnknown) && !errors.Is(err, sdk.ErrInvalid) && sleep(ctx, a.opts.Pause) {
+		if _, err = a.recover(ctx, at); err == nil { // another process may have to take it over first
+			err = a.trySignal(ctx, at)
 		}
 	}
-	if err != nil && a.ctx.Err() == nil {
+	if err != nil && !a.over(at) && a.ctx.Err() == nil {
 		a.opts.Log.Warn("an attempt could not be signalled", "attempt", at.id, "error", err)
 		a.mu.Lock()
 		at.killed = false // so that asking again tries again
 		a.mu.Unlock()
 	}
+}
+
+func (a *Agent) trySignal(ctx context.Context, at *attempt) error {
+	runner, err := a.opts.Plugins.Runner(ctx, at.runner, at.as())
+	if err != nil {
+		return err
+	}
+	return runner.Signal(ctx, at.work, sdk.Terminate)
+}
+
+func (a *Agent) over(at *attempt) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return at.phase == finished
 }
 
 // recoverAll takes up the attempts that a past life of the agent left in their folders.

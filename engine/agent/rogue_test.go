@@ -60,7 +60,7 @@ func (m misbehaved) Recover(context.Context, string) (sdk.Recovered, error) {
 func (misbehaved) Check(context.Context, string, []string) ([]sdk.PathState, error) { select {} }
 
 // launchRogues is launch, with rogues in the plugin folder and little patience.
-func launchRogues(t *testing.T, o *Options, ids ...string) (end func()) {
+func launchRogues(t *testing.T, o *Options, ids ...string) (h *host.Host, end func()) {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
@@ -74,14 +74,14 @@ func launchRogues(t *testing.T, o *Options, ids ...string) (end func()) {
 			t.Fatal(err)
 		}
 	}
-	h, err := host.New(host.Options{
+	h, err = host.New(host.Options{
 		Dir: filepath.Join(o.Dir, "plugins"), Self: self, PluginDir: dir, Idle: 5 * time.Second, Start: 3 * time.Second, Answer: time.Second, Log: o.Log,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	o.Plugins = hostPlugins{h}
-	return func() {
+	return h, func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
 		if err := h.Close(ctx); err != nil {
@@ -108,7 +108,7 @@ func TestRogueRunners(t *testing.T) {
 			r := newRig(t)
 			o := r.options("one")
 			o.Token, o.Pause = r.token(), 10*time.Millisecond
-			end := launchRogues(t, &o, "runner-"+test.how)
+			_, end := launchRogues(t, &o, "runner-"+test.how)
 			_, stop := r.run(o)
 			t.Cleanup(func() { _ = stop(); end() })
 			next[joined](t, r.events)
@@ -132,6 +132,45 @@ func TestRogueRunners(t *testing.T) {
 	}
 }
 
+// The attempts of a runner that freezes go on without it, and can be killed.
+func TestAFrozenRunner(t *testing.T) {
+	t.Parallel()
+	for _, killed := range []bool{false, true} {
+		t.Run(fmt.Sprintf("killed=%v", killed), func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			o := r.options("one")
+			o.Token = r.token()
+			h, end := launchRogues(t, &o)
+			_, stop := r.run(o)
+			t.Cleanup(func() { _ = stop(); end() })
+			next[joined](t, r.events)
+			gate := filepath.Join(r.dir, "gate")
+			as := assignment(1)
+			as.Runner, as.Env = "shell", nil
+			as.Text = fmt.Sprintf("echo begin; until [ -e %s ]; do sleep 0.02; done; exit 3", gate)
+			r.hub.Assign("one", []*engine.Assignment{as})
+			nextReport(t, r.events, 1, engine.ReportStarted)
+			p, err := h.Runner(t.Context(), "shell", "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := syscall.Kill(p.PID(), syscall.SIGSTOP); err != nil {
+				t.Fatal(err)
+			}
+			if killed {
+				r.hub.Kill("one", []engine.AttemptID{1})
+			} else if err := os.WriteFile(gate, nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			res := nextReport(t, r.events, 1, engine.ReportFinished).Result
+			if killed && res.State != engine.Killed || !killed && res.ExitCode != 3 {
+				t.Errorf("result %+v", res)
+			}
+		})
+	}
+}
+
 // A sensor that hangs fails its own checks and keeps no other from its answer.
 func TestRogueSensors(t *testing.T) {
 	t.Parallel()
@@ -141,7 +180,7 @@ func TestRogueSensors(t *testing.T) {
 			r := newRig(t)
 			o := r.options("one")
 			o.Token = r.token()
-			end := launchRogues(t, &o, "sensor-"+how)
+			_, end := launchRogues(t, &o, "sensor-"+how)
 			_, stop := r.run(o)
 			t.Cleanup(func() { _ = stop(); end() })
 			next[joined](t, r.events)

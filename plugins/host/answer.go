@@ -20,22 +20,36 @@ const (
 // maxMessage is the longest message that is taken from a plugin, in bytes.
 const maxMessage = 16 << 20
 
-// ask bounds a call. Who is late is suspected of hanging.
+// ask bounds a call. Who is late is suspected of hanging. The bound is no deadline of the context, because that would travel: the plugin's end of
+// the call would give up at the same time, and who is first is told as the reason.
 func (p *Process) ask(ctx context.Context, call string, within time.Duration, f func(context.Context) error) error {
-	bounded, cancel := context.WithTimeout(ctx, within)
-	defer cancel()
+	bounded, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	timer := time.AfterFunc(within, func() { cancel(sdk.ErrLate) })
+	defer timer.Stop()
 	err := f(bounded)
-	if err == nil || !errors.Is(bounded.Err(), context.DeadlineExceeded) {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(context.Cause(bounded), sdk.ErrLate):
+		err = fmt.Errorf("%s: %w to %s within %v", p.title, sdk.ErrLate, call, within)
+	case p.outOfTime(ctx, err):
+		err = fmt.Errorf("%s: %w to %s in the time that there was: %v", p.title, sdk.ErrLate, call, err)
+	default:
 		return p.noted(ctx, err)
 	}
 	select {
 	case p.suspect <- struct{}{}:
 	default:
 	}
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return fmt.Errorf("%s: %w to %s in the time that there was", p.title, sdk.ErrLate, call)
-	}
-	return fmt.Errorf("%s: %w to %s within %v", p.title, sdk.ErrLate, call, within)
+	return err
+}
+
+// outOfTime tells whether a call ended with its caller's deadline.
+func (p *Process) outOfTime(ctx context.Context, err error) bool {
+	_, has := ctx.Deadline()
+	return has && !p.isGone() && !errors.Is(ctx.Err(), context.Canceled) &&
+		(errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled))
 }
 
 // examine kills a process that cannot describe itself any more. It asks every so often, and when a call was late. The attempts go on, and the next

@@ -23,7 +23,7 @@
 //	an answer        1 min (Options.Answer): Start, Signal, Renew, Recover, Validate, Capabilities, Stop. 10 min: Check, Send
 //	the end          no bound, but the process must describe itself every minute
 //	a message        16 MiB; a text for people in it 16 KiB, of which the rest is cut off
-//	plugin.log       4 MiB, and plugin.log.1 as much
+//	plugin.log       4 MiB, and plugin.log.1 as much, of the processes that live and of the last 5 that died
 //
 // A launch that fails leaves no process. A process that does not describe itself in time, when a call is late or when a host begins, is killed with
 // its session; its keeper and its attempts stay, and the next process finds those. A result with a state that there is not is taken for a lost one.

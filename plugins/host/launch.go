@@ -36,7 +36,7 @@ func (h *Host) obtain(ctx context.Context, dir string, c command) (*Process, err
 		p := h.reattach(ctx, folder)
 		switch {
 		case p == nil:
-			tidy(folder, i >= keptFolders)
+			tidy(folder, i)
 		case found == nil && p.card.Binary == c.binary && p.kept() && p.check(c) == nil:
 			p.title, found = c.title(), p
 		default:
@@ -49,11 +49,15 @@ func (h *Host) obtain(ctx context.Context, dir string, c command) (*Process, err
 	return h.launch(ctx, filepath.Join(dir, strconv.Itoa(next)), c)
 }
 
-// keptFolders is how many folders of dead processes stay, for the attempts that may still ask for them.
-const keptFolders = 50
+// keptFolders is how many folders of dead processes stay, for the attempts that may still ask for them, and keptLogs how many of them with what
+// the processes printed.
+const (
+	keptFolders = 50
+	keptLogs    = 5
+)
 
-// tidy removes what a dead process and its dead keeper left behind: the folder of its socket, and its own when it is old.
-func tidy(folder string, old bool) {
+// tidy removes what a dead process and its dead keeper left behind: the folder of its socket, and its own when so many are newer.
+func tidy(folder string, newer int) {
 	if !process.Dead(folder) {
 		return
 	}
@@ -62,7 +66,11 @@ func tidy(folder string, old bool) {
 		sameOwner(card.Sockets, folder) { // what another account wrote must not lead to what is not its own
 		_ = os.RemoveAll(card.Sockets)
 	}
-	if old {
+	if newer >= keptLogs {
+		_ = os.Remove(filepath.Join(folder, keeper.LogFile))
+		_ = os.Remove(filepath.Join(folder, keeper.OldLogFile))
+	}
+	if newer >= keptFolders {
 		_ = os.RemoveAll(folder)
 	}
 }

@@ -110,16 +110,16 @@ func (m misbehaved) Start(_ context.Context, spec sdk.Spec) error {
 	switch m.how {
 	case "prints":
 		for range 64 << 20 / len(line) {
-			_, _ = syscall.Write(2, line) // go-plugin has another file in the place of os.Stderr
-			_, _ = syscall.Write(1, line)
+			_, _ = os.Stderr.Write(line)
+			_, _ = os.Stdout.Write(line)
 		}
 	case "orphaned":
 		_ = syscall.Kill(os.Getppid(), syscall.SIGKILL)
 		for os.Getppid() == keeperOf(spec) {
 			continue
 		}
-		_, _ = syscall.Write(2, line)
-		_, _ = syscall.Write(1, line)
+		_, _ = os.Stderr.Write(line)
+		_, _ = os.Stdout.Write(line)
 		return os.WriteFile(spec.Text, nil, 0o600)
 	}
 	return m.at("Start")
@@ -526,6 +526,21 @@ func TestRoguePrints(t *testing.T) {
 		if err != nil || s.Size() == 0 || s.Size() > 4<<20 {
 			t.Errorf("%s: %v, %v", name, s, err)
 		}
+	}
+}
+
+// Nor do processes that die again and again.
+func TestRogueDiesOften(t *testing.T) {
+	t.Parallel()
+	h := rogueHost(t, sdk.KindRunner, "exits")
+	for range 3 {
+		if _, err := h.Runner(t.Context(), "exits", ""); !errors.Is(err, sdk.ErrGone) {
+			t.Fatal(err)
+		}
+	}
+	logs, err := filepath.Glob(filepath.Join(h.options.Dir, "runner-exits", "*", keeper.LogFile))
+	if err != nil || len(logs) != keptLogs+1 { // the last was not tidied yet
+		t.Errorf("%q, %v", logs, err)
 	}
 }
 

@@ -2,6 +2,7 @@ package keeper
 
 import (
 	"bufio"
+	"bytes"
 	"strings"
 	"testing"
 )
@@ -28,4 +29,19 @@ func TestHandshake(t *testing.T) {
 			t.Errorf("%q: got %+v, %v", line, got, err)
 		}
 	}
+}
+
+func FuzzHandshake(f *testing.F) {
+	for _, line := range []string{"1|1|unix|/tmp/plugin1|grpc|\n", "1|1|tcp|127.0.0.1:1|grpc\n", "||||\n", "hello", "\x00\xff|1|unix|a|grpc\n"} {
+		f.Add([]byte(line))
+	}
+	f.Fuzz(func(t *testing.T, printed []byte) {
+		r, err := handshake(bufio.NewReader(bytes.NewReader(printed)))
+		if err != nil && len(err.Error()) > 2000 {
+			t.Errorf("an error of %d bytes", len(err.Error()))
+		}
+		if err == nil && (r.Network != "unix" || !bytes.HasPrefix(printed, []byte("1|"))) && !bytes.HasPrefix(bytes.TrimSpace(printed), []byte("1|")) {
+			t.Errorf("took %q", printed)
+		}
+	})
 }
