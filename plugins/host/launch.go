@@ -116,11 +116,14 @@ func (h *Host) reattach(ctx context.Context, dir string) *Process {
 // drain lets a process of another binary end after its last attempt.
 func (h *Host) drain(ctx context.Context, p *Process) {
 	live, err := p.Stop(ctx, true)
-	if err != nil && !errors.Is(err, sdk.ErrGone) {
-		h.options.Log.Warn("an old plugin process does not drain", "pid", p.card.PID, "error", err)
+	refused := p.refuses(ctx, err)
+	p.detach()
+	if refused {
+		h.options.Log.Warn("an old plugin process does not drain and is killed", "pid", p.card.PID, "error", err)
+		kill(p.dir, p.card.Keeper)
+		return
 	}
 	h.options.Log.Info("an old plugin process drains", "pid", p.card.PID, "attempts", live)
-	p.detach()
 }
 
 // launch starts a keeper and its plugin in a new folder, detached from this process.

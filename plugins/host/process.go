@@ -188,8 +188,11 @@ func (h *Host) attach(ctx context.Context, dir string, card keeper.Reattach) (*P
 	session, cancel := context.WithCancel(h.ctx)
 	p.cancel = cancel
 	h.tasks.Go(func() {
-		_ = p.Session(session)
-		p.lose()
+		if err := p.Session(session); session.Err() != nil || errors.Is(err, sdk.ErrGone) {
+			p.lose()
+		} else { // calls will tell when it ends
+			h.options.Log.Warn("a plugin does not keep the session of its host", "plugin", filepath.Base(filepath.Dir(dir)), "error", err)
+		}
 		close(p.ended)
 	})
 	h.tasks.Go(func() { h.guard(session, p) })
@@ -238,29 +241,36 @@ const (
 	stopTime = 5 * time.Second
 )
 
-// stop ends the process if it carries no attempt, waits for its end, and detaches. One that does not answer is killed.
+// stop ends the process if it carries no attempt, waits for its end, and detaches. One that does not answer to that is killed.
 func (p *Process) stop(ctx context.Context) error {
 	bounded, done := context.WithTimeout(ctx, stopAnswer)
 	defer done()
 	live, err := p.Stop(bounded, false)
 	p.detach()
-	if errors.Is(err, sdk.ErrLate) && ctx.Err() == nil {
+	pids := []int{p.card.PID, p.card.Keeper}
+	switch {
+	case p.refuses(ctx, err):
 		kill(p.dir, p.card.Keeper)
-		live, err = 0, nil
-	}
-	// A connection that was given up as the plugin ended reports that as if the caller had cancelled.
-	gone := errors.Is(err, sdk.ErrGone) || errors.Is(err, context.Canceled) && ctx.Err() == nil
-	if live > 0 || err != nil && !gone {
+		pids = pids[:1] // the keeper may have attempts to wait for
+	case ctx.Err() != nil:
 		return err
+	case live > 0:
+		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, stopTime)
 	defer cancel()
-	for _, pid := range []int{p.card.PID, p.card.Keeper} {
+	for _, pid := range pids {
 		if err := awaitEnd(ctx, pid, p.card.Born); err != nil {
 			return fmt.Errorf("wait for the end of plugin process %d: %w", pid, err)
 		}
 	}
 	return nil
+}
+
+// refuses tells from the error of Stop whether the process cannot be asked to end, although it is there and there is time. A connection that was
+// given up as the plugin ended reports that as if the caller had cancelled.
+func (p *Process) refuses(ctx context.Context, err error) bool {
+	return err != nil && ctx.Err() == nil && !errors.Is(err, sdk.ErrGone) && !errors.Is(err, context.Canceled)
 }
 
 // awaitEnd waits for the end of a process that was there at a time since boot.

@@ -18,9 +18,11 @@ import (
 	"time"
 
 	plugin "github.com/hashicorp/go-plugin"
+	"google.golang.org/grpc"
 
 	"flowctl/plugins/internal/proc"
 	"flowctl/plugins/keeper"
+	pb "flowctl/plugins/proto"
 	"flowctl/plugins/sdk"
 )
 
@@ -65,7 +67,26 @@ func rogue(kind, how string) int {
 			}
 		}
 	}
+	if how == "curt" {
+		path := filepath.Join(os.Getenv(plugin.EnvUnixSocketDir), "curt")
+		l, err := net.Listen("unix", path)
+		if err != nil {
+			return 1
+		}
+		s := grpc.NewServer()
+		pb.RegisterPluginServer(s, curt{})
+		fmt.Println("1|1|unix|" + path + "|grpc")
+		_ = s.Serve(l)
+		return 1
+	}
 	return sdk.Serve(misbehaved{kind, how})
+}
+
+// curt is a plugin that can describe itself and nothing else.
+type curt struct{ pb.UnimplementedPluginServer }
+
+func (curt) Describe(context.Context, *pb.DescribeRequest) (*pb.Description, error) {
+	return &pb.Description{Name: "curt", Kind: sdk.KindRunner}, nil
 }
 
 type misbehaved struct{ kind, how string }
@@ -218,7 +239,7 @@ func nothingLeft(t *testing.T, h *Host, id string) {
 	}
 }
 
-// A plugin that cannot be used is told apart, in time, with its file and what is wrong; it leaves nothing, and keeps no other from its work.
+// A plugin that cannot be used is told apart, in time, with its file and what is wrong; it leaves nothing.
 func TestRogueLaunch(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]string{
@@ -242,15 +263,7 @@ func TestRogueLaunch(t *testing.T) {
 			t.Parallel()
 			h := rogueHost(t, sdk.KindRunner, name)
 			h.options.Start = patience
-			failed := make(chan error, 1)
-			go func() {
-				_, err := h.Runner(t.Context(), name, "")
-				failed <- err
-			}()
-			if name == "silent" {
-				shellOf(t, h) // meanwhile
-			}
-			err := <-failed
+			_, err := h.Runner(t.Context(), name, "")
 			path := "runner plugin " + name + " (" + filepath.Join(h.options.PluginDir, "flowctl-runner-"+name) + "): "
 			if err == nil || !strings.HasPrefix(err.Error(), path) || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "(see ") {
 				t.Errorf("got %v, want %q and %q", err, path, want)
@@ -266,6 +279,36 @@ func TestRogueLaunch(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestRogueLaunchBlocksNoOther(t *testing.T) {
+	t.Parallel()
+	h := open(t, t.TempDir())
+	h.options.PluginDir = t.TempDir()
+	begun := filepath.Join(h.options.PluginDir, "begun")
+	if err := syscall.Mkfifo(begun, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	text := fmt.Sprintf("#!/bin/sh\necho >'%s'\nexec sleep 600\n", begun)
+	if err := os.WriteFile(filepath.Join(h.options.PluginDir, "flowctl-runner-slow"), []byte(text), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() {
+		_, err := h.Runner(ctx, "slow", "")
+		ended <- err
+	}()
+	if _, err := os.ReadFile(begun); err != nil {
+		t.Fatal(err)
+	}
+	shellOf(t, h)
+	cancel()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("the other waited until %v", err)
+	}
+	nothingLeft(t, h, "runner-slow")
 }
 
 // Who waits for a plugin that another already waits for gets the other's error, not a wait of their own.
@@ -484,6 +527,37 @@ func TestRogueBursts(t *testing.T) {
 	if _, _, _, err := attempt(t, "bursts", ignored); err == nil || !strings.Contains(err.Error(), "larger than max") {
 		t.Errorf("a message that is too long: %v", err)
 	}
+}
+
+// A plugin that lacks what the protocol asks for is told apart by each call, and not launched anew for that.
+func TestRogueLacksCalls(t *testing.T) {
+	t.Parallel()
+	h := rogueHost(t, sdk.KindRunner, "curt")
+	p, err := h.Runner(t.Context(), "curt", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-p.ended // its session
+	if err := p.Signal(t.Context(), "/w", sdk.Kill); err == nil || errors.Is(err, sdk.ErrGone) || !strings.Contains(err.Error(), "flowctl-runner-curt): unknown service") {
+		t.Errorf("got %v", err)
+	}
+	if q, err := h.Runner(t.Context(), "curt", ""); err != nil || q != p {
+		t.Errorf("it was launched anew: %v", err)
+	}
+	if err := syscall.Kill(p.PID(), syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	ended(t, p.PID())
+	if _, err := p.Recover(t.Context(), "/w"); !errors.Is(err, sdk.ErrGone) {
+		t.Errorf("got %v, want sdk.ErrGone", err)
+	}
+	if q, err := h.Runner(t.Context(), "curt", ""); err != nil || q == p {
+		t.Errorf("there is no new process: %v", err)
+	}
+	if err := h.Close(t.Context()); err != nil { // which cannot ask it to end
+		t.Error(err)
+	}
+	nothingLeft(t, h, "runner-curt")
 }
 
 // A log without end waits for its reader.
