@@ -247,7 +247,7 @@ func (h *Host) Close(ctx context.Context) error {
 	}
 	cards, _ := filepath.Glob(filepath.Join(h.options.Dir, "*", "*", keeper.ReattachFile)) // the pattern is valid
 	for _, card := range cards {
-		if p := h.reattach(ctx, filepath.Dir(card)); p != nil {
+		if p := h.reattach(ctx, filepath.Dir(card), filepath.Base(filepath.Dir(filepath.Dir(card)))); p != nil {
 			errs = append(errs, p.stop(ctx))
 		}
 	}

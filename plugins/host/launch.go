@@ -33,12 +33,12 @@ func (h *Host) obtain(ctx context.Context, dir string, c command) (*Process, err
 	for i, n := range numbers {
 		next = max(next, n+1)
 		folder := filepath.Join(dir, strconv.Itoa(n))
-		p := h.reattach(ctx, folder)
+		p := h.reattach(ctx, folder, c.title())
 		switch {
 		case p == nil:
 			tidy(folder, i)
 		case found == nil && p.card.Binary == c.binary && p.kept() && p.check(c) == nil:
-			p.title, found = c.title(), p
+			found = p
 		default:
 			h.drain(ctx, p)
 		}
@@ -91,8 +91,8 @@ func processes(dir string) ([]int, error) {
 	return numbers, nil
 }
 
-// reattach connects to the process of a folder; nil: there is none that works.
-func (h *Host) reattach(ctx context.Context, dir string) *Process {
+// reattach connects to the process of a folder; nil: there is none that works. The title is the plugin's.
+func (h *Host) reattach(ctx context.Context, dir, title string) *Process {
 	card, err := keeper.ReadReattach(dir)
 	if err != nil {
 		return nil
@@ -101,7 +101,7 @@ func (h *Host) reattach(ctx context.Context, dir string) *Process {
 	if err != nil || boot != card.Boot || !proc.Alive(card.PID, card.Born, card.Born) {
 		return nil
 	}
-	p, err := h.attach(ctx, dir, card)
+	p, err := h.attach(ctx, dir, title, card)
 	if err != nil {
 		h.options.Log.Warn("a plugin process does not answer", "pid", card.PID, "folder", dir, "error", err)
 		if ctx.Err() == nil && card.Protocol == sdk.ProtocolVersion { // else another version of flowctl may know better
@@ -183,7 +183,7 @@ func (h *Host) introduced(ctx context.Context, dir string, r *os.File, c command
 	if err != nil {
 		return nil, err
 	}
-	p, err := h.attach(ctx, dir, card)
+	p, err := h.attach(ctx, dir, c.title(), card)
 	if err != nil {
 		return nil, err
 	}
@@ -191,15 +191,14 @@ func (h *Host) introduced(ctx context.Context, dir string, r *os.File, c command
 		p.detach()
 		return nil, err
 	}
-	p.title = c.title()
 	return p, nil
 }
 
 // check tells whether the plugin is what its file's name says.
 func (p *Process) check(c command) error {
 	if d := p.Describe(); d.Kind != c.kind || d.Name != c.name {
-		return fmt.Errorf("%s says that it is the %.100s plugin %.100q, not the %s plugin %q: rename the file, or mend what the plugin says of itself",
-			c.path, d.Kind, d.Name, c.kind, c.name)
+		return fmt.Errorf("it says that it is the %.100s plugin %.100q, not the %s plugin %q: rename the file, or mend what the plugin says of itself",
+			d.Kind, d.Name, c.kind, c.name)
 	}
 	return nil
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -149,12 +148,12 @@ func (p *Process) noted(ctx context.Context, err error) error {
 func (p *Process) lose() { p.mark.Do(func() { close(p.gone) }) }
 
 // attach connects to the process that a card describes.
-func (h *Host) attach(ctx context.Context, dir string, card keeper.Reattach) (*Process, error) {
+func (h *Host) attach(ctx context.Context, dir, title string, card keeper.Reattach) (*Process, error) {
 	if card.Protocol != sdk.ProtocolVersion {
 		return nil, fmt.Errorf("it speaks protocol version %d, this flowctl speaks %d: get a build of the plugin for this flowctl", card.Protocol, sdk.ProtocolVersion)
 	}
 	p := &Process{
-		title: filepath.Base(filepath.Dir(dir)), dir: dir, card: card, answer: h.options.Answer, ended: make(chan struct{}),
+		title: title, dir: dir, card: card, answer: h.options.Answer, ended: make(chan struct{}),
 		suspect: make(chan struct{}, 1), gone: make(chan struct{}),
 	}
 	client := plugin.NewClient(&plugin.ClientConfig{
@@ -191,7 +190,7 @@ func (h *Host) attach(ctx context.Context, dir string, card keeper.Reattach) (*P
 		if err := p.Session(session); session.Err() != nil || errors.Is(err, sdk.ErrGone) {
 			p.lose()
 		} else { // calls will tell when it ends
-			h.options.Log.Warn("a plugin does not keep the session of its host", "plugin", filepath.Base(filepath.Dir(dir)), "error", err)
+			h.options.Log.Warn("a plugin does not keep the session of its host", "plugin", title, "error", err)
 		}
 		close(p.ended)
 	})
