@@ -39,6 +39,8 @@ func verb(name string, args []string) int {
 			return 1
 		}
 		return 0
+	case name == "rogue":
+		return rogue(args[0], args[1])
 	case args[len(args)-1] == "shell":
 		return process.Serve(shell.Runner{})
 	case slices.Contains(args, sdk.KindChannel):
