@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -276,7 +275,7 @@ func (a *Agent) find(at *attempt) (sdk.Recovered, error) {
 func (a *Agent) giveBack(at *attempt) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if at.runs || os.RemoveAll(at.folder) != nil {
+	if at.runs || a.remove(at.folder) != nil {
 		return false
 	}
 	delete(a.attempts, at.id)
@@ -370,7 +369,7 @@ func (a *Agent) takeUp(ctx context.Context, at *attempt) error {
 	}
 	found, err := a.recover(ctx, at)
 	if err == nil && found == sdk.NotStarted {
-		return os.RemoveAll(at.folder) // and never will be; the server sends it again
+		return a.remove(at.folder) // and never will be; the server sends it again
 	}
 	at.runs = err == nil
 	a.hold(at)

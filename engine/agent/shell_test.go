@@ -22,7 +22,19 @@ import (
 func servePlugin(args []string) int {
 	switch {
 	case args[0] == "keep":
-		if err := keeper.Run(args[1], args[3:], os.Stdout); err != nil { // args[2] is --
+		if err := keeper.Run(args[1], args[3:], os.Stdin, os.Stdout); err != nil { // args[2] is --
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		return 0
+	case args[0] == "end":
+		if err := keeper.End(args[len(args)-1], args[1] == "--whole"); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		return 0
+	case args[0] == "clear":
+		if err := keeper.Clear(args[1]); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
@@ -45,6 +57,10 @@ func (p hostPlugins) Runner(ctx context.Context, name, user string) (Runner, err
 
 func (p hostPlugins) Sensor(ctx context.Context, name string) (Sensor, error) {
 	return p.host.Sensor(ctx, name)
+}
+
+func (p hostPlugins) Clear(ctx context.Context, user, folder string) error {
+	return p.host.Clear(ctx, user, folder)
 }
 
 // launch returns a host for an agent, and what ends it.

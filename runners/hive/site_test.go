@@ -43,7 +43,7 @@ func TestMain(m *testing.M) {
 func verb(name string, args []string) int {
 	self, err := os.Executable()
 	if err == nil && name == "keep" {
-		err = keeper.Run(args[0], args[2:], os.Stdout) // args[1] is --
+		err = keeper.Run(args[0], args[2:], os.Stdin, os.Stdout) // args[1] is --
 	} else if err == nil {
 		return process.Serve(Runner{Near: []string{self, "near"}})
 	}
