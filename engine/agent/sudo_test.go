@@ -93,17 +93,10 @@ func newSudoRig(t *testing.T) *sudoRig {
 		}
 	})
 	r.data, r.self = filepath.Join(base, "data"), filepath.Join(base, "flowctl")
-	test, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	binary, err := os.ReadFile(test)
-	if err != nil {
-		t.Fatal(err)
-	}
+	copySelf(t, r.self)
 	uid, gid := ids(t, agentUser)
 	for _, err := range []error{
-		os.Chmod(base, 0o711), os.WriteFile(r.self, binary, 0o755), os.Mkdir(r.data, 0o700), os.Chown(r.data, int(uid), int(gid)),
+		os.Chmod(base, 0o711), os.Mkdir(r.data, 0o700), os.Chown(r.data, int(uid), int(gid)),
 	} {
 		if err != nil {
 			t.Fatal(err)
