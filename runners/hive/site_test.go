@@ -289,8 +289,8 @@ func handles(t testing.TB, work string) record {
 	return r
 }
 
-// closed fails the test unless the server has neither the operation nor the session any more. Whether the job's work has stopped is not asked: in Tez's
-// local mode it is threads of the server, and on a busy machine some were seen to outlive the job that Tez calls killed.
+// closed fails the test unless the server has neither the operation nor the session any more. Whether the job's work has stopped is not asked here: in Tez's
+// local mode it is threads of the server, which nobody can end against their will. TestJobsEnd asks it where it is processes.
 func closed(t testing.TB, with json.RawMessage, r record) {
 	t.Helper()
 	s, err := checked(with)
