@@ -144,7 +144,17 @@ func (a *Agent) wait(at *attempt) (ended, error) {
 		at.sent = offset + int64(len(data))
 		return nil
 	})
-	res, err := runner.Wait(ctx, at.work, start, ship.take)
+	t := thin{at: at}
+	res, err := runner.Wait(ctx, at.work, start, func(offset int64, data []byte) error {
+		if err := ship.take(offset, data); err != nil {
+			return err
+		}
+		t.to(ship.useless())
+		return nil
+	})
+	if t.err != nil {
+		a.opts.Log.Warn("the log of an attempt lies on the disk as a whole, though it is too long", "attempt", at.id, "error", t.err)
+	}
 	if err == nil {
 		err = ship.end()
 	}

@@ -45,7 +45,7 @@ func serveAgent(args []string) int {
 		return 1
 	}
 	a, err := New(Options{
-		Name: "one", Dir: dir, Server: server, Token: token, Slots: 4, Version: "test", Users: []string{taskUser}, Plugins: hostPlugins{h}, Log: log, Now: time.Now,
+		Name: "one", Dir: dir, Server: server, Token: token, Slots: 4, MaxLog: 1 << 20, Version: "test", Users: []string{taskUser}, Plugins: hostPlugins{h}, Log: log, Now: time.Now,
 	})
 	if err == nil {
 		err = a.Run(ctx)
@@ -247,14 +247,24 @@ tr '\0' '\n' </proc/$PPID/environ | grep hush && echo LEAKED; true`, strings.Joi
 		}
 	}
 
-	// What it closes to the agent is removed all the same.
-	r.attempt(4, `mkdir -p "$FLOWCTL_WORK/a/b"; touch "$FLOWCTL_WORK/a/b/c"; chmod 0 "$FLOWCTL_WORK/a/b"; chmod 700 "$FLOWCTL_WORK/a"`)
+	// Of a log that is too long the agent gives back to the disk what it leaves out, though the file is the user's.
+	r.attempt(4, `yes | head -c 33554432`)
 	r.ended(4)
-	r.hub.Ack("one", []engine.AttemptID{1, 2, 3, 4})
-	r.gone(filepath.Join(r.data, "work", "shell@nobody", "tree1", "4"))
+	if !isThin(filepath.Join(r.data, "work", "shell@nobody", "tree1", "4", ownWork), 33554432) {
+		t.Error("the log takes up the disk")
+	}
+
+	// What it closes to the agent is removed all the same.
+	r.attempt(5, `mkdir -p "$FLOWCTL_WORK/a/b"; touch "$FLOWCTL_WORK/a/b/c"; chmod 0 "$FLOWCTL_WORK/a/b"; chmod 700 "$FLOWCTL_WORK/a"`)
+	r.ended(5)
+	r.hub.Ack("one", []engine.AttemptID{1, 2, 3, 4, 5})
+	eventually(t, "the folder is removed", func() bool {
+		_, err := os.Stat(filepath.Join(r.data, "work", "shell@nobody", "tree1", "5"))
+		return os.IsNotExist(err)
+	})
 
 	// It outlives the agent, whose next process reaches it, and is killed with all that came of it.
-	r.attempt(5, `echo begin; setsid sleep 1000 & sleep 1000 & echo $! >"$FLOWCTL_WORKSPACE/pid"; wait`)
+	r.attempt(6, `echo begin; setsid sleep 1000 & sleep 1000 & echo $! >"$FLOWCTL_WORKSPACE/pid"; wait`)
 	stop(syscall.SIGKILL)
 	next[lost](t, r.events)
 	r.start()
@@ -265,20 +275,20 @@ tr '\0' '\n' </proc/$PPID/environ | grep hush && echo LEAKED; true`, strings.Joi
 	if len(tree) < 3 {
 		t.Errorf("the attempt has the processes %v", tree)
 	}
-	r.hub.Kill("one", []engine.AttemptID{5})
-	if res := r.ended(5); res.State != engine.Killed {
+	r.hub.Kill("one", []engine.AttemptID{6})
+	if res := r.ended(6); res.State != engine.Killed {
 		t.Errorf("result %+v", res)
 	}
 	if left := processesOf(t, filepath.Join(r.data, "work")); len(left) > 0 {
 		t.Errorf("the processes %v are left", left)
 	}
-	if got := r.logOf(5); got != "begin\n" {
+	if got := r.logOf(6); got != "begin\n" {
 		t.Errorf("log %q", got)
 	}
 	if n := strings.Count(r.log.String(), "launched a plugin process"); n != 1 {
 		t.Errorf("%d plugin processes were launched, want one for both agents", n)
 	}
-	r.hub.Ack("one", []engine.AttemptID{5})
+	r.hub.Ack("one", []engine.AttemptID{6})
 }
 
 // The user's plugin process that hangs is killed as the user, and the next one takes its attempt over.
@@ -310,18 +320,6 @@ func TestHangingPluginOfSudo(t *testing.T) {
 }
 
 func (r *sudoRig) logOf(id engine.AttemptID) string { return r.rig.log(id) }
-
-// gone waits until a path is gone.
-func (r *sudoRig) gone(path string) {
-	r.t.Helper()
-	for range 500 {
-		if _, err := os.Stat(path); os.IsNotExist(err) {
-			return
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-	r.t.Errorf("%s is still there", path)
-}
 
 // processesOf lists the processes whose FLOWCTL_WORK is below a folder.
 func processesOf(t *testing.T, dir string) (pids []string) {

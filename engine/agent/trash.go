@@ -135,10 +135,10 @@ func (t *trash) recycle(path string) (useless string) {
 	return ""
 }
 
-// isEmpty tells whether an entry is a file of nobody else's that holds nothing.
+// isEmpty tells whether an entry is a file that holds nothing, and is as a runner makes it: whatever the umask leaves to the group.
 func isEmpty(e fs.DirEntry) bool {
 	info, err := e.Info()
-	return err == nil && info.Mode() == 0o600 && info.Size() == 0
+	return err == nil && info.Mode()&^0o060 == 0o600 && info.Size() == 0
 }
 
 // reuse makes a spare folder appear at path, in one step. It is false when there is none, or something is in the way.
