@@ -186,9 +186,14 @@ func (a *Agent) stayConnected(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		}
-		pause = min(max(2*pause, minPause), maxPause)
-		pause = pause/2 + rand.N(pause/2+1) // so that a fleet does not come back all at once
+		pause = longer(pause)
 	}
+}
+
+// longer returns the pause after another one, at random within limits, so that a fleet does not come back all at once.
+func longer(pause time.Duration) time.Duration {
+	pause = min(max(2*pause, minPause), maxPause)
+	return pause/2 + rand.N(pause/2+1)
 }
 
 // lockTime is how long the lock of an agent that was just killed is awaited: a process that it was starting may hold a copy for
