@@ -55,6 +55,8 @@ func (noPlugins) Sensor(context.Context, string) (agent.Sensor, error) {
 	return nil, errors.New("there are no sensors here")
 }
 
+func (noPlugins) Clear(context.Context, string, string) error { return nil }
+
 type noRunner struct{}
 
 func (noRunner) Start(context.Context, sdk.Spec) error { return nil }

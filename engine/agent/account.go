@@ -1,44 +1,20 @@
 package agent
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"os/user"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
+
+	"flowctl/plugins/account"
 )
 
-// account is a user of the operating system as whom attempts run. The plugin process that executes them is the user's own (package host). Where
-// the user's processes work, in DATA/accounts/NAME and in the folders of its attempts, nobody else can look; the agent, which is root, trusts
-// nothing that it finds there.
-type account struct {
-	name, home, shell string
-	uid, gid          int
-}
-
-// lookup finds a user; nil: it is the agent's own.
-func lookup(name string) (*account, error) {
-	u, err := user.Lookup(name)
-	if err != nil {
-		return nil, err
-	}
-	uid, err := strconv.Atoi(u.Uid)
-	if err != nil {
-		return nil, fmt.Errorf("user %s has the id %q, which is no number", name, u.Uid)
-	}
-	gid, err := strconv.Atoi(u.Gid)
-	if err != nil {
-		return nil, fmt.Errorf("user %s has the group %q, which is no number", name, u.Gid)
-	}
-	if uid == os.Getuid() {
-		return nil, nil
-	}
-	return &account{name: name, home: u.HomeDir, shell: "/bin/sh", uid: uid, gid: gid}, nil
-}
+// Attempts of other users run in plugin processes of theirs (package host). Where these work, in DATA/accounts/NAME and in the folders of their attempts,
+// nobody but they and the agent can look; the agent trusts nothing that it finds there.
 
 // through is the mode of folders that everybody may pass and nobody may list.
 const through fs.FileMode = 0o711
@@ -47,15 +23,12 @@ const through fs.FileMode = 0o711
 func (a *Agent) openUp() error {
 	others := false
 	for _, name := range a.opts.Users {
-		who, err := lookup(name)
+		who, err := account.Lookup(name)
 		if err != nil {
 			return fmt.Errorf("allow account %s: %w", name, err)
 		}
 		if who == nil {
 			continue
-		}
-		if os.Getuid() != 0 {
-			return fmt.Errorf("allow account %s: only an agent that runs as root can run tasks as others", name)
 		}
 		others = true
 		own := a.accountDir(name)
@@ -95,33 +68,33 @@ func makeThrough(dir string) error {
 	return os.Chmod(dir, through) // whatever the umask
 }
 
-// makeOwn makes a folder that belongs to a user alone.
-func makeOwn(dir string, who *account) error {
+// makeOwn makes a folder for a user alone.
+func makeOwn(dir string, who *account.User) error {
 	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	return os.Lchown(dir, who.uid, who.gid)
+	return who.Give(dir)
 }
 
 // userOf returns the account of an attempt, nil for the agent's own.
-func (a *Agent) userOf(name string) (*account, error) {
+func (a *Agent) userOf(name string) (*account.User, error) {
 	switch {
 	case name == "":
 		return nil, nil
 	case !slices.Contains(a.opts.Users, name):
 		return nil, fmt.Errorf("this agent runs no tasks as %s: start it with --allow-account %s", name, name)
 	}
-	return lookup(name)
+	return account.Lookup(name)
 }
 
-// folders of an attempt of another account: work is within folder, belongs to the account, and is all of it that the account can see.
+// ownWork is the folder within that of an attempt of another account that is the account's, and all of it that the account can see.
 const ownWork = "task"
 
 // makeAccountFolder makes the folder of an attempt of another account. It appears whole.
 func (a *Agent) makeAccountFolder(at *attempt) error {
 	tree := filepath.Dir(at.folder)
 	fresh := filepath.Join(tree, ".new-"+filepath.Base(at.folder))
-	if err := errors.Join(makeThrough(filepath.Dir(tree)), makeThrough(tree), os.RemoveAll(fresh), os.RemoveAll(at.folder)); err != nil {
+	if err := errors.Join(makeThrough(filepath.Dir(tree)), makeThrough(tree), os.RemoveAll(fresh), a.remove(at.folder)); err != nil {
 		return err
 	}
 	if err := errors.Join(makeThrough(fresh), makeOwn(filepath.Join(fresh, ownWork), at.user)); err != nil {
@@ -130,15 +103,36 @@ func (a *Agent) makeAccountFolder(at *attempt) error {
 	return os.Rename(fresh, at.folder)
 }
 
+// usable tells of an attempt of another account whether this agent may run anything as the account now: an error says that it must go back.
+func (a *Agent) usable(ctx context.Context, at *attempt) error {
+	if at.user == nil {
+		return nil
+	}
+	_, err := a.opts.Plugins.Runner(ctx, at.runner, at.user.Name)
+	if errors.Is(err, account.ErrRefused) {
+		return err
+	}
+	return nil // what else is wrong is found at the start
+}
+
+// ofAccount tells whether the folder of an attempt is that of one of another account.
+func ofAccount(folder string) bool {
+	return strings.Contains(filepath.Base(filepath.Dir(filepath.Dir(folder))), "@")
+}
+
+// remove removes the folder of an attempt. Where the agent is not root, an account can have closed folders to it.
+func (a *Agent) remove(folder string) error {
+	err := os.RemoveAll(folder)
+	if _, user, ok := strings.Cut(filepath.Base(filepath.Dir(filepath.Dir(folder))), "@"); err != nil && ok {
+		err = errors.Join(a.opts.Plugins.Clear(a.ctx, user, filepath.Join(folder, ownWork)), os.RemoveAll(folder))
+	}
+	return err
+}
+
 // userEnv is what attempts of an account see of the agent's environment.
-func (a *Agent) userEnv(who *account) []string {
+func (a *Agent) userEnv(who *account.User) []string {
 	if who == nil {
 		return a.env
 	}
-	own := []string{
-		"HOME=" + who.home, "USER=" + who.name, "LOGNAME=" + who.name, "SHELL=" + who.shell,
-		"FLOWCTL_WORKSPACE=" + filepath.Join(a.accountDir(who.name), "workspace"),
-	}
-	env := slices.DeleteFunc(slices.Clone(a.env), func(v string) bool { return overridden(v, own) || strings.HasPrefix(v, "TMPDIR=") })
-	return append(env, own...)
+	return append(who.Environ(a.env), "FLOWCTL_WORKSPACE="+filepath.Join(a.accountDir(who.Name), "workspace"))
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -31,19 +32,8 @@ func newAccountRig(t *testing.T) *accountRig {
 			t.Fatal(err)
 		}
 	}
-	// The folder of the test binary is closed to others.
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	binary, err := os.ReadFile(self)
-	if err != nil {
-		t.Fatal(err)
-	}
-	self = filepath.Join(r.dir, "flowctl")
-	if err := os.WriteFile(self, binary, 0o755); err != nil {
-		t.Fatal(err)
-	}
+	self := filepath.Join(r.dir, "flowctl")
+	copySelf(t, self)
 	o := r.options("one")
 	o.Token, o.Users = r.token(), []string{"nobody", "daemon"}
 	return &accountRig{r, o, func() *host.Host {
@@ -53,6 +43,19 @@ func newAccountRig(t *testing.T) *accountRig {
 		}
 		return h
 	}}
+}
+
+// copySelf makes the test binary executable for everybody: its own folder is closed to others. It is written by another process, so that
+// none which this one forks meanwhile holds it open.
+func copySelf(t *testing.T, path string) {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if said, err := exec.Command("install", "-m", "755", self, path).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, said)
+	}
 }
 
 // start runs an agent process with plugins of its own, until stop.

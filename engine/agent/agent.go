@@ -24,6 +24,8 @@ type Plugins interface {
 	// The runner's process belongs to a user of the operating system; empty = the agent's own.
 	Runner(ctx context.Context, name, user string) (Runner, error)
 	Sensor(ctx context.Context, name string) (Sensor, error)
+	// Clear removes, as a user, what processes of the user left in a folder.
+	Clear(ctx context.Context, user, folder string) error
 }
 
 // Runner is what an agent needs of a runner; see sdk.Runner and sdk.Leaser.
@@ -150,7 +152,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	a.ctx = ctx
 	defer a.work.Wait()
 	defer cancel()
-	a.work.Go(func() { a.trash.empty(ctx, a.opts.Log) })
+	a.work.Go(func() { a.trash.empty(ctx, a.remove, a.opts.Log) })
 	a.work.Go(func() { a.trees.clean(ctx, a.opts.Log) })
 	if err := a.recoverAll(); err != nil {
 		return err
@@ -184,9 +186,14 @@ func (a *Agent) stayConnected(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		}
-		pause = min(max(2*pause, minPause), maxPause)
-		pause = pause/2 + rand.N(pause/2+1) // so that a fleet does not come back all at once
+		pause = longer(pause)
 	}
+}
+
+// longer returns the pause after another one, at random within limits, so that a fleet does not come back all at once.
+func longer(pause time.Duration) time.Duration {
+	pause = min(max(2*pause, minPause), maxPause)
+	return pause/2 + rand.N(pause/2+1)
 }
 
 // lockTime is how long the lock of an agent that was just killed is awaited: a process that it was starting may hold a copy for

@@ -11,6 +11,7 @@ import (
 
 	"flowctl/engine"
 	"flowctl/engine/wire"
+	"flowctl/plugins/account"
 	"flowctl/plugins/sdk"
 )
 
@@ -28,7 +29,7 @@ type attempt struct {
 	id     engine.AttemptID
 	runner string
 	tree   string
-	user   *account         // nil: the agent's own
+	user   *account.User    // nil: the agent's own
 	folder string           // the agent's
 	work   string           // the runner's and the task's: the same, or within it
 	wire   *wire.Assignment // nil when it was found in its folder
@@ -52,7 +53,7 @@ func (at *attempt) as() string {
 	if at.user == nil {
 		return ""
 	}
-	return at.user.name
+	return at.user.Name
 }
 
 // report tells the server where the attempt stands. It is finished only when the server has all of its log.
@@ -114,6 +115,10 @@ func (a *Agent) execute(s *session, at *attempt) {
 		a.refuse(s, at, engine.Report{Full: true, Message: why})
 		return
 	}
+	if err := a.usable(s.ctx, at); err != nil {
+		a.refuse(s, at, engine.Report{Message: err.Error()})
+		return
+	}
 	tree, err := a.trees.use(s.ctx, s.client, at.tree, at.wire.Revision)
 	if err != nil {
 		a.refuse(s, at, engine.Report{Message: err.Error()})
@@ -121,8 +126,8 @@ func (a *Agent) execute(s *session, at *attempt) {
 	}
 	defer a.trees.release(at.tree)
 	if at.user != nil {
-		if tree, err = a.trees.lend(at.tree, at.user, a.accountDir(at.user.name)); err != nil {
-			a.refuse(s, at, engine.Report{Message: fmt.Sprintf("show the files to %s: %v", at.user.name, err)})
+		if tree, err = a.trees.lend(at.tree, at.user, a.accountDir(at.user.Name)); err != nil {
+			a.refuse(s, at, engine.Report{Message: fmt.Sprintf("show the files to %s: %v", at.user.Name, err)})
 			return
 		}
 	}

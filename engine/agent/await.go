@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -145,7 +144,17 @@ func (a *Agent) wait(at *attempt) (ended, error) {
 		at.sent = offset + int64(len(data))
 		return nil
 	})
-	res, err := runner.Wait(ctx, at.work, start, ship.take)
+	t := thin{at: at}
+	res, err := runner.Wait(ctx, at.work, start, func(offset int64, data []byte) error {
+		if err := ship.take(offset, data); err != nil {
+			return err
+		}
+		t.to(ship.useless())
+		return nil
+	})
+	if t.err != nil {
+		a.opts.Log.Warn("the log of an attempt lies on the disk as a whole, though it is too long", "attempt", at.id, "error", t.err)
+	}
 	if err == nil {
 		err = ship.end()
 	}
@@ -276,7 +285,7 @@ func (a *Agent) find(at *attempt) (sdk.Recovered, error) {
 func (a *Agent) giveBack(at *attempt) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if at.runs || os.RemoveAll(at.folder) != nil {
+	if at.runs || a.remove(at.folder) != nil {
 		return false
 	}
 	delete(a.attempts, at.id)
@@ -370,7 +379,7 @@ func (a *Agent) takeUp(ctx context.Context, at *attempt) error {
 	}
 	found, err := a.recover(ctx, at)
 	if err == nil && found == sdk.NotStarted {
-		return os.RemoveAll(at.folder) // and never will be; the server sends it again
+		return a.remove(at.folder) // and never will be; the server sends it again
 	}
 	at.runs = err == nil
 	a.hold(at)

@@ -19,6 +19,8 @@ func (instantPlugins) Runner(context.Context, string, string) (Runner, error) {
 
 func (instantPlugins) Sensor(context.Context, string) (Sensor, error) { panic("no inputs") }
 
+func (instantPlugins) Clear(context.Context, string, string) error { panic("no accounts") }
+
 type instantRunner struct{ Runner }
 
 func (instantRunner) Start(context.Context, sdk.Spec) error { return nil }

@@ -14,6 +14,7 @@ import (
 
 	"flowctl/engine"
 	"flowctl/engine/wire"
+	"flowctl/plugins/account"
 )
 
 // The agent's files in the folder of an attempt. The runner has its own beside them.
@@ -32,11 +33,11 @@ var validName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}$`)
 // newAttempt returns an attempt with its folder, work/RUNNER/TREE/ID, or work/RUNNER@USER/TREE/ID when it runs as another user. The path is all that
 // the agent has to remember of an attempt that was started, so making the folder is recording the start: one atomic step, and the
 // cheapest there is.
-func (a *Agent) newAttempt(id engine.AttemptID, runner, tree string, who *account) *attempt {
+func (a *Agent) newAttempt(id engine.AttemptID, runner, tree string, who *account.User) *attempt {
 	at := &attempt{id: id, runner: runner, tree: tree, user: who}
 	folder := runner
 	if who != nil {
-		folder += "@" + who.name
+		folder += "@" + who.Name
 	}
 	at.folder = filepath.Join(a.opts.Dir, "work", folder, tree, strconv.FormatInt(int64(id), 10))
 	if at.work = at.folder; who != nil {
@@ -84,9 +85,9 @@ func (a *Agent) foundAttempts() ([]*attempt, error) {
 			continue
 		}
 		name, as, _ := strings.Cut(filepath.Base(runner), "@")
-		var who *account
+		var who *account.User
 		if as != "" {
-			if who, err = lookup(as); err != nil {
+			if who, err = account.Lookup(as); err != nil {
 				return nil, fmt.Errorf("attempt %d runs as %s: %w", id, as, err)
 			}
 		}

@@ -28,6 +28,9 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 2 && os.Args[1] == "plugin" {
 		os.Exit(servePlugin(os.Args[2:]))
 	}
+	if len(os.Args) > 2 && os.Args[1] == "agent" {
+		os.Exit(serveAgent(os.Args[2:]))
+	}
 	goleak.VerifyTestMain(m)
 }
 
@@ -348,6 +351,8 @@ func (p *plugin) Runner(_ context.Context, name, _ string) (Runner, error) {
 	}
 	return runner{plugin: p}, nil
 }
+
+func (p *plugin) Clear(context.Context, string, string) error { return nil }
 
 func (p *plugin) Sensor(_ context.Context, name string) (Sensor, error) {
 	if name != "file" {

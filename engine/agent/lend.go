@@ -5,11 +5,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"flowctl/plugins/account"
 )
 
 // lend returns the folder in which an account sees a tree that was claimed: the same files, which belong to the agent, below a folder that only the
 // account can enter.
-func (t *trees) lend(name string, who *account, dir string) (string, error) {
+func (t *trees) lend(name string, who *account.User, dir string) (string, error) {
 	shown := filepath.Join(dir, "trees", name)
 	t.making.Lock()
 	defer t.making.Unlock()
@@ -24,7 +26,7 @@ func (t *trees) lend(name string, who *account, dir string) (string, error) {
 	if err := linkTree(filepath.Join(t.dir, name, treeRoot), tmp); err != nil {
 		return "", err
 	}
-	if err := os.Lchown(tmp, who.uid, who.gid); err != nil {
+	if err := who.Show(tmp); err != nil {
 		return "", err
 	}
 	return shown, os.Rename(tmp, shown)

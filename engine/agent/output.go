@@ -11,13 +11,15 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
+
+	"flowctl/plugins/account"
 )
 
 // maxOutput bounds $FLOWCTL_OUTPUT, in bytes: outputs are facts for later tasks and for people, not data.
 const maxOutput = 64 << 10
 
 // readOutputs reads the key=value lines that an attempt wrote. No file is no outputs. The error is the task's mistake.
-func readOutputs(path string, who *account) (map[string]string, error) {
+func readOutputs(path string, who *account.User) (map[string]string, error) {
 	f, err := openOutput(path, who)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -34,7 +36,7 @@ func readOutputs(path string, who *account) (map[string]string, error) {
 }
 
 // openOutput opens what an attempt wrote. What another account made must be a file of its own: a link could lead to what only the agent may read.
-func openOutput(path string, who *account) (*os.File, error) {
+func openOutput(path string, who *account.User) (*os.File, error) {
 	if who == nil {
 		return os.Open(path)
 	}
@@ -42,9 +44,8 @@ func openOutput(path string, who *account) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	var s unix.Stat_t
-	if err := unix.Fstat(int(f.Fd()), &s); err != nil || s.Mode&unix.S_IFMT != unix.S_IFREG || int(s.Uid) != who.uid {
-		return nil, errors.Join(fmt.Errorf("it is no file of %s", who.name), err, f.Close())
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() || !who.Owns(info) {
+		return nil, errors.Join(fmt.Errorf("it is no file of %s", who.Name), err, f.Close())
 	}
 	return f, nil
 }

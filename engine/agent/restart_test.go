@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"flowctl/engine"
 )
@@ -196,4 +197,19 @@ func TestSecondStreamReplacesTheFirst(t *testing.T) {
 	next[lost](t, r.events) // of the first, before the second joins
 	next[joined](t, r.events)
 	_ = stop()
+}
+
+func TestPausesBeforeConnectingAgainGrow(t *testing.T) {
+	t.Parallel()
+	pause := time.Duration(0)
+	for i := range 50 {
+		next := longer(pause)
+		if most := min(max(2*pause, minPause), maxPause); next < most/2 || next > most {
+			t.Errorf("pause %d is %v after %v", i, next, pause)
+		}
+		pause = next
+	}
+	if pause < maxPause/2 {
+		t.Errorf("it has grown to %v only", pause)
+	}
 }

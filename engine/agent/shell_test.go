@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -22,7 +23,19 @@ import (
 func servePlugin(args []string) int {
 	switch {
 	case args[0] == "keep":
-		if err := keeper.Run(args[1], args[3:], os.Stdout); err != nil { // args[2] is --
+		if err := keeper.Run(args[1], args[3:], os.Stdin, os.Stdout); err != nil { // args[2] is --
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		return 0
+	case args[0] == "end":
+		if err := keeper.End(args[len(args)-1], args[1] == "--whole"); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		return 0
+	case args[0] == "clear":
+		if err := keeper.Clear(args[1]); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
@@ -45,6 +58,10 @@ func (p hostPlugins) Runner(ctx context.Context, name, user string) (Runner, err
 
 func (p hostPlugins) Sensor(ctx context.Context, name string) (Sensor, error) {
 	return p.host.Sensor(ctx, name)
+}
+
+func (p hostPlugins) Clear(ctx context.Context, user, folder string) error {
+	return p.host.Clear(ctx, user, folder)
 }
 
 // launch returns a host for an agent, and what ends it.
@@ -175,5 +192,55 @@ func TestKillOfAShellAttempt(t *testing.T) {
 	r.hub.Kill("one", []engine.AttemptID{1})
 	if res := nextReport(t, r.events, 1, engine.ReportFinished).Result; res.State != engine.Killed || res.Code != engine.CodeKilled {
 		t.Errorf("result %+v", res)
+	}
+}
+
+// isThin tells whether the log in a work folder has a size, and takes up much less of the disk.
+func isThin(work string, size int64) bool {
+	var s syscall.Stat_t
+	err := syscall.Stat(filepath.Join(work, sdk.LogFile), &s)
+	return err == nil && s.Size == size && s.Blocks*512 < 12<<20
+}
+
+// eventually waits for what other processes do to files.
+func eventually(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !done(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("not yet: %s", what)
+		}
+	}
+}
+
+// TestLogThatIsTooLong holds that a task that prints without end does not fill the agent's disk: of what the server does not get, nothing stays.
+func TestLogThatIsTooLong(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	o := r.options("one")
+	o.Token, o.MaxLog = r.token(), 1<<20
+	_, end := launch(t, &o)
+	defer end()
+	r.run(o)
+	next[joined](t, r.events)
+	as := assignment(1)
+	as.Runner, as.Env, as.Text = "shell", []string{"PATH=" + os.Getenv("PATH")}, `yes | head -c 33554432; echo the end; mkfifo "$FLOWCTL_WORKSPACE/go"; cat "$FLOWCTL_WORKSPACE/go"`
+	r.hub.Assign("one", []*engine.Assignment{as})
+	nextReport(t, r.events, 1, engine.ReportStarted)
+	eventually(t, "the log is thin", func() bool { return isThin(filepath.Join(o.Dir, "work", "shell", "tree1", "1"), 33554432+8) })
+	eventually(t, "it waits for us", func() bool {
+		f, err := os.OpenFile(filepath.Join(o.Dir, "workspace", "go"), os.O_WRONLY|syscall.O_NONBLOCK, 0)
+		if err == nil {
+			_ = f.Close()
+		}
+		return err == nil
+	})
+	if res := nextReport(t, r.events, 1, engine.ReportFinished).Result; res.State != engine.Succeeded {
+		t.Errorf("%+v", res)
+	}
+	r.hub.Ack("one", []engine.AttemptID{1})
+	got := r.log(1)
+	head, tail, _ := strings.Cut(got, "\n[flowctl: 32505864 bytes are left out here]\n")
+	if !strings.HasPrefix(head, "y\ny\n") || !strings.HasSuffix(tail, "y\ny\nthe end\n") || strings.Contains(got, "\x00") || len(tail) != 1<<19 {
+		t.Errorf("%d and %d bytes: %.80q … %.80q", len(head), len(tail), head, tail)
 	}
 }

@@ -14,6 +14,7 @@ type shipment struct {
 	send    func(offset int64, data []byte) error
 	from    int64    // what the server has already
 	secrets [][]byte // what is masked
+	longest int      // of the secrets, in bytes
 	limit   int64    // of the head; 0 = none
 	keep    int      // of the end of what is beyond it
 
@@ -29,7 +30,7 @@ type shipment struct {
 // newShipment returns a shipment and where the runner's log is to be read from. The longest log is as long as longest, with the notes
 // a little longer; 0 means any length.
 func newShipment(from, longest int64, secrets [][]byte, send func(int64, []byte) error) (*shipment, int64) {
-	s := &shipment{send: send, from: from, secrets: secrets}
+	s := &shipment{send: send, from: from, secrets: secrets, longest: 1}
 	if longest > 0 {
 		s.keep = int(min(maxTail, longest/2))
 		s.limit = longest - int64(s.keep)
@@ -38,11 +39,10 @@ func newShipment(from, longest int64, secrets [][]byte, send func(int64, []byte)
 	if s.limit > 0 {
 		start = min(start, s.limit)
 	}
-	longestSecret := 1
 	for _, secret := range secrets {
-		longestSecret = max(longestSecret, len(secret))
+		s.longest = max(s.longest, len(secret))
 	}
-	s.offset = max(start-int64(longestSecret)+1, 0) // one may have begun before
+	s.offset = max(start-int64(s.longest)+1, 0) // one may have begun before
 	return s, s.offset
 }
 
@@ -90,6 +90,14 @@ func (s *shipment) end() error {
 		rest = append(fmt.Appendf(nil, "\n[flowctl: %d bytes are left out here]\n", left), rest...)
 	}
 	return s.deliver(s.limit+int64(len(s.note())), rest)
+}
+
+// useless tells which part of the runner's log, if any, makes no difference any more to what this or a later shipment makes of it.
+func (s *shipment) useless() (from, to int64) {
+	if !s.noted {
+		return 0, 0
+	}
+	return s.limit + int64(s.longest), s.offset - int64(s.keep+s.longest)
 }
 
 // cut keeps what is beyond the limit for the end.

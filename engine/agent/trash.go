@@ -55,8 +55,8 @@ func (t *trash) add(path string) {
 	}
 }
 
-// empty takes what is added until ctx ends. What is left then is found by the next start.
-func (t *trash) empty(ctx context.Context, log *slog.Logger) {
+// empty takes what is added until ctx ends, and has removed what is useless. What is left then is found by the next start.
+func (t *trash) empty(ctx context.Context, remove func(folder string) error, log *slog.Logger) {
 	var useless []string
 	rest := time.NewTimer(trashRest)
 	defer rest.Stop()
@@ -76,7 +76,7 @@ func (t *trash) empty(ctx context.Context, log *slog.Logger) {
 			return
 		}
 		for _, p := range useless {
-			if err := os.RemoveAll(p); err != nil {
+			if err := remove(p); err != nil {
 				log.Warn("a folder was not removed", "path", p, "error", err)
 			}
 		}
@@ -91,7 +91,10 @@ func (t *trash) sort() (useless []string) {
 	t.paths = nil
 	t.mu.Unlock()
 	for _, p := range paths {
-		if p = t.recycle(p); p != "" {
+		if !ofAccount(p) {
+			p = t.recycle(p)
+		}
+		if p != "" {
 			useless = append(useless, p)
 		}
 	}
@@ -132,10 +135,10 @@ func (t *trash) recycle(path string) (useless string) {
 	return ""
 }
 
-// isEmpty tells whether an entry is a file of nobody else's that holds nothing.
+// isEmpty tells whether an entry is a file that holds nothing, and is as a runner makes it: whatever the umask leaves to the group.
 func isEmpty(e fs.DirEntry) bool {
 	info, err := e.Info()
-	return err == nil && info.Mode() == 0o600 && info.Size() == 0
+	return err == nil && info.Mode()&^0o060 == 0o600 && info.Size() == 0
 }
 
 // reuse makes a spare folder appear at path, in one step. It is false when there is none, or something is in the way.

@@ -149,7 +149,7 @@ func TestUselessFoldersAreRemovedAtRest(t *testing.T) {
 		nested := folderWith(t, filepath.Join(dir, "nested"), "sub/")
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		go tr.empty(ctx, quiet())
+		go tr.empty(ctx, os.RemoveAll, quiet())
 		tr.add(nested)
 		synctest.Wait()
 		taken := filepath.Join(tr.dir, "1")

@@ -1,59 +1,66 @@
 package host
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
-	"os/user"
-	"slices"
-	"strconv"
+	"path/filepath"
 	"strings"
 	"syscall"
+
+	"google.golang.org/grpc"
+
+	"flowctl/plugins/account"
+	"flowctl/plugins/keeper"
 )
 
-// account is a user of the operating system whose process a plugin is to be.
-type account struct {
-	name, home string
-	credential *syscall.Credential
+// accountOf returns whose plugin processes a folder is for; nil: the host's own. Its name is PLUGIN or PLUGIN@USER.
+func accountOf(dir string) (*account.User, error) {
+	_, name, ok := strings.Cut(filepath.Base(dir), "@")
+	if !ok {
+		return nil, nil
+	}
+	return account.Lookup(name)
 }
 
-// lookup finds a user other than the host's own.
-func lookup(name string) (*account, error) {
-	u, err := user.Lookup(name)
-	if err != nil {
-		return nil, err
+// Clear removes what processes of a user left in a folder that the host cannot empty itself: a user can close folders to an agent that is not root.
+func (h *Host) Clear(ctx context.Context, user, dir string) error {
+	who, err := account.Lookup(user)
+	if err != nil || who == nil {
+		return err
 	}
-	groups, err := u.GroupIds()
-	if err != nil {
-		return nil, fmt.Errorf("list the groups of user %s: %w", name, err)
-	}
-	var ids []uint32
-	for _, text := range append([]string{u.Uid, u.Gid}, groups...) {
-		id, err := strconv.ParseUint(text, 10, 32)
-		if err != nil {
-			return nil, fmt.Errorf("user %s: %q is no id", name, text)
-		}
-		ids = append(ids, uint32(id))
-	}
-	if os.Getuid() != 0 {
-		return nil, fmt.Errorf("only root can launch plugins as user %s", name)
-	}
-	return &account{name: name, home: u.HomeDir, credential: &syscall.Credential{Uid: ids[0], Gid: ids[1], Groups: ids[2:]}}, nil
+	return h.as(ctx, who, "clear", dir)
 }
 
-// give makes a file or folder the account's own.
-func (a *account) give(path string) error {
-	return os.Lchown(path, int(a.credential.Uid), int(a.credential.Gid))
+// as has a verb of flowctl's done by a user.
+func (h *Host) as(ctx context.Context, who *account.User, verb ...string) error {
+	if said, err := who.Command(ctx, append([]string{h.options.Self, "plugin"}, verb...)...).CombinedOutput(); err != nil {
+		return fmt.Errorf("%s as user %s: %w: %.300s", strings.Join(verb, " "), who.Name, err, strings.TrimSpace(string(said)))
+	}
+	return nil
 }
 
-// environment is that of the host, with what is the user's own.
-func (a *account) environment(env []string) []string {
-	own := []string{"HOME", "USER", "LOGNAME", "SHELL", "TMPDIR", "XDG_RUNTIME_DIR"}
-	env = slices.DeleteFunc(env, func(v string) bool {
-		name, _, _ := strings.Cut(v, "=")
-		return slices.Contains(own, name)
-	})
-	return append(env, "HOME="+a.home, "USER="+a.name, "LOGNAME="+a.name, "SHELL=/bin/sh")
+// end has the user of a plugin process kill it, and tells whether that is the user's to do: only root may kill the processes of others.
+func (h *Host) end(dir string, who *account.User, how ...string) bool {
+	if who == nil || !who.BySudo() {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*stopTime)
+	defer cancel()
+	if err := h.as(ctx, who, append(how, dir)...); err != nil {
+		h.options.Log.Warn("a plugin process could not be killed", "folder", dir, "error", err)
+	}
+	return true
+}
+
+// dialer connects to a plugin process of an account, and to nothing else that the account might have written into its card.
+func dialer(who *account.User, card keeper.Reattach) []grpc.DialOption {
+	if who == nil {
+		return nil
+	}
+	return []grpc.DialOption{grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return who.Dial(ctx, card.Address) })}
 }
 
 // pass lets other users through folders, which they cannot list.

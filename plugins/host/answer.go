@@ -66,7 +66,7 @@ func (h *Host) examine(session context.Context, p *Process) {
 		}
 		if _, err := h.describe(session, p); err != nil && session.Err() == nil {
 			h.options.Log.Warn("a plugin process hangs and is killed", "plugin", p.title, "pid", p.card.PID, "error", err)
-			kill(p.dir, p.card.Keeper)
+			p.kill()
 			p.lose()
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"flowctl/plugins/account"
 	"flowctl/plugins/keeper"
 	"flowctl/plugins/sdk"
 )
@@ -130,7 +131,7 @@ func (h *Host) process(ctx context.Context, kind, name, user string) (*Process, 
 		return nil, err
 	}
 	if user != "" {
-		if c.account, err = lookup(user); err != nil {
+		if c.account, err = account.Lookup(user); err != nil {
 			return nil, err
 		}
 	}
@@ -173,9 +174,9 @@ type command struct {
 	kind    string
 	name    string
 	path    string
-	args    []string // with the program's name
-	binary  string   // names this very build of the executable
-	account *account // nil: the host's own
+	args    []string      // with the program's name
+	binary  string        // names this very build of the executable
+	account *account.User // nil: the host's own
 }
 
 // title names the plugin in messages, and the file if that is not flowctl.

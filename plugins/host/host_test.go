@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 func verb(name string, args []string) int {
 	switch {
 	case name == "keep":
-		if err := keeper.Run(args[0], args[2:], os.Stdout); err != nil { // args[1] is --
+		if err := keeper.Run(args[0], args[2:], os.Stdin, os.Stdout); err != nil { // args[1] is --
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}

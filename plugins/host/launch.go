@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	"flowctl/plugins/account"
 	"flowctl/plugins/internal/proc"
 	"flowctl/plugins/keeper"
 	"flowctl/plugins/sdk"
@@ -101,11 +102,16 @@ func (h *Host) reattach(ctx context.Context, dir, title string) *Process {
 	if err != nil || boot != card.Boot || !proc.Alive(card.PID, card.Born, card.Born) {
 		return nil
 	}
-	p, err := h.attach(ctx, dir, title, card)
+	who, err := accountOf(filepath.Dir(dir))
+	if err != nil {
+		h.options.Log.Warn("whose a plugin process is cannot be told", "pid", card.PID, "folder", dir, "error", err)
+		return nil
+	}
+	p, err := h.attach(ctx, dir, title, card, who)
 	if err != nil {
 		h.options.Log.Warn("a plugin process does not answer", "pid", card.PID, "folder", dir, "error", err)
 		if ctx.Err() == nil && card.Protocol == sdk.ProtocolVersion { // else another version of flowctl may know better
-			kill(dir, card.Keeper)
+			h.kill(dir, who, card.Keeper)
 		}
 		return nil
 	}
@@ -120,7 +126,7 @@ func (h *Host) drain(ctx context.Context, p *Process) {
 	p.detach()
 	if refused {
 		h.options.Log.Warn("an old plugin process does not drain and is killed", "pid", p.card.PID, "error", err)
-		kill(p.dir, p.card.Keeper)
+		p.kill()
 		return
 	}
 	h.options.Log.Info("an old plugin process drains", "pid", p.card.PID, "attempts", live)
@@ -128,13 +134,16 @@ func (h *Host) drain(ctx context.Context, p *Process) {
 
 // launch starts a keeper and its plugin in a new folder, detached from this process.
 func (h *Host) launch(ctx context.Context, dir string, c command) (*Process, error) {
+	if a := c.account; a != nil && a.BySudo() && len(dir) > keeper.MaxSocket {
+		return nil, fmt.Errorf("the path %s is too long for a socket that this agent and user %s share: give the agent a --data with a shorter path", dir, a.Name)
+	}
 	if err := os.MkdirAll(filepath.Dir(dir), 0o700); err != nil {
 		return nil, err
 	}
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return nil, err
 	}
-	log, err := os.OpenFile(filepath.Join(dir, keeper.LogFile), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	log, err := os.OpenFile(filepath.Join(dir, keeper.LogFile), os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, err
 	}
@@ -144,27 +153,30 @@ func (h *Host) launch(ctx context.Context, dir string, c command) (*Process, err
 		return nil, err
 	}
 	defer func() { _ = r.Close() }()
-	cmd := exec.Command(h.options.Self, append([]string{"plugin", "keep", dir, "--"}, c.args...)...)
-	cmd.Dir, cmd.Stdout, cmd.Stderr, cmd.Env = "/", w, log, h.environment(dir, c)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	cmd := h.keep(dir, c)
+	cmd.Stdout, cmd.Stderr = w, log
 	if a := c.account; a != nil {
-		cmd.SysProcAttr.Credential = a.credential
-		if err := errors.Join(pass(h.options.Dir, filepath.Dir(dir)), a.give(dir), a.give(log.Name())); err != nil {
-			return nil, fmt.Errorf("prepare the plugin's folder for user %s: %w", a.name, err)
+		if err := errors.Join(pass(h.options.Dir, filepath.Dir(dir)), a.Give(dir), a.Give(log.Name())); err != nil {
+			return nil, fmt.Errorf("prepare the plugin's folder for user %s: %w", a.Name, err)
 		}
 	}
 	err = cmd.Start()
 	_ = w.Close()
 	if errors.Is(err, os.ErrPermission) && c.account != nil {
-		return nil, fmt.Errorf("start the keeper as user %s, who must be able to execute %s: %w", c.account.name, h.options.Self, err)
+		return nil, fmt.Errorf("start the keeper as user %s, who must be able to execute %s: %w", c.account.Name, h.options.Self, err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("start the keeper: %w", err)
 	}
 	h.reap(cmd)
 	p, err := h.introduced(ctx, dir, r, c)
+	if a := c.account; err != nil && a != nil && a.BySudo() && !keeper.Came(dir) {
+		said := make([]byte, 1024)
+		n, _ := log.ReadAt(said, 0)
+		return nil, a.Refusal(string(said[:n]))
+	}
 	if err != nil {
-		h.clear(cmd.Process.Pid)
+		h.clear(dir, c.account, cmd.Process.Pid)
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
@@ -183,7 +195,7 @@ func (h *Host) introduced(ctx context.Context, dir string, r *os.File, c command
 	if err != nil {
 		return nil, err
 	}
-	p, err := h.attach(ctx, dir, c.title(), card)
+	p, err := h.attach(ctx, dir, c.title(), card, c.account)
 	if err != nil {
 		return nil, err
 	}
@@ -204,7 +216,10 @@ func (p *Process) check(c command) error {
 }
 
 // clear ends a keeper whose plugin could not be launched, and all that came of it: there is no attempt.
-func (h *Host) clear(keeper int) {
+func (h *Host) clear(dir string, who *account.User, keeper int) {
+	if h.end(dir, who, "end", "--whole") {
+		return
+	}
 	ctx, cancel := context.WithTimeout(h.ctx, stopTime)
 	defer cancel()
 	if !(proc.Tree{Leader: keeper}).Kill(ctx) {
@@ -214,7 +229,10 @@ func (h *Host) clear(keeper int) {
 
 // kill ends a plugin process that does not answer: what is in its session, except the keeper, which stays with the attempts. They are in sessions
 // of their own; the next process finds them.
-func kill(dir string, keeper int) {
+func (h *Host) kill(dir string, who *account.User, keeper int) {
+	if h.end(dir, who, "end") {
+		return
+	}
 	for _, s := range proc.List() {
 		if s.Session == keeper && s.PID != keeper && sameOwner("/proc/"+strconv.Itoa(s.PID), dir) { // the folder is its own, and may lie
 			_ = syscall.Kill(s.PID, syscall.SIGKILL)
@@ -222,11 +240,30 @@ func kill(dir string, keeper int) {
 	}
 }
 
+// keep is the command of a keeper, in a session of its own. Where sudo launches it, it is told its environment on stdin.
+func (h *Host) keep(dir string, c command) *exec.Cmd {
+	args := append([]string{h.options.Self, "plugin", "keep", dir, "--"}, c.args...)
+	cmd := exec.Command(args[0], args[1:]...)
+	env := h.environment(dir, c)
+	if c.account != nil {
+		cmd = c.account.Command(context.Background(), args...) // it outlives the host
+		if c.account.BySudo() {
+			cmd.Stdin = strings.NewReader(strings.Join(env, "\x00"))
+		}
+	}
+	cmd.Dir, cmd.Env = "/", env
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{}
+	}
+	cmd.SysProcAttr.Setsid = true
+	return cmd
+}
+
 // environment is the plugin's: the host's, less flowctl's own settings and secrets, which are for this process only.
 func (h *Host) environment(dir string, c command) []string {
 	env := sdk.Environ()
 	if c.account != nil {
-		env = c.account.environment(env)
+		env = c.account.Environ(env)
 	}
 	handshake := sdk.Handshake()
 	return append(env,

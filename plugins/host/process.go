@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
 
+	"flowctl/plugins/account"
 	"flowctl/plugins/internal/proc"
 	"flowctl/plugins/keeper"
 	"flowctl/plugins/sdk"
@@ -25,10 +26,10 @@ import (
 type Process struct {
 	*sdk.Client
 	title   string // of the plugin, for messages
-	dir     string // its folder
 	card    keeper.Reattach
 	conn    *grpc.ClientConn
 	answer  time.Duration      // Options.Answer
+	kill    func()             // ends it when it hangs
 	cancel  context.CancelFunc // ends the session
 	ended   chan struct{}      // closed when the session has ended
 	suspect chan struct{}      // gets a value when the process was late
@@ -147,25 +148,25 @@ func (p *Process) noted(ctx context.Context, err error) error {
 
 func (p *Process) lose() { p.mark.Do(func() { close(p.gone) }) }
 
-// attach connects to the process that a card describes.
-func (h *Host) attach(ctx context.Context, dir, title string, card keeper.Reattach) (*Process, error) {
+// attach connects to the process that a card describes; who is whose it is, nil: the host's own.
+func (h *Host) attach(ctx context.Context, dir, title string, card keeper.Reattach, who *account.User) (*Process, error) {
 	if card.Protocol != sdk.ProtocolVersion {
 		return nil, fmt.Errorf("it speaks protocol version %d, this flowctl speaks %d: get a build of the plugin for this flowctl", card.Protocol, sdk.ProtocolVersion)
 	}
 	p := &Process{
-		title: title, dir: dir, card: card, answer: h.options.Answer, ended: make(chan struct{}),
-		suspect: make(chan struct{}, 1), gone: make(chan struct{}),
+		title: title, card: card, answer: h.options.Answer, ended: make(chan struct{}),
+		suspect: make(chan struct{}, 1), gone: make(chan struct{}), kill: func() { h.kill(dir, who, card.Keeper) },
 	}
 	client := plugin.NewClient(&plugin.ClientConfig{
 		HandshakeConfig:  sdk.Handshake(),
 		Plugins:          sdk.PluginSet(),
 		AllowedProtocols: []plugin.Protocol{plugin.ProtocolGRPC},
 		Logger:           hclog.NewNullLogger(),
-		GRPCDialOptions: []grpc.DialOption{
-			grpc.WithInitialWindowSize(1 << 20), grpc.WithInitialConnWindowSize(8 << 20),
+		GRPCDialOptions: append(dialer(who, card),
+			grpc.WithInitialWindowSize(1<<20), grpc.WithInitialConnWindowSize(8<<20),
 			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage)),
 			grpc.WithConnectParams(grpc.ConnectParams{Backoff: backoff.DefaultConfig, MinConnectTimeout: h.options.Start}),
-		},
+		),
 		Reattach: &plugin.ReattachConfig{
 			Protocol: plugin.ProtocolGRPC, ProtocolVersion: card.Protocol, Pid: card.PID,
 			Addr:         &net.UnixAddr{Net: card.Network, Name: card.Address},
@@ -249,7 +250,7 @@ func (p *Process) stop(ctx context.Context) error {
 	pids := []int{p.card.PID, p.card.Keeper}
 	switch {
 	case p.refuses(ctx, err):
-		kill(p.dir, p.card.Keeper)
+		p.kill()
 		pids = pids[:1] // the keeper may have attempts to wait for
 	case ctx.Err() != nil:
 		return err

@@ -36,8 +36,8 @@ const (
 // DefaultStart is how long a plugin has for its handshake when EnvStart does not say.
 const DefaultStart = 30 * time.Second
 
-// maxSocket is what fits into a unix socket's address on every system, less the name that go-plugin invents.
-const maxSocket = 80
+// MaxSocket is how long the path of a folder may be whose sockets have addresses that fit on every system, with the name that go-plugin invents.
+const MaxSocket = 80
 
 // SocketPrefix begins the name of a socket's folder when the process's own has too long a path.
 const SocketPrefix = "flowctl-plugin-"
@@ -57,10 +57,14 @@ type keeper struct {
 }
 
 // Run starts the plugin command as a child and returns when it and its orphans are gone. Once the plugin accepts connections, Ready goes
-// to out, which then is closed. The process must be detached from the host already (its own session).
-func Run(dir string, command []string, out io.WriteCloser) error {
+// to out, which then is closed. The process must be detached from the host already (its own session). The NAME=VALUE texts that in holds, with a NUL
+// between them, become its environment, unless there are none.
+func Run(dir string, command []string, in io.Reader, out io.WriteCloser) error {
 	if len(command) == 0 {
 		return errors.New("keep wants a command: flowctl plugin keep DIR -- COMMAND…")
+	}
+	if err := takeEnvironment(in); err != nil {
+		return err
 	}
 	k := &keeper{dir: dir, start: DefaultStart, orphans: make(map[int]bool), settled: make(chan int)}
 	var err error
@@ -118,12 +122,37 @@ func Run(dir string, command []string, out io.WriteCloser) error {
 	return nil
 }
 
+// Came tells whether a keeper has been in a plugin process's folder.
+func Came(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, process.KeeperLock))
+	return err == nil
+}
+
+// takeEnvironment replaces the environment of this process by the one that in holds.
+func takeEnvironment(in io.Reader) error {
+	all, err := io.ReadAll(in)
+	if err != nil {
+		return fmt.Errorf("read the environment: %w", err)
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	os.Clearenv()
+	for v := range strings.SplitSeq(string(all), "\x00") {
+		name, value, _ := strings.Cut(v, "=")
+		if err := os.Setenv(name, value); err != nil {
+			return fmt.Errorf("set %q: %w", name, err)
+		}
+	}
+	return nil
+}
+
 // claim makes this process the plugin's keeper.
 func (k *keeper) claim() error {
 	if err := proc.Subreaper(); err != nil {
 		return fmt.Errorf("become the parent of orphans: %w", err)
 	}
-	f, err := os.OpenFile(filepath.Join(k.dir, process.KeeperLock), os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(filepath.Join(k.dir, process.KeeperLock), os.O_RDWR|os.O_CREATE, 0o640)
 	if err != nil {
 		return err
 	}
@@ -135,12 +164,12 @@ func (k *keeper) claim() error {
 		return err
 	}
 	k.sockets = k.dir
-	if len(k.dir) > maxSocket {
+	if len(k.dir) > MaxSocket {
 		k.sockets, err = os.MkdirTemp(os.Getenv("XDG_RUNTIME_DIR"), SocketPrefix)
-		if err == nil && len(k.sockets) > maxSocket {
+		if err == nil && len(k.sockets) > MaxSocket {
 			_ = os.Remove(k.sockets)
 		}
-		if err != nil || len(k.sockets) > maxSocket {
+		if err != nil || len(k.sockets) > MaxSocket {
 			k.sockets, err = os.MkdirTemp("/tmp", SocketPrefix)
 		}
 	}
@@ -214,6 +243,12 @@ func (k *keeper) card(stdout *bufio.Reader) error {
 	}
 	card.PID, card.Born, card.Keeper, card.Boot = k.child.Pid, s.Born, os.Getpid(), boot
 	card.Binary, card.Sockets = os.Getenv(EnvBinary), k.sockets
+	if filepath.IsAbs(card.Address) {
+		// The host may be another user. Who else may come near the socket, its folder says.
+		if err := os.Chmod(card.Address, 0o660); err != nil && !errors.Is(err, os.ErrNotExist) { // that one the host finds out
+			return fmt.Errorf("open the plugin's socket to the host: %w", err)
+		}
+	}
 	return card.write(k.dir)
 }
 

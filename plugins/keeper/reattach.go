@@ -64,7 +64,7 @@ func (r Reattach) write(dir string) error {
 		return err
 	}
 	path := filepath.Join(dir, ReattachFile)
-	if err := os.WriteFile(path+".new", b, 0o600); err != nil {
+	if err := os.WriteFile(path+".new", b, 0o640); err != nil { // for the host, which may be another user
 		return err
 	}
 	return os.Rename(path+".new", path)

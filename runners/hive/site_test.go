@@ -43,7 +43,7 @@ func TestMain(m *testing.M) {
 func verb(name string, args []string) int {
 	self, err := os.Executable()
 	if err == nil && name == "keep" {
-		err = keeper.Run(args[0], args[2:], os.Stdout) // args[1] is --
+		err = keeper.Run(args[0], args[2:], os.Stdin, os.Stdout) // args[1] is --
 	} else if err == nil {
 		return process.Serve(Runner{Near: []string{self, "near"}})
 	}
@@ -289,8 +289,8 @@ func handles(t testing.TB, work string) record {
 	return r
 }
 
-// closed fails the test unless the server has neither the operation nor the session any more. Whether the job's work has stopped is not asked: in Tez's
-// local mode it is threads of the server, and on a busy machine some were seen to outlive the job that Tez calls killed.
+// closed fails the test unless the server has neither the operation nor the session any more. Whether the job's work has stopped is not asked here: in Tez's
+// local mode it is threads of the server, which nobody can end against their will. TestJobsEnd asks it where it is processes.
 func closed(t testing.TB, with json.RawMessage, r record) {
 	t.Helper()
 	s, err := checked(with)

@@ -86,7 +86,7 @@ of the server, makes one.`,
 	f.IntVar(&o.Slots, "slots", slotsPerCore*runtime.NumCPU(), "how many tasks it executes at once")
 	f.Float64Var(&o.Admission.MaxLoad, "max-load", 8, "load average of a minute, per core, above which it gives tasks back; 0 = no limit")
 	f.StringVar(&memory, "min-free-memory", "256MiB", "free memory below which it gives tasks back; 0 = no limit")
-	f.StringArrayVar(&o.Users, "allow-account", nil, "user of this host as whom tasks may run; can be repeated, wants root")
+	f.StringArrayVar(&o.Users, "allow-account", nil, "user of this host as whom tasks may run; can be repeated, wants root or sudo")
 	f.Float64Var(&o.CPU, "cpu", 0, "cores that tasks which say what they need may take; 0 = those there are")
 	f.StringVar(&taskMemory, "memory", "0", "memory that tasks which say what they need may take; 0 = what there is")
 	f.StringToStringVar(&o.EnvFiles, "env-file", nil, "RUNNER=PATH: file of NAME=VALUE lines that tasks of the runner see; can be repeated (default: DATA/env/RUNNER.env)")
@@ -162,4 +162,8 @@ func (p hostPlugins) Runner(ctx context.Context, name, user string) (agent.Runne
 
 func (p hostPlugins) Sensor(ctx context.Context, name string) (agent.Sensor, error) {
 	return p.host.Sensor(ctx, name)
+}
+
+func (p hostPlugins) Clear(ctx context.Context, user, folder string) error {
+	return p.host.Clear(ctx, user, folder)
 }

@@ -43,8 +43,18 @@ func newPlugin() *cobra.Command {
 	keep := &cobra.Command{
 		Use: "keep DIR -- COMMAND...", Short: "Be the parent of a plugin process", Args: cobra.MinimumNArgs(2),
 		// The real stdout: its end tells the host that the plugin accepts connections.
-		RunE: func(_ *cobra.Command, args []string) error { return keeper.Run(args[0], args[1:], os.Stdout) },
+		RunE: func(_ *cobra.Command, args []string) error { return keeper.Run(args[0], args[1:], os.Stdin, os.Stdout) },
 	}
+	empty := &cobra.Command{
+		Use: "clear DIR", Short: "Remove what is in a folder", Args: cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error { return keeper.Clear(args[0]) },
+	}
+	var whole bool
+	end := &cobra.Command{
+		Use: "end DIR", Short: "Kill the plugin in a folder", Args: cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error { return keeper.End(args[0], whole) },
+	}
+	end.Flags().BoolVar(&whole, "whole", false, "with its keeper and all that came of it")
 	session := &cobra.Command{
 		Use: sshSession, Short: "Be the near half of an attempt of the ssh runner", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error { return exitWith(ssh.Session(os.Getenv(process.EnvWork))) },
@@ -55,7 +65,7 @@ func newPlugin() *cobra.Command {
 			return exitWith(hive.Session(os.Getenv(process.EnvWork), os.Stdout))
 		},
 	}
-	plugin.AddCommand(serve, keep, session, statements)
+	plugin.AddCommand(serve, keep, empty, end, session, statements)
 	return plugin
 }
 

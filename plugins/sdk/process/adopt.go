@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -200,8 +201,11 @@ func awaitLock(path string) {
 func Dead(dir string) bool {
 	for _, name := range []string{PluginLock, KeeperLock} {
 		file, err := os.Open(filepath.Join(dir, name))
-		if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
 			continue
+		}
+		if err != nil {
+			return false // not known
 		}
 		err = unix.Flock(int(file.Fd()), unix.LOCK_SH|unix.LOCK_NB)
 		_ = file.Close()

@@ -125,9 +125,9 @@ func (r *Runner) reaper() int {
 	return r.keeper
 }
 
-// lockFile takes a lock that lasts as long as this process; an error says that another has it.
+// lockFile takes a lock that lasts as long as this process; an error says that another has it. Hosts look at it, which may be other users.
 func lockFile(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o640)
 	if err != nil {
 		return nil, err
 	}

@@ -79,7 +79,8 @@ func (r *Runner) admit(spec sdk.Spec) (*attempt, error) {
 
 // fork starts the process of an attempt that is on record.
 func (r *Runner) fork(a *attempt, spec sdk.Spec) (*proc.Handle, error) {
-	log, err := os.OpenFile(filepath.Join(a.work, logFile), os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
+	// The agent may be another user, and makes a hole in a log that is too long. Who else comes near it, the folder says.
+	log, err := os.OpenFile(filepath.Join(a.work, logFile), os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o660)
 	if err != nil {
 		return nil, err
 	}

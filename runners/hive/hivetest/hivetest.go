@@ -167,3 +167,12 @@ func LDAP(ctx context.Context, dir, base, user, password string) (string, error)
 	}()
 	return at, nil
 }
+
+// Opens are the options with which Java lets Hive and Hadoop at what they want of it, as scripts/hiveserver2 does.
+func Opens() string {
+	var options []string
+	for _, p := range strings.Fields("lang lang.invoke lang.reflect io math net nio text time util util.concurrent util.concurrent.atomic util.regex") {
+		options = append(options, "--add-opens=java.base/java."+p+"=ALL-UNNAMED")
+	}
+	return strings.Join(options, " ")
+}
