@@ -808,7 +808,7 @@ func (s *sim) upstreamClass(r *engine.Run, n *flow.Need, up *flow.Flow, start pe
 	switch {
 	case has:
 		return classOf(row.State)
-	case n.Local < 0:
+	case n.Local < 0 || up.Schedule.Kind() != period.Demand: // a run of one task needs those of its flow that other runs had
 		for _, id := range up.Task(n.Task).Formerly {
 			former, task, _ := strings.Cut(id, "/")
 			if _, old := s.rows.Highest(former, start); old != nil {
