@@ -37,6 +37,7 @@ type Alert struct {
 	Told     []Told         `json:"told,omitempty"`    // who was told, by which channel
 	Opened   period.Instant `json:"opened"`
 	Updated  period.Instant `json:"updated"`
+	Pressing period.Instant `json:"pressing,omitempty"` // since when it is more than minor; 0 = since it was opened, or not at all
 	Acked    period.Instant `json:"acked,omitempty"`
 	AckedBy  string         `json:"acked_by,omitempty"`
 	Closed   period.Instant `json:"closed,omitempty"`

@@ -201,6 +201,9 @@ func (d *Desk) trouble(h *Happening, item engine.Item, route Route) {
 		d.alerts[a.ID] = a
 	} else {
 		a.Events++
+		if a.Severity == flow.Minor && route.Severity != flow.Minor {
+			a.Pressing = d.now
+		}
 		a.Severity, a.Updated = Worse(a.Severity, route.Severity), d.now
 		if len(a.Members) < membersMost && !slices.Contains(a.Members, item.Subject) && item.Subject != a.Subject {
 			a.Members = append(a.Members, item.Subject)

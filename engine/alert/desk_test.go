@@ -417,6 +417,35 @@ func TestAcknowledgedInTime(t *testing.T) {
 	o.want("nobody else is told")
 }
 
+// A minor alert waits for nobody. When something more important joins it, the escalation counts from then on, not from its opening.
+func TestAMinorAlertBecomesMajor(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.tell(flow.Failed, "low/plain")
+	o.pass(5 * time.Hour)
+	if a := o.alerts[1]; a.Severity != flow.Minor || a.Step != 0 || a.Repeats != 0 || len(o.take()) != 2 {
+		t.Errorf("a minor alert: %+v", a)
+	}
+	o.tell(flow.DependencyLate, "high/quiet", "low/plain@2026-11-26")
+	o.pass(14 * time.Minute)
+	if a := o.alerts[1]; a.Severity != flow.Major || a.Events != 2 || a.Step != 0 {
+		t.Errorf("it became major: %+v", a)
+	}
+	o.restart()
+	o.take()
+	o.pass(2 * time.Minute)
+	if a := o.alerts[1]; a.Step != 1 {
+		t.Errorf("after 16 minutes %d steps were taken", a.Step)
+	}
+	o.want("the secondary", "mail Bob: low/plain@2026-11-26 failed, and 1 more nobody has acknowledged it yet", "texts Bob: low/plain@2026-11-26 failed, and 1 more nobody has acknowledged it yet")
+	o.pass(3 * time.Hour)
+	o.take()
+	o.pass(time.Hour)
+	if a := o.alerts[1]; a.Step != 2 || a.Repeats != 1 {
+		t.Errorf("after four hours: %+v", a)
+	}
+}
+
 func TestUnansweredCall(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)

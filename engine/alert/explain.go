@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"flowctl/dsl"
 	"flowctl/dsl/expr"
 	"flowctl/dsl/flow"
 	"flowctl/dsl/period"
@@ -89,7 +90,7 @@ func items(list []Addressee) []engine.RouteItem {
 // Duties says who is on call in the teams of a project, by name; with a team, in that one.
 func Duties(p *flow.Project, overrides []engine.Override, team string, at time.Time) ([]engine.DutyView, error) {
 	if team != "" && p.Teams[team] == nil {
-		return nil, engine.Errorf(engine.NotFound, "no team %q in the revision", team)
+		return nil, Unknown("team", team, p.Teams)
 	}
 	list := []engine.DutyView{}
 	for _, name := range sortedKeys(p.Teams) {
@@ -103,4 +104,13 @@ func Duties(p *flow.Project, overrides []engine.Override, team string, at time.T
 		list = append(list, v)
 	}
 	return list, nil
+}
+
+// Unknown says that a project lacks a team or a person, and which name is near.
+func Unknown[V any](what, name string, known map[string]V) error {
+	message := fmt.Sprintf("no %s %q in the revision", what, name)
+	if hint := dsl.Suggest(name, sortedKeys(known)); hint != "" {
+		message += ": " + hint
+	}
+	return &engine.Error{Code: engine.NotFound, Field: what, Message: message}
 }

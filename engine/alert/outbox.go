@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"cmp"
 	"container/heap"
 	"fmt"
 	"maps"
@@ -274,7 +275,7 @@ func ageOf(a *engine.Alert) time.Duration {
 	return taskAge
 }
 
-// steps are those of the team that an alert belongs to.
+// steps are those of the team that an alert belongs to. A minor one has none: it is told by email, which nobody has to read within minutes.
 func (d *Desk) steps(a *engine.Alert) []flow.Escalation {
 	if d.project == nil || a.Severity == flow.Minor {
 		return nil
@@ -298,14 +299,17 @@ func (d *Desk) stepAt(a *engine.Alert) (period.Instant, bool) {
 	if a.Acked != 0 || a.Step >= len(steps) {
 		return 0, false
 	}
-	return a.Opened.Add(steps[a.Step].After), true
+	return pressing(a).Add(steps[a.Step].After), true
 }
+
+// pressing returns since when somebody is expected to acknowledge an alert that is more than minor.
+func pressing(a *engine.Alert) period.Instant { return cmp.Or(a.Pressing, a.Opened) }
 
 func repeatAt(a *engine.Alert) (period.Instant, bool) {
 	if a.Acked != 0 || a.Severity == flow.Minor || a.Flow == "" || a.Repeats >= repeats {
 		return 0, false
 	}
-	return a.Opened.Add(time.Duration(a.Repeats+1) * repeatAfter), true
+	return pressing(a).Add(time.Duration(a.Repeats+1) * repeatAfter), true
 }
 
 // age looks at an alert whose time may have come.

@@ -242,7 +242,7 @@ func (s *Service) person(ctx context.Context, key string) (*flow.Person, error) 
 	}
 	p := rev.Project.People[key]
 	if p == nil {
-		return nil, engine.Errorf(engine.NotFound, "no person %q in people", key)
+		return nil, alert.Unknown("person", key, rev.Project.People)
 	}
 	return p, nil
 }
@@ -366,7 +366,7 @@ func (s *Service) OverrideOncall(ctx context.Context, r engine.OverrideRequest) 
 	}
 	switch t := rev.Project.Teams[r.Team]; {
 	case t == nil:
-		return nil, engine.Errorf(engine.NotFound, "no team %q in the active revision", r.Team)
+		return nil, alert.Unknown("team", r.Team, rev.Project.Teams)
 	case t.Oncall == nil || len(t.Oncall.Order) == 0:
 		return nil, &engine.Error{Code: engine.Invalid, Field: "team", Message: fmt.Sprintf("team %s has no rotation that could be overridden: give it `oncall`", r.Team)}
 	}
