@@ -1,7 +1,9 @@
 package dsl
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -59,7 +61,11 @@ func WriteLock(locked []LockedPlugin) ([]byte, error) {
 	}
 	plugins := make(map[string]entry, len(locked))
 	for _, l := range locked {
-		plugins[l.Name] = entry{l.Kind, l.Version, slices.Sorted(slices.Values(l.SHA256)), l.Schema}
+		schema, err := sorted(l.Schema)
+		if err != nil {
+			return nil, fmt.Errorf("the schema of %s is no JSON: %w", l.Name, err)
+		}
+		plugins[l.Name] = entry{l.Kind, l.Version, slices.Sorted(slices.Values(l.SHA256)), schema}
 	}
 	text, err := EncodeYAML(struct {
 		Version int              `json:"version"`
@@ -73,6 +79,23 @@ func WriteLock(locked []LockedPlugin) ([]byte, error) {
 		return nil, err
 	}
 	return text, nil
+}
+
+// sorted returns a JSON document with the names in each of its objects sorted.
+func sorted(document json.RawMessage) (json.RawMessage, error) {
+	if len(document) == 0 {
+		return nil, nil
+	}
+	if !json.Valid(document) {
+		return nil, errors.New("it is cut short, or goes on after its end")
+	}
+	d := json.NewDecoder(bytes.NewReader(document))
+	d.UseNumber()
+	var v any
+	if err := d.Decode(&v); err != nil {
+		return nil, err
+	}
+	return json.Marshal(v)
 }
 
 // PluginUse is a place where a repository names a plugin.

@@ -112,7 +112,7 @@ func TestProbe(t *testing.T) {
 	r := newRig(t)
 	r.connected("one")
 	r.plugin.paths["there"] = true
-	r.hub.Probe("one", []string{"there", "absent", "s3://bucket/x"})
+	r.hub.Probe("one", []string{"there", "absent", "s3://bucket/x"}, nil)
 	got := next[[]engine.PathState](t, r.events)
 	if len(got) != 3 || !got[0].Exists || got[1].Exists || got[2].Error == "" {
 		t.Errorf("got %+v", got)

@@ -161,7 +161,7 @@ func (a *Agent) execute(s *session, at *attempt) {
 
 // checkInputs looks at the inputs once more. When ok is false the report says what is wrong.
 func (a *Agent) checkInputs(s *session, at *attempt) (r engine.Report, ok bool) {
-	for _, p := range a.look(s.ctx, at.wire.Inputs) {
+	for _, p := range a.look(s.ctx, at.wire.Inputs, a.sensorsOf(at)) {
 		if p.Error != "" {
 			r.Message = fmt.Sprintf("input %s could not be checked: %s", p.Path, p.Error)
 			return r, false
@@ -230,7 +230,7 @@ func (a *Agent) start(s *session, at *attempt, tree string, before map[string]st
 			return notStarted(engine.CodeStart, "fill in secrets", err), false
 		}
 		var runner Runner
-		if runner, err = a.opts.Plugins.Runner(a.ctx, at.runner, at.as()); err != nil {
+		if runner, err = a.launch(at); err != nil {
 			return notStarted(engine.CodePlugin, "launch runner "+at.runner, err), false
 		}
 		if err = runner.Start(a.ctx, at.spec(tree, with, attemptEnv(a.hostEnv(at), env, at.wire, at.work, s.url))); err == nil {

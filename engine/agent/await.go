@@ -80,7 +80,7 @@ func (a *Agent) wait(at *attempt) (ended, error) {
 	if err != nil {
 		return ended{}, err
 	}
-	runner, err := a.opts.Plugins.Runner(ctx, at.runner, at.as())
+	runner, err := a.holder(ctx, at)
 	if err != nil {
 		return ended{}, fmt.Errorf("launch runner %s: %w", at.runner, err)
 	}
@@ -234,7 +234,7 @@ func (a *Agent) giveBack(at *attempt) bool {
 // recover asks a new plugin process about an attempt that another one was given.
 func (a *Agent) recover(at *attempt) (sdk.Recovered, error) {
 	for try := 1; ; try++ {
-		runner, err := a.opts.Plugins.Runner(a.ctx, at.runner, at.as())
+		runner, err := a.holder(a.ctx, at)
 		if err == nil {
 			var found sdk.Recovered
 			if found, err = runner.Recover(a.ctx, at.work); err == nil {
@@ -252,7 +252,7 @@ func (a *Agent) signal(at *attempt) {
 	var err error
 	for range startTries {
 		var runner Runner
-		if runner, err = a.opts.Plugins.Runner(a.ctx, at.runner, at.as()); err == nil {
+		if runner, err = a.holder(a.ctx, at); err == nil {
 			err = runner.Signal(a.ctx, at.work, sdk.Terminate)
 		}
 		if !errors.Is(err, sdk.ErrGone) || a.ctx.Err() != nil {

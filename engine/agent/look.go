@@ -11,16 +11,16 @@ import (
 )
 
 // look is check in the words of the server.
-func (a *Agent) look(ctx context.Context, paths []string) []*wire.PathState {
+func (a *Agent) look(ctx context.Context, paths []string, sensors pins) []*wire.PathState {
 	states := make([]*wire.PathState, len(paths))
-	for i, s := range a.check(ctx, paths) {
+	for i, s := range a.check(ctx, paths, sensors) {
 		states[i] = &wire.PathState{Path: paths[i], Exists: s.Exists, Error: s.Error}
 	}
 	return states
 }
 
 // check asks the sensors whether paths exist, and in which version. A check that fails is told as the path's error.
-func (a *Agent) check(ctx context.Context, paths []string) []sdk.PathState {
+func (a *Agent) check(ctx context.Context, paths []string, sensors pins) []sdk.PathState {
 	states := make([]sdk.PathState, len(paths))
 	bySensor := map[string][]int{}
 	for i, p := range paths {
@@ -28,7 +28,7 @@ func (a *Agent) check(ctx context.Context, paths []string) []sdk.PathState {
 		bySensor[name] = append(bySensor[name], i)
 	}
 	for name, indexes := range bySensor {
-		if err := a.ask(ctx, name, paths, states, indexes); err != nil {
+		if err := a.ask(ctx, name, sensors, paths, states, indexes); err != nil {
 			for _, i := range indexes {
 				states[i].Error = fmt.Sprintf("sensor %s: %v", name, err)
 			}
@@ -38,8 +38,12 @@ func (a *Agent) check(ctx context.Context, paths []string) []sdk.PathState {
 }
 
 // ask fills in the states with these indexes.
-func (a *Agent) ask(ctx context.Context, name string, all []string, states []sdk.PathState, indexes []int) error {
-	sensor, err := a.opts.Plugins.Sensor(ctx, name)
+func (a *Agent) ask(ctx context.Context, name string, sensors pins, all []string, states []sdk.PathState, indexes []int) error {
+	sums, err := sensors(name)
+	if err != nil {
+		return err
+	}
+	sensor, err := a.opts.Plugins.Sensor(ctx, name, sums)
 	if err != nil {
 		return err
 	}

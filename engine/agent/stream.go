@@ -189,7 +189,7 @@ func (a *Agent) receive(s *session, stream grpc.BidiStreamingClient[wire.AgentMe
 			a.recall(s, engine.AttemptID(id))
 		}
 		if len(m.Probes) > 0 {
-			a.work.Go(func() { s.out.probed(a.look(s.ctx, m.Probes)) })
+			a.work.Go(func() { s.out.probed(a.look(s.ctx, m.Probes, pinsOf(m.Sensors))) })
 		}
 	}
 }

@@ -44,7 +44,7 @@ channels: {box: {plugin: webhook, with: {url: "https://h/${{ secret('hook') }}",
 	channel := &settings{}
 	found := true
 	d := &Dispatcher{
-		Channel: func(context.Context, string) (sdk.Channel, error) { return channel, nil },
+		Channel: func(context.Context, string, []string) (sdk.Channel, error) { return channel, nil },
 		Secret: func(name string) (string, error) {
 			if !found {
 				return "", errors.New("there is no secret " + name)

@@ -61,6 +61,7 @@ func tidy(folder string, old bool) {
 		sameOwner(card.Sockets, folder) { // what another account wrote must not lead to what is not its own
 		_ = os.RemoveAll(card.Sockets)
 	}
+	_ = os.RemoveAll(filepath.Join(folder, copies))
 	if old {
 		_ = os.RemoveAll(folder)
 	}
@@ -105,6 +106,7 @@ func (h *Host) reattach(ctx context.Context, dir string) *Process {
 
 // drain lets a process of another binary end after its last attempt.
 func (h *Host) drain(ctx context.Context, p *Process) {
+	p.lose() // its end is nothing to wonder at
 	live, err := p.Stop(ctx, true)
 	if err != nil && !errors.Is(err, sdk.ErrGone) {
 		h.options.Log.Warn("an old plugin process does not drain", "pid", p.card.PID, "error", err)
@@ -120,6 +122,11 @@ func (h *Host) launch(ctx context.Context, dir string, c command) (*Process, err
 	}
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return nil, err
+	}
+	if c.foreign {
+		if err := c.copyTo(dir); err != nil {
+			return nil, err
+		}
 	}
 	log, err := os.OpenFile(filepath.Join(dir, "plugin.log"), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
