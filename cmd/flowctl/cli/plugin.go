@@ -36,7 +36,7 @@ func newPlugin(g *globals) *cobra.Command {
 		Use: "plugin", Short: "Lock, list and write plugins of third parties",
 		Long: "Plugins of third parties are executables named flowctl-runner-NAME, flowctl-channel-NAME and flowctl-sensor-NAME. docs/plugins.md tells more.",
 	})
-	plugin.AddCommand(newPluginLock(g), newPluginList(g))
+	plugin.AddCommand(newPluginLock(g), newPluginList(g), newPluginNew(g))
 	plugin.AddCommand(pluginProcesses()...)
 	return plugin
 }
