@@ -109,6 +109,26 @@ func tryAll(t *testing.T, plugins string) {
 	}
 }
 
+// TestDocumentation compares the runner in docs/plugins.md with what is written.
+func TestDocumentation(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if _, err := Write(dir, Plugin{sdk.KindRunner, "mine", filepath.Join("..", "..")}); err != nil {
+		t.Fatal(err)
+	}
+	page, err := os.ReadFile("../../docs/plugins.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	program, err := os.ReadFile(filepath.Join(dir, "main.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(page), "```go\n"+string(program)+"```\n") {
+		t.Errorf("docs/plugins.md shows another main.go than\n%s", program)
+	}
+}
+
 func TestWriteRefuses(t *testing.T) {
 	t.Parallel()
 	checkout := filepath.Join("..", "..")
