@@ -33,6 +33,9 @@ func (l *lookup) unknown(name text, rule, what, hint string) {
 
 // unlocked reports a plugin that neither comes with flowctl nor is in plugins.lock.
 func (l *lookup) unlocked(kind flow.PluginKind, name text, rule, what, hint string) {
+	if !strings.HasPrefix(hint, "did you mean") {
+		hint = strings.TrimPrefix(hint+"; `flowctl plugin lock` adds one of a third party", "; ")
+	}
 	l.unknown(name, rule, what, hint)
 	l.found[len(l.found)-1].plugin = kind
 }
