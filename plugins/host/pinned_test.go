@@ -193,3 +193,46 @@ func TestSumsOnce(t *testing.T) {
 		t.Errorf("%s, %v", sum, err)
 	}
 }
+
+// TestForeignAsAnotherUser launches a third party's plugin as a user who can enter neither its folder nor that of the host.
+func TestForeignAsAnotherUser(t *testing.T) {
+	t.Parallel()
+	if os.Getuid() != 0 {
+		t.Skip("only root can launch plugins as other users")
+	}
+	dir := t.TempDir()
+	for at := dir; at != os.TempDir() && len(at) > 1; at = filepath.Dir(at) {
+		if err := os.Chmod(at, 0o711); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h := openForeign(t, filepath.Join(dir, "processes"), t.TempDir())
+	binary, err := os.ReadFile(h.options.Self) // its folder is closed to others
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.options.Self = filepath.Join(dir, "flowctl")
+	if err := os.WriteFile(h.options.Self, binary, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	p, err := h.Runner(t.Context(), "shell", "nobody", []string{h.install("one")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	work, err := os.MkdirTemp("", "flowctl-work-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(work) })
+	if err := os.Chmod(work, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	spec := script(t, "id -un")
+	spec.Work = filepath.Join(work, "1")
+	if err := p.Start(t.Context(), spec); err != nil {
+		t.Fatal(err)
+	}
+	if r, log := wait(t, p, spec.Work); r.State != sdk.Succeeded || log != "nobody\n" {
+		t.Errorf("got %+v, log %q", r, log)
+	}
+}
