@@ -40,7 +40,7 @@ party's plugin is locked when the SHA-256 of its executable is in the plugins.lo
 			if err != nil {
 				return err
 			}
-			h, end, err := examiner(plugins)
+			h, end, err := examiner(first(plugins, g.env(pluginsVariable)))
 			if err != nil {
 				return err
 			}
@@ -56,7 +56,7 @@ party's plugin is locked when the SHA-256 of its executable is in the plugins.lo
 			return g.show(list, func(v *view) { pluginTable(v, items) })
 		},
 	}
-	cmd.Flags().StringVar(&plugins, "plugins", "", "folder with executables of plugins, looked at before PATH")
+	cmd.Flags().StringVar(&plugins, "plugins", "", "folder with executables of plugins, looked at before PATH ("+pluginsVariable+")")
 	return cmd
 }
 

@@ -73,7 +73,7 @@ Exit codes: 0 ok, 1 a plugin could not be locked, or with --check: plugins.lock 
 			if err != nil {
 				return err
 			}
-			h, end, err := examiner(plugins)
+			h, end, err := examiner(first(plugins, g.env(pluginsVariable)))
 			if err != nil {
 				return err
 			}
@@ -85,12 +85,15 @@ Exit codes: 0 ok, 1 a plugin could not be locked, or with --check: plugins.lock 
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&plugins, "plugins", "", "folder with executables of plugins, looked at before PATH")
+	f.StringVar(&plugins, "plugins", "", "folder with executables of plugins, looked at before PATH ("+pluginsVariable+")")
 	f.StringArrayVar(&names, "plugin", nil, "lock this plugin only; can be repeated")
 	f.BoolVar(&check, "check", false, "write nothing, and exit with 1 when something would be written")
 	f.BoolVar(&replace, "replace", false, "forget the executables of other platforms and builds of the same version")
 	return cmd
 }
+
+// pluginsVariable names the plugin folder, as it does for a server.
+const pluginsVariable = "FLOWCTL_PLUGINS"
 
 // examiner returns a host that launches plugins to look at them, and what ends it and removes, unless they are to be kept, the logs of plugins.
 func examiner(plugins string) (*host.Host, func(keep bool), error) {
@@ -104,12 +107,12 @@ func examiner(plugins string) (*host.Host, func(keep bool), error) {
 	}
 	h, err := host.New(host.Options{Dir: dir, Self: self, PluginDir: plugins})
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, errors.Join(err, os.Remove(dir))
 	}
 	return h, func(keep bool) {
 		ctx, cancel := context.WithTimeout(context.Background(), pluginsEnd)
 		defer cancel()
-		_ = h.Close(ctx) // what does not end in time ends by itself, for it has no host
+		_ = h.Close(ctx) // a plugin that does not end is nothing that its description could tell
 		if !keep {
 			_ = os.RemoveAll(dir)
 		}
