@@ -89,7 +89,7 @@ func (h *Host) Runner(ctx context.Context, name, user string, pins []string) (*P
 }
 
 // Holder returns the process of a runner plugin for attempts that were started: as Runner does, or, when the executable was replaced by one that
-// is not pinned, one that still runs and was.
+// is not pinned, one of the old executable, which is launched once more from its copy if need be.
 func (h *Host) Holder(ctx context.Context, name, user string, pins []string) (*Process, error) {
 	p, err := h.process(ctx, sdk.KindRunner, name, user, pins)
 	if err == nil || ctx.Err() != nil {
@@ -100,10 +100,11 @@ func (h *Host) Holder(ctx context.Context, name, user string, pins []string) (*P
 		return nil, entryErr
 	}
 	defer release()
-	if p := h.holder(ctx, filepath.Join(h.options.Dir, keyOf(sdk.KindRunner, name, user)), e, pins); p != nil {
-		return p, nil
+	p, holderErr := h.holder(ctx, filepath.Join(h.options.Dir, keyOf(sdk.KindRunner, name, user)), user, e, pins)
+	if p == nil {
+		return nil, errors.Join(err, holderErr)
 	}
-	return nil, err
+	return p, nil
 }
 
 // Sensor returns the process of a sensor plugin, as Runner does.
@@ -138,14 +139,15 @@ func (h *Host) process(ctx context.Context, kind, name, user string, pins []stri
 	if err == nil && c.foreign {
 		err = e.admit(&c, pins)
 	}
+	if ready && c.binary != "" && e.current.card.Binary != c.binary {
+		h.retire(ctx, e.current)
+		ready = false
+	}
 	if err != nil {
 		return nil, err
 	}
-	if ready && e.current.card.Binary == c.binary {
-		return e.current, nil
-	}
 	if ready {
-		e.current.lose() // it drains; who waits for its attempts goes on
+		return e.current, nil
 	}
 	if user != "" {
 		if c.account, err = lookup(user); err != nil {

@@ -29,13 +29,14 @@ func (h *Host) obtain(ctx context.Context, dir string, c command) (*Process, err
 	}
 	next := 1
 	var found *Process
+	keep := kept{c.binary: true} // the new process makes a copy of its own
 	for i, n := range numbers {
 		next = max(next, n+1)
 		folder := filepath.Join(dir, strconv.Itoa(n))
 		p := h.reattach(ctx, folder)
 		switch {
 		case p == nil:
-			tidy(folder, i >= keptFolders)
+			tidy(folder, i >= keptFolders, keep)
 		case found == nil && p.card.Binary == c.binary && p.kept():
 			found = p
 		default:
@@ -52,7 +53,7 @@ func (h *Host) obtain(ctx context.Context, dir string, c command) (*Process, err
 const keptFolders = 50
 
 // tidy removes what a dead process and its dead keeper left behind: the folder of its socket, and its own when it is old.
-func tidy(folder string, old bool) {
+func tidy(folder string, old bool, keep kept) {
 	if !process.Dead(folder) {
 		return
 	}
@@ -61,7 +62,9 @@ func tidy(folder string, old bool) {
 		sameOwner(card.Sockets, folder) { // what another account wrote must not lead to what is not its own
 		_ = os.RemoveAll(card.Sockets)
 	}
-	_ = os.RemoveAll(filepath.Join(folder, copies))
+	if err != nil || !keep.spare(card.Binary) {
+		_ = os.RemoveAll(filepath.Join(folder, copies))
+	}
 	if old {
 		_ = os.RemoveAll(folder)
 	}
@@ -106,13 +109,18 @@ func (h *Host) reattach(ctx context.Context, dir string) *Process {
 
 // drain lets a process of another binary end after its last attempt.
 func (h *Host) drain(ctx context.Context, p *Process) {
+	h.retire(ctx, p)
+	p.detach()
+}
+
+// retire drains a process; those who wait for its attempts go on.
+func (h *Host) retire(ctx context.Context, p *Process) {
 	p.lose() // its end is nothing to wonder at
 	live, err := p.Stop(ctx, true)
 	if err != nil && !errors.Is(err, sdk.ErrGone) {
 		h.options.Log.Warn("an old plugin process does not drain", "pid", p.card.PID, "error", err)
 	}
 	h.options.Log.Info("an old plugin process drains", "pid", p.card.PID, "attempts", live)
-	p.detach()
 }
 
 // launch starts a keeper and its plugin in a new folder, detached from this process.

@@ -108,6 +108,7 @@ func (e *entry) admit(c *command, pins []string) error {
 	if err != nil {
 		return err
 	}
+	c.sum, c.binary = sum, pinPrefix+sum
 	switch {
 	case len(pins) == 0:
 		return fmt.Errorf("%s is not in plugins.lock: add it with `flowctl plugin lock`", c.path)
@@ -115,33 +116,60 @@ func (e *entry) admit(c *command, pins []string) error {
 		return fmt.Errorf("%s has the SHA-256 %s, but plugins.lock wants %s: install what is locked, or lock this one with `flowctl plugin lock`",
 			c.path, sum, strings.Join(pins, " or "))
 	}
-	c.sum, c.binary = sum, pinPrefix+sum
 	return nil
 }
 
-// holder returns a process that still runs and was launched from a pinned executable; nil: there is none.
-func (h *Host) holder(ctx context.Context, dir string, e *entry, pins []string) *Process {
+// holder returns a process that was launched from a pinned executable: one that still runs, or a new one of the copy that such a process left;
+// nil: there is neither.
+func (h *Host) holder(ctx context.Context, dir, user string, e *entry, pins []string) (*Process, error) {
 	for _, p := range []*Process{e.current, e.former} {
 		if p != nil && !p.isGone() && pinned(p.card, pins) {
-			return p
+			return p, nil
 		}
 	}
 	numbers, err := processes(dir)
 	if err != nil {
-		return nil
+		return nil, err
 	}
+	var left command
 	for _, n := range numbers {
 		folder := filepath.Join(dir, strconv.Itoa(n))
 		card, err := keeper.ReadReattach(folder)
 		if err != nil || !pinned(card, pins) {
 			continue
 		}
-		if p := h.reattach(ctx, folder); p != nil {
-			e.former = p
-			return p
+		if e.former = h.reattach(ctx, folder); e.former != nil {
+			return e.former, nil
+		}
+		if found, _ := filepath.Glob(filepath.Join(folder, copies, "flowctl-*")); len(found) == 1 && left.path == "" { // the pattern is valid
+			left = command{path: found[0], args: found, foreign: true, binary: card.Binary, sum: strings.TrimPrefix(card.Binary, pinPrefix)}
 		}
 	}
-	return nil
+	if left.path == "" {
+		return nil, nil
+	}
+	if user != "" {
+		if left.account, err = lookup(user); err != nil {
+			return nil, err
+		}
+	}
+	e.former, err = h.launch(ctx, filepath.Join(dir, strconv.Itoa(numbers[0]+1)), left)
+	return e.former, err
+}
+
+// keptCopies is how many executables stay of which no process runs, for attempts whose end nobody has heard of.
+const keptCopies = 3
+
+// kept names the binaries whose copies stay.
+type kept map[string]bool
+
+// spare tells whether the copy of a dead process stays: the newest one of each binary, of a few.
+func (k kept) spare(binary string) bool {
+	if k[binary] || len(k) > keptCopies {
+		return false
+	}
+	k[binary] = true
+	return true
 }
 
 // copies is the folder, in that of a process, which holds the copy of a third party's executable.

@@ -96,12 +96,15 @@ func TestExecutableIsReplaced(t *testing.T) {
 	if _, err := h.Runner(t.Context(), "shell", "", []string{one}); err == nil || !strings.Contains(err.Error(), two) {
 		t.Errorf("a new attempt of flows that lock the old executable: %v", err)
 	}
+	if err := p.Start(t.Context(), script(t, "true")); !errors.Is(err, sdk.ErrGone) {
+		t.Errorf("the old process takes new attempts: %v", err)
+	}
+	if held, err := h.Holder(t.Context(), "shell", "", []string{one}); err != nil || held.PID() != p.PID() {
+		t.Errorf("who holds the attempt: %v, %v; want %d", held, err, p.PID())
+	}
 	q := h.runner(two)
 	if q.PID() == p.PID() {
 		t.Fatal("the process of the old executable takes attempts of the new one")
-	}
-	if err := p.Start(t.Context(), script(t, "true")); !errors.Is(err, sdk.ErrGone) {
-		t.Errorf("the old process takes new attempts: %v", err)
 	}
 	// Another host, as after a restart: the old process is found again for its attempt.
 	again := openForeign(t, dir, plugins)
@@ -128,18 +131,35 @@ func TestExecutableIsReplaced(t *testing.T) {
 		t.Errorf("got %+v and log %q", r, log)
 	}
 	ended(t, p.card.PID)
-	if _, err := again.Holder(t.Context(), "shell", "", []string{one}); err == nil {
+	// Who did not hear of the end in time asks a new process of the old executable.
+	late, err := again.Holder(t.Context(), "shell", "", []string{one})
+	if err != nil || late.PID() == p.PID() || late.PID() == q.PID() {
+		t.Fatalf("who tells of the attempt: %v, %v", late, err)
+	}
+	if found, err := late.Recover(t.Context(), spec.Work); err != nil || found != sdk.Finished {
+		t.Errorf("recover: %v, %v", found, err)
+	}
+	if r, log := wait(t, late, spec.Work); r.ExitCode != 5 || log != "began\n" {
+		t.Errorf("got %+v and log %q", r, log)
+	}
+	if r := again.runner(two); r.PID() != q.PID() {
+		t.Errorf("got process %d, want the running one %d", r.PID(), q.PID())
+	}
+	if _, err := again.Holder(t.Context(), "shell", "", []string{strings.Repeat("0", 64)}); err == nil {
 		t.Error("an executable that is not pinned holds attempts")
 	}
 }
 
-// TestRunsTheCopy overwrites an executable in place while it runs: what runs is a copy, which goes with its process.
+// TestRunsTheCopy overwrites an executable in place while it runs: what runs is a copy.
 func TestRunsTheCopy(t *testing.T) {
 	t.Parallel()
 	h := openForeign(t, t.TempDir(), t.TempDir())
 	p := h.runner(h.install("one"))
-	copied := filepath.Join(h.options.Dir, "runner-shell", "1", copies, "flowctl-runner-shell")
-	if _, err := os.Stat(copied); err != nil {
+	copied := func(process string) error {
+		_, err := os.Stat(filepath.Join(h.options.Dir, "runner-shell", process, copies, "flowctl-runner-shell"))
+		return err
+	}
+	if err := copied("1"); err != nil {
 		t.Error(err)
 	}
 	text, err := os.ReadFile(h.path)
@@ -163,8 +183,8 @@ func TestRunsTheCopy(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.runner(sum)
-	if _, err := os.Stat(copied); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("the copy of a dead process is still there: %v", err)
+	if one, two := copied("1"), copied("2"); one != nil || !errors.Is(two, os.ErrNotExist) {
+		t.Errorf("of dead processes, the copy of another executable is to stay, that of the present one to go: %v, %v", one, two)
 	}
 }
 
