@@ -21,7 +21,7 @@ func TestVersions(t *testing.T) {
 		"odd":   {"1|one|unix|/nowhere|grpc", `protocol version "one" is not a number`},
 		"old":   {"1|$PLUGIN_PROTOCOL_VERSIONS|unix|/nowhere|netrpc", "no go-plugin gRPC handshake"},
 	} {
-		text := fmt.Sprintf("#!/bin/sh\necho \"%s\"\nread line\n", c.line)
+		text := fmt.Sprintf("#!/bin/sh\necho \"%s\"\nexec sleep 5\n", c.line)
 		if err := os.WriteFile(filepath.Join(h.options.PluginDir, "flowctl-runner-"+name), []byte(text), 0o700); err != nil {
 			t.Fatal(err)
 		}
