@@ -112,6 +112,7 @@ func documentMappings() []mapping {
 			{"disk", refTakes("threshold"), "of an agent's host, in percent; alerts above", ""},
 			{"generation", refTakes("delay"), "how late runs are made", ""},
 			{"checks", refTakes("delay"), "how late dependencies are checked", ""},
+			{"connections", refTakes("delay"), "for how long the other end of a connection cannot be reached from the server's host", "nobody tries"},
 		}},
 		{shape: &thresholdShape, id: "threshold", about: "A number for each severity.", fields: []fieldAbout{
 			{"major", intTakes(0, 1_000_000), "from here on the alert is major", "none"},

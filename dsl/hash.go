@@ -318,7 +318,7 @@ func (d *digest) peers(p *flow.Project) {
 		}
 		d.num(int64(t.Major), int64(t.Critical))
 	}
-	for _, t := range []*flow.Delay{m.Generation, m.Checks} {
+	for _, t := range []*flow.Delay{m.Generation, m.Checks, m.Connections} {
 		if t == nil {
 			t = &flow.Delay{}
 		}

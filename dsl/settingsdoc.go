@@ -60,6 +60,8 @@ func (d *decoder) monitors(n *node) (m flow.Monitors) {
 			m.Generation = d.delay(v)
 		case "checks":
 			m.Checks = d.delay(v)
+		case "connections":
+			m.Connections = d.delay(v)
 		}
 	})
 	return m

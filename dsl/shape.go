@@ -15,7 +15,7 @@ var (
 	}
 	monitorsShape = shape{
 		name: "monitors", want: "a mapping such as {agents: {major: 10, critical: 5}}",
-		fields: []string{"agents", "servers", "redispatches_10m", "redispatches_30m", "cpu", "memory", "disk", "generation", "checks"},
+		fields: []string{"agents", "servers", "redispatches_10m", "redispatches_30m", "cpu", "memory", "disk", "generation", "checks", "connections"},
 	}
 	thresholdShape = shape{
 		name: "a threshold", want: "a mapping such as {major: 10, critical: 5}",

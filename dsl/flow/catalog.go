@@ -171,6 +171,8 @@ type Monitors struct {
 	Disk            *Threshold `json:"disk,omitempty"`
 	Generation      *Delay     `json:"generation,omitempty"` // how late runs are made
 	Checks          *Delay     `json:"checks,omitempty"`     // how late dependencies are checked
+	// Connections is for how long the other end of a connection cannot be reached from the server's host. Nil: nobody tries.
+	Connections *Delay `json:"connections,omitempty"`
 }
 
 // Threshold is a number for each severity; 0 is none.

@@ -31,6 +31,7 @@ const (
 	SlowGeneration    Event = "slow_generation"
 	SlowChecks        Event = "slow_checks"
 	HostExhausted     Event = "host_exhausted"
+	ConnectionDown    Event = "connection_down"
 	DeliveryFailed    Event = "delivery_failed"
 	DailyReport       Event = "daily_report"
 	OutboxStuck       Event = "outbox_stuck"
@@ -83,6 +84,7 @@ func Events() []EventKind {
 		{SlowGeneration, OfPlatform, "runs are made late"},
 		{SlowChecks, OfPlatform, "dependencies are checked late"},
 		{HostExhausted, OfPlatform, "an agent's host runs out of CPU, memory or disk"},
+		{ConnectionDown, OfPlatform, "the other end of a connection cannot be reached"},
 		{DeliveryFailed, OfPlatform, "an alert could not be delivered"},
 		{OutboxStuck, OfPlatform, "alerts wait for long and are not delivered"},
 		{DailyReport, OfOwner, "attempts of the last day took over two hours, or deviated much from what was usual"},

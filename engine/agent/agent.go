@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -62,6 +63,7 @@ type Options struct {
 	// Installed names the plugins for people to see; those that are not named work as well.
 	Installed []engine.Plugin
 	Recheck   time.Duration // before a check of outputs that failed is first repeated; 0 = a second
+	Pause     time.Duration // before a runner that broke is asked again; 0 = a second
 	Log       *slog.Logger
 	Now       func() time.Time
 }
@@ -101,7 +103,7 @@ func New(o Options) (*Agent, error) {
 	if err != nil {
 		return nil, err
 	}
-	o.Dir = dir
+	o.Dir, o.Pause = dir, cmp.Or(o.Pause, time.Second)
 	for _, sub := range []string{"work", "trees", "blobs", "workspace"} {
 		if err := os.MkdirAll(filepath.Join(o.Dir, sub), 0o700); err != nil {
 			return nil, fmt.Errorf("prepare the agent's data folder: %w", err)

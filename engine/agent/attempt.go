@@ -148,7 +148,11 @@ func (a *Agent) execute(s *session, at *attempt) {
 		return
 	}
 	if res, ok := a.start(s, at, tree, before); !ok {
-		if a.ctx.Err() == nil { // else the agent is ending, and finds out when it is back
+		switch {
+		case a.ctx.Err() != nil: // the agent is ending, and finds out when it is back
+		case res.Code == engine.CodeLost:
+			a.bury(at, res.Message)
+		default:
 			a.conclude(at, res)
 		}
 		return
@@ -242,8 +246,12 @@ func (a *Agent) start(s *session, at *attempt, tree string, before map[string]st
 		if a.ctx.Err() != nil {
 			break
 		}
-		if found, ok := a.find(at); !ok || found != sdk.NotStarted {
-			return engine.Result{}, ok
+		found, unknown := a.find(at)
+		if unknown != nil {
+			return notStarted(engine.CodeLost, "whether it was started is not known", unknown), false
+		}
+		if found != sdk.NotStarted {
+			return engine.Result{}, true
 		}
 	}
 	return notStarted(engine.CodePlugin, "runner "+at.runner, err), false

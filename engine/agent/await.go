@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"flowctl/engine"
 	"flowctl/engine/wire"
 	"flowctl/plugins/sdk"
@@ -16,8 +18,18 @@ import (
 // errRewound ends a Wait whose log position is no longer the one that the server wants.
 var errRewound = errors.New("the server wants the log from another position")
 
-// pluginPause is the pause before asking again for a runner that cannot be launched, while its attempt may be running.
-const pluginPause = time.Second
+const (
+	// patience is how long a runner is asked that cannot be launched or does not answer, while its attempt may be running, in pauses.
+	patience = 900
+	// breaksMost is how often in a row a runner may break while it watches an attempt, without any more of its log and without calm: the pauses
+	// between grow by one each, so that this takes minutes. After calm, a break is the first again.
+	breaksMost = 20
+	calm       = 5 * time.Minute
+	// takeUpPatience is how long an agent that starts waits for the answers of its runners before it connects, in pauses.
+	takeUpPatience = 15
+	// takeUpMost is how many attempts it asks about at once.
+	takeUpMost = 32
+)
 
 // await carries the log of a started attempt to the server until the attempt is over, and reports that. lost says that the
 // runner must be asked first whether it knows the attempt.
@@ -27,17 +39,22 @@ func (a *Agent) await(at *attempt, lost bool) {
 		defer cancel()
 		a.work.Go(func() { a.keepLease(ctx, at) })
 	}
+	var breaks breaks
 	for {
 		if lost {
-			found, ok := a.find(at)
-			if !ok {
+			found, err := a.find(at)
+			if a.ctx.Err() != nil {
+				return
+			}
+			if err != nil {
+				a.bury(at, fmt.Sprintf("how it ended is not known: %v", err))
 				return
 			}
 			if found == sdk.NotStarted && a.giveBack(at) {
 				return
 			}
 			if found == sdk.NotStarted {
-				a.bury(at)
+				a.bury(at, noRecord)
 				return
 			}
 			if a.running(at) {
@@ -45,6 +62,7 @@ func (a *Agent) await(at *attempt, lost bool) {
 			}
 			lost = false
 		}
+		began := a.opts.Now()
 		res, err := a.wait(at)
 		switch {
 		case err == nil && a.finish(at, res):
@@ -53,17 +71,48 @@ func (a *Agent) await(at *attempt, lost bool) {
 			return
 		case err == nil: // the server wants some of the log again
 		case errors.Is(err, sdk.ErrUnknown):
-			a.bury(at)
+			a.bury(at, noRecord)
 			return
 		case errors.Is(err, errRewound) || errors.Is(err, errDisconnected) || errors.Is(err, context.Canceled):
 		default:
 			a.opts.Log.Warn("the runner is asked again about an attempt", "attempt", at.id, "runner", at.runner, "reason", err)
+			n := breaks.count(a.sentOf(at), a.opts.Now().Sub(began))
+			if n > breaksMost {
+				_ = a.trySignal(a.ctx, at) // nobody looks after it from here on
+				a.bury(at, fmt.Sprintf("how it ended is not known: its runner broke %d times in a row: %v", n, err))
+				return
+			}
 			lost = true
-			if !errors.Is(err, sdk.ErrGone) && !sleep(a.ctx, pluginPause) {
+			if !errors.Is(err, sdk.ErrGone) {
+				n++
+			}
+			if !sleep(a.ctx, time.Duration(n-1)*a.opts.Pause) {
 				return
 			}
 		}
 	}
+}
+
+// breaks counts how often in a row a runner broke that watched an attempt.
+type breaks struct {
+	n    int
+	sent int64 // of the attempt's log, at the last
+}
+
+// count counts a break: sent is how much of the log there is, held how long the runner watched before it.
+func (b *breaks) count(sent int64, held time.Duration) int {
+	if sent > b.sent || held >= calm {
+		b.n = 0
+	}
+	b.n++
+	b.sent = sent
+	return b.n
+}
+
+func (a *Agent) sentOf(at *attempt) int64 {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return at.sent
 }
 
 // ended is what a Wait found: the result, and the wait that found it.
@@ -173,11 +222,11 @@ func (a *Agent) reportEnd(at *attempt, res engine.Result) {
 	}
 }
 
-// bury ends an attempt that the runner has no record of any more, though it was started.
-func (a *Agent) bury(at *attempt) {
-	res := engine.Result{
-		State: engine.Failed, Code: engine.CodeLost, ExitCode: -1, Message: "how it ended is not known: the runner has no record of it",
-	}
+const noRecord = "how it ended is not known: the runner has no record of it"
+
+// bury ends an attempt of which nobody can tell how it ended, though it was started or may have been.
+func (a *Agent) bury(at *attempt, why string) {
+	res := engine.Result{State: engine.Failed, Code: engine.CodeLost, ExitCode: -1, Message: why}
 	if a.judge(at, &res) {
 		a.conclude(at, a.withOutputs(at, res))
 	}
@@ -202,16 +251,22 @@ func (a *Agent) withOutputs(at *attempt, res engine.Result) engine.Result {
 	return res
 }
 
-// find asks the runner about an attempt until it answers; false: ctx ended first.
-func (a *Agent) find(at *attempt) (sdk.Recovered, bool) {
+// find asks the runner about an attempt until it answers, as long as there is patience.
+func (a *Agent) find(at *attempt) (sdk.Recovered, error) {
+	ctx, cancel := context.WithTimeout(a.ctx, patience*a.opts.Pause)
+	defer cancel()
+	var last error
 	for {
-		found, err := a.recover(at)
+		found, err := a.recover(ctx, at)
 		if err == nil {
-			return found, true
+			return found, nil
+		}
+		if last == nil || ctx.Err() == nil {
+			last = err
 		}
 		a.opts.Log.Warn("the runner cannot be asked about an attempt", "attempt", at.id, "runner", at.runner, "error", err)
-		if !sleep(a.ctx, pluginPause) {
-			return sdk.NotStarted, false
+		if !sleep(ctx, a.opts.Pause) {
+			return sdk.NotStarted, fmt.Errorf("runner %s could not be asked for %v: %w", at.runner, patience*a.opts.Pause, last)
 		}
 	}
 }
@@ -232,42 +287,51 @@ func (a *Agent) giveBack(at *attempt) bool {
 }
 
 // recover asks a new plugin process about an attempt that another one was given.
-func (a *Agent) recover(at *attempt) (sdk.Recovered, error) {
+func (a *Agent) recover(ctx context.Context, at *attempt) (sdk.Recovered, error) {
 	for try := 1; ; try++ {
-		runner, err := a.holder(a.ctx, at)
+		runner, err := a.holder(ctx, at)
 		if err == nil {
 			var found sdk.Recovered
-			if found, err = runner.Recover(a.ctx, at.work); err == nil {
+			if found, err = runner.Recover(ctx, at.work); err == nil {
 				return found, nil
 			}
 		}
-		if try == startTries || a.ctx.Err() != nil {
+		if try == startTries || ctx.Err() != nil {
 			return sdk.NotStarted, err
 		}
 	}
 }
 
-// signal asks the runner for the end of an attempt. Wait tells when it has come.
+// signal asks the runner for the end of an attempt, as long as there is patience. Wait tells when it has come.
 func (a *Agent) signal(at *attempt) {
-	var err error
-	for range startTries {
-		var runner Runner
-		if runner, err = a.holder(a.ctx, at); err == nil {
-			err = runner.Signal(a.ctx, at.work, sdk.Terminate)
-		}
-		if !errors.Is(err, sdk.ErrGone) || a.ctx.Err() != nil {
-			break
-		}
-		if _, err := a.recover(at); err != nil {
-			break
+	ctx, cancel := context.WithTimeout(a.ctx, patience*a.opts.Pause)
+	defer cancel()
+	err := a.trySignal(ctx, at)
+	for err != nil && !a.over(at) && !errors.Is(err, sdk.ErrUnknown) && !errors.Is(err, sdk.ErrInvalid) && sleep(ctx, a.opts.Pause) {
+		if _, err = a.recover(ctx, at); err == nil { // another process may have to take it over first
+			err = a.trySignal(ctx, at)
 		}
 	}
-	if err != nil && a.ctx.Err() == nil {
+	if err != nil && !a.over(at) && a.ctx.Err() == nil {
 		a.opts.Log.Warn("an attempt could not be signalled", "attempt", at.id, "error", err)
 		a.mu.Lock()
 		at.killed = false // so that asking again tries again
 		a.mu.Unlock()
 	}
+}
+
+func (a *Agent) trySignal(ctx context.Context, at *attempt) error {
+	runner, err := a.holder(ctx, at)
+	if err != nil {
+		return err
+	}
+	return runner.Signal(ctx, at.work, sdk.Terminate)
+}
+
+func (a *Agent) over(at *attempt) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return at.phase == finished
 }
 
 // recoverAll takes up the attempts that a past life of the agent left in their folders.
@@ -276,25 +340,35 @@ func (a *Agent) recoverAll() error {
 	if err != nil {
 		return fmt.Errorf("look for attempts: %w", err)
 	}
+	ctx, cancel := context.WithTimeout(a.ctx, takeUpPatience*a.opts.Pause)
+	defer cancel()
+	var group errgroup.Group
+	group.SetLimit(takeUpMost)
 	for _, at := range found {
-		if err := a.takeUp(at); err != nil {
-			return fmt.Errorf("take up attempt %d: %w", at.id, err)
-		}
+		group.Go(func() error {
+			if err := a.takeUp(ctx, at); err != nil {
+				return fmt.Errorf("take up attempt %d: %w", at.id, err)
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
 	}
 	a.removeEmptyFolders()
 	return nil
 }
 
 // takeUp finds out what became of one attempt. The folder of an attempt that was not started is removed before the server
-// can send the attempt again.
-func (a *Agent) takeUp(at *attempt) error {
+// can send the attempt again. A runner that does not answer in time is asked on, while the server hears that the attempt is held.
+func (a *Agent) takeUp(ctx context.Context, at *attempt) error {
 	at.phase, at.lease = started, readLease(at.folder)
 	if at.result, at.own = readResult(at.folder); at.own {
 		at.phase = finished
 		a.hold(at)
 		return nil
 	}
-	found, err := a.recover(at)
+	found, err := a.recover(ctx, at)
 	if err == nil && found == sdk.NotStarted {
 		return os.RemoveAll(at.folder) // and never will be; the server sends it again
 	}

@@ -32,6 +32,10 @@
 // A folder of which the runner says that nothing was started in it, and never will be, is removed; the server sends that
 // attempt again.
 //
+// A runner that cannot be asked for 15 minutes, or that breaks 21 times in a row while it watches an attempt, without any more of its log and without
+// five minutes of calm, costs the attempt its result: it ends as lost, and says why. An agent that starts gives its runners 15 seconds before it
+// connects, and asks the others on. Each sensor is asked and answers for itself.
+//
 // # Messages
 //
 // Everything for the server goes through the outbox and is sent in batches as large as what gathered while the last batch was

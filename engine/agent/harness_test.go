@@ -317,6 +317,7 @@ type plugin struct {
 	files   Sensor          // answers in its place; nil = none
 	refusal error           // of Start
 	silence error           // of Recover
+	deaf    chan struct{}   // Recover answers when it is closed; nil = at once
 }
 
 // played is one attempt in the runner's hands.
@@ -451,7 +452,14 @@ func (r runner) Renew(_ context.Context, work string, lease time.Duration) error
 	return nil
 }
 
-func (r runner) Recover(_ context.Context, work string) (sdk.Recovered, error) {
+func (r runner) Recover(ctx context.Context, work string) (sdk.Recovered, error) {
+	if r.deaf != nil {
+		select {
+		case <-r.deaf:
+		case <-ctx.Done():
+			return sdk.NotStarted, ctx.Err()
+		}
+	}
 	found := r.find(work)
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"flowctl/engine/wire"
 	"flowctl/plugins/sdk"
@@ -19,7 +20,19 @@ func (a *Agent) look(ctx context.Context, paths []string, sensors pins) []*wire.
 	return states
 }
 
-// check asks the sensors whether paths exist, and in which version. A check that fails is told as the path's error.
+// probe answers the server's question about paths, for each sensor as soon as it has answered.
+func (a *Agent) probe(s *session, paths []string, sensors pins) {
+	bySensor := map[string][]string{}
+	for _, p := range paths {
+		name := sensorOf(p)
+		bySensor[name] = append(bySensor[name], p)
+	}
+	for _, own := range bySensor {
+		a.work.Go(func() { s.out.probed(a.look(s.ctx, own, sensors)) })
+	}
+}
+
+// check asks the sensors, all at once, whether paths exist, and in which version. A check that fails is told as the path's error.
 func (a *Agent) check(ctx context.Context, paths []string, sensors pins) []sdk.PathState {
 	states := make([]sdk.PathState, len(paths))
 	bySensor := map[string][]int{}
@@ -27,13 +40,17 @@ func (a *Agent) check(ctx context.Context, paths []string, sensors pins) []sdk.P
 		name := sensorOf(p)
 		bySensor[name] = append(bySensor[name], i)
 	}
+	var asked sync.WaitGroup
 	for name, indexes := range bySensor {
-		if err := a.ask(ctx, name, sensors, paths, states, indexes); err != nil {
-			for _, i := range indexes {
-				states[i].Error = fmt.Sprintf("sensor %s: %v", name, err)
+		asked.Go(func() {
+			if err := a.ask(ctx, name, sensors, paths, states, indexes); err != nil {
+				for _, i := range indexes {
+					states[i].Error = fmt.Sprintf("sensor %s: %v", name, err)
+				}
 			}
-		}
+		})
 	}
+	asked.Wait()
 	return states
 }
 

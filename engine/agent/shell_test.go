@@ -27,6 +27,8 @@ func servePlugin(args []string) int {
 			return 1
 		}
 		return 0
+	case args[0] == "rogue":
+		return rogue(args[1], args[2])
 	case args[len(args)-1] == "shell":
 		return process.Serve(shell.Runner{})
 	default:

@@ -188,8 +188,6 @@ func (a *Agent) receive(s *session, stream grpc.BidiStreamingClient[wire.AgentMe
 		for _, id := range m.Recalls {
 			a.recall(s, engine.AttemptID(id))
 		}
-		if len(m.Probes) > 0 {
-			a.work.Go(func() { s.out.probed(a.look(s.ctx, m.Probes, pinsOf(m.Sensors))) })
-		}
+		a.probe(s, m.Probes, pinsOf(m.Sensors))
 	}
 }

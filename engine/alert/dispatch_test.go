@@ -67,3 +67,47 @@ channels: {box: {plugin: webhook, with: {url: "https://h/${{ secret('hook') }}",
 		t.Errorf("%+v, %s", r, channel.seen)
 	}
 }
+
+// broken is a channel whose plugin breaks in a call.
+type broken struct {
+	inbox.Channel
+	able, sent error
+}
+
+func (b broken) Capabilities(context.Context, json.RawMessage) (sdk.Capabilities, error) {
+	return sdk.Capabilities{Address: sdk.AddressNone, MaxLength: -1}, b.able
+}
+
+func (b broken) Send(context.Context, sdk.Notification) (sdk.Receipt, error) {
+	return sdk.Receipt{}, b.sent
+}
+
+// A message that a plugin did not deliver because it broke is sent again, and its receipt says what broke.
+func TestBrokenPlugins(t *testing.T) {
+	t.Parallel()
+	project, findings := dsl.New().Compile([]dsl.File{{Path: dsl.SettingsFile, Data: []byte("version: 1\n")}, {Path: "c.yaml", Data: []byte(`
+channels: {box: {plugin: webhook, with: {url: "https://h/"}}}
+`)}})
+	if project == nil {
+		t.Fatal(findings)
+	}
+	for name, test := range map[string]struct {
+		channel sdk.Channel
+		err     error
+	}{
+		"launch":       {nil, errors.New("no handshake")},
+		"capabilities": {broken{able: sdk.ErrLate}, nil},
+		"send":         {broken{sent: sdk.ErrGone}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := &Dispatcher{
+				Channel: func(context.Context, string, []string) (sdk.Channel, error) { return test.channel, test.err }, Log: slog.New(slog.DiscardHandler),
+			}
+			r := d.Send(t.Context(), project, &engine.Delivery{To: engine.Told{Channel: "box"}, Items: []engine.Item{{Subject: "x"}}})
+			if r.Delivered || !r.Retryable || r.Message == "" {
+				t.Errorf("%+v", r)
+			}
+		})
+	}
+}

@@ -76,7 +76,7 @@ func PlatformSeverity(kind flow.Event) flow.Severity {
 	switch kind {
 	case flow.HostExhausted, flow.OutboxStuck, flow.GenerationsFailed:
 		return flow.Critical
-	case flow.TooFewAgents, flow.TooFewServers, flow.RedispatchStorm, flow.SlowGeneration, flow.SlowChecks:
+	case flow.TooFewAgents, flow.TooFewServers, flow.RedispatchStorm, flow.SlowGeneration, flow.SlowChecks, flow.ConnectionDown:
 		return flow.Major
 	}
 	return flow.Minor

@@ -27,7 +27,7 @@ const (
 )
 
 // Platform looks, in each round, after the installation itself, until ctx or the loop ends: whether there are enough servers and agents, what
-// their hosts have left, whether runs are made and paths checked in time, and whether a host gives too many attempts back. It pings the watchdog while ready says nothing.
+// their hosts have left, whether runs are made and paths checked in time, whether connections can be reached, and whether a host gives too many attempts back. It pings the watchdog while ready says nothing.
 func Platform(ctx context.Context, l *Loop, ready func() error, rounds <-chan time.Time) {
 	p := platform{loop: l, ready: ready, since: map[string]period.Instant{}}
 	for {
@@ -51,10 +51,11 @@ type platform struct {
 	told  map[string]flow.Severity  // nil before the first round
 	// before are the alerts that were open when the server was started: they were told of.
 	before map[string]flow.Severity
+	down   map[string]period.Instant // connections that cannot be reached, and since when
 }
 
 // watched are the events that end when a round does not find them any more.
-var watched = []flow.Event{flow.TooFewAgents, flow.TooFewServers, flow.RedispatchStorm, flow.HostExhausted, flow.SlowGeneration, flow.SlowChecks}
+var watched = []flow.Event{flow.TooFewAgents, flow.TooFewServers, flow.RedispatchStorm, flow.HostExhausted, flow.SlowGeneration, flow.SlowChecks, flow.ConnectionDown}
 
 // serversUp is how many servers there are: one has the data folder to itself.
 const serversUp = 1
@@ -121,6 +122,7 @@ func (p *platform) round(ctx context.Context) error {
 			return err
 		}
 	}
+	found = append(found, p.unreachable(ctx, project)...)
 	standing, err := p.tell(ctx, append(found, storms...), now)
 	if err != nil {
 		return err

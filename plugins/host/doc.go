@@ -13,8 +13,24 @@
 //	reattach.json  its address (a unix socket in a 0700 folder), ids and binary
 //	journal        which process belongs to which work folder (package sdk/process)
 //	bin/           the copy of a third party's executable
-//	plugin.log     what the plugin and its keeper printed
+//	plugin.log     what the plugin and its keeper printed last; plugin.log.1 what came before
 //	*.lock         held while they live
+//
+// # Plugins that misbehave
+//
+// A plugin can crash, hang, flood or lie; that costs whoever asked it an error which names the plugin and its file, within these bounds, and nobody
+// else anything:
+//
+//	handshake        30 s (Options.Start), 4 KiB; core protocol, protocol version and a unix socket are checked
+//	describing       30 s (Options.Start); name and kind must be those of the file's name
+//	launches         3, when the process ends by itself while it is launched. All who wait for one that fails get its error
+//	an answer        1 min (Options.Answer): Start, Signal, Renew, Recover, Validate, Capabilities, Stop. 10 min: Check, Send
+//	the end          no bound, but the process must describe itself every minute
+//	a message        16 MiB; a text for people in it 16 KiB, of which the rest is cut off
+//	plugin.log       4 MiB, and plugin.log.1 as much, of the processes that live and of the last 5 that died
+//
+// A launch that fails leaves no process. A process that does not describe itself in time, when a call is late or when a host begins, is killed with
+// its session; its keeper and its attempts stay, and the next process finds those. A result with a state that there is not is taken for a lost one.
 //
 // Connections are plain gRPC on the socket: go-plugin cannot re-attach with its automatic TLS, and the folder's mode keeps others out.
 package host

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"regexp"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"flowctl/plugins/keeper"
@@ -24,6 +26,8 @@ type Options struct {
 	Builtin   []string
 	PluginDir string        // third-party executables, before PATH; may be empty
 	Idle      time.Duration // how long a process stays without host and attempts; 0 = sdk.DefaultIdle
+	Start     time.Duration // how long a plugin has for its handshake, and then to describe itself; 0 = keeper.DefaultStart
+	Answer    time.Duration // how long a process has to answer a call; 0 = DefaultAnswer
 	Log       *slog.Logger  // nil: nothing is logged
 }
 
@@ -34,9 +38,6 @@ func Builtin() []string {
 
 // launches is how often a plugin process may die while it is being launched, before that is the plugin's fault.
 const launches = 3
-
-// startTimeout is how long a plugin has for its handshake.
-const startTimeout = 30 * time.Second
 
 // Host launches plugin processes and connects to them. It is safe for concurrent use.
 type Host struct {
@@ -54,8 +55,10 @@ type Host struct {
 type entry struct {
 	turn    chan struct{} // holds one value; who has it may look for and launch processes
 	current *Process
-	former  *Process // of an executable that is not the present one; nil: none is asked for
-	summed  summed   // the executable of a third party
+	former  *Process     // of an executable that is not the present one; nil: none is asked for
+	summed  summed       // the executable of a third party
+	failed  atomic.Int64 // launches
+	err     error        // of the last that failed
 }
 
 // New returns a host. Nothing is launched until it is asked for.
@@ -70,6 +73,7 @@ func New(o Options) (*Host, error) {
 	if o.Idle == 0 {
 		o.Idle = sdk.DefaultIdle
 	}
+	o.Start, o.Answer = cmp.Or(o.Start, keeper.DefaultStart), cmp.Or(o.Answer, DefaultAnswer)
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -95,12 +99,7 @@ func (h *Host) Holder(ctx context.Context, name, user string, pins []string) (*P
 	if err == nil || ctx.Err() != nil {
 		return p, err
 	}
-	e, release, entryErr := h.take(ctx, keyOf(sdk.KindRunner, name, user))
-	if entryErr != nil {
-		return nil, entryErr
-	}
-	defer release()
-	p, holderErr := h.holder(ctx, filepath.Join(h.options.Dir, keyOf(sdk.KindRunner, name, user)), user, e, pins)
+	p, holderErr := h.holder(ctx, name, user, pins)
 	if p == nil {
 		return nil, errors.Join(err, holderErr)
 	}
@@ -126,14 +125,25 @@ func keyOf(kind, name, user string) string {
 
 func (h *Host) process(ctx context.Context, kind, name, user string, pins []string) (*Process, error) {
 	key := keyOf(kind, name, user)
-	e, release, err := h.take(ctx, key)
+	e, err := h.entry(key)
 	if err != nil {
 		return nil, err
 	}
-	defer release()
+	failed := e.failed.Load()
+	if err := e.take(ctx); err != nil {
+		return nil, err
+	}
+	defer e.release()
 	ready := e.current != nil && !e.current.isGone()
 	if ready && h.builtin(kind, name) {
 		return e.current, nil
+	}
+	if !ready && e.failed.Load() > failed { // so that those who waited for a plugin that hangs do not each wait again
+		return nil, e.err
+	}
+	if e.current != nil && !ready {
+		e.current.detach()
+		e.current = nil
 	}
 	c, err := h.command(kind, name)
 	if err == nil && c.foreign {
@@ -141,7 +151,7 @@ func (h *Host) process(ctx context.Context, kind, name, user string, pins []stri
 	}
 	if ready && c.binary != "" && e.current.card.Binary != c.binary {
 		h.retire(ctx, e.current)
-		ready = false
+		e.current, ready = nil, false
 	}
 	if err != nil {
 		return nil, err
@@ -162,28 +172,28 @@ func (h *Host) process(ctx context.Context, kind, name, user string, pins []stri
 		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s plugin %s: %w", kind, name, err)
-	}
-	if d := p.Describe(); d.Kind != kind || d.Name != name {
-		p.detach()
-		return nil, fmt.Errorf("%s says that it is the %s plugin %q, not the %s plugin %q", c.path, d.Kind, d.Name, kind, name)
+		err = fmt.Errorf("%s: %w", c.title(), err)
+		if ctx.Err() == nil {
+			e.err = err
+			e.failed.Add(1)
+		}
+		return nil, err
 	}
 	e.current = p
 	return p, nil
 }
 
-// take returns an entry to whom nobody else has turn until release.
-func (h *Host) take(ctx context.Context, key string) (e *entry, release func(), err error) {
-	if e, err = h.entry(key); err != nil {
-		return nil, nil, err
-	}
+// take waits for the turn of the caller, which lasts until release.
+func (e *entry) take(ctx context.Context) error {
 	select {
 	case <-e.turn:
-		return e, func() { e.turn <- struct{}{} }, nil
+		return nil
 	case <-ctx.Done():
-		return nil, nil, ctx.Err()
+		return ctx.Err()
 	}
 }
+
+func (e *entry) release() { e.turn <- struct{}{} }
 
 func (h *Host) entry(key string) (*entry, error) {
 	h.mu.Lock()
@@ -202,6 +212,8 @@ func (h *Host) entry(key string) (*entry, error) {
 
 // command is how to start a plugin.
 type command struct {
+	kind    string
+	name    string
 	path    string
 	args    []string // with the program's name
 	binary  string   // names this very build of the executable
@@ -210,10 +222,24 @@ type command struct {
 	account *account // nil: the host's own
 }
 
+// title names the plugin in messages, and the file if that is not flowctl.
+func (c *command) title() string {
+	if len(c.args) > 1 {
+		return c.kind + " plugin " + c.name
+	}
+	return fmt.Sprintf("%s plugin %s (%s)", c.kind, c.name, c.path)
+}
+
 var nameForm = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*$`)
 
 // command finds the executable of a plugin.
 func (h *Host) command(kind, name string) (command, error) {
+	c, err := h.executable(kind, name)
+	c.kind, c.name = kind, name
+	return c, err
+}
+
+func (h *Host) executable(kind, name string) (command, error) {
 	if !nameForm.MatchString(name) {
 		return command{}, fmt.Errorf("%q is no plugin name", name)
 	}
@@ -268,7 +294,7 @@ func (h *Host) Close(ctx context.Context) error {
 	}
 	cards, _ := filepath.Glob(filepath.Join(h.options.Dir, "*", "*", keeper.ReattachFile)) // the pattern is valid
 	for _, card := range cards {
-		if p := h.reattach(ctx, filepath.Dir(card)); p != nil {
+		if p := h.reattach(ctx, filepath.Dir(card), filepath.Base(filepath.Dir(filepath.Dir(card)))); p != nil {
 			errs = append(errs, p.stop(ctx))
 		}
 	}

@@ -39,6 +39,8 @@ func verb(name string, args []string) int {
 			return 1
 		}
 		return 0
+	case name == "rogue":
+		return rogue(args[0], args[1])
 	case args[len(args)-1] == "shell":
 		return process.Serve(shell.Runner{})
 	case slices.Contains(args, sdk.KindChannel):
@@ -491,7 +493,7 @@ func TestFinds(t *testing.T) {
 		"../etc":  "is no plugin name",
 		"file":    "no flowctl-runner-file",
 	} {
-		if _, err := h.Examine(t.Context(), sdk.KindRunner, name); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := h.Inspect(t.Context(), sdk.KindRunner, name); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("runner %q: got %v, want %q", name, err, want)
 		}
 	}
@@ -504,7 +506,7 @@ func TestFinds(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.options.Builtin = []string{"sensor-file"}
-	found, err := h.Examine(t.Context(), sdk.KindRunner, "shell")
+	found, err := h.Inspect(t.Context(), sdk.KindRunner, "shell")
 	if err != nil || found.Path != third || found.Name != "shell" {
 		t.Fatalf("found %+v, %v", found, err)
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -33,11 +34,11 @@ func (h *Host) obtain(ctx context.Context, dir string, c command) (*Process, err
 	for i, n := range numbers {
 		next = max(next, n+1)
 		folder := filepath.Join(dir, strconv.Itoa(n))
-		p := h.reattach(ctx, folder)
+		p := h.reattach(ctx, folder, c.title())
 		switch {
 		case p == nil:
-			tidy(folder, i >= keptFolders, keep)
-		case found == nil && p.card.Binary == c.binary && p.kept():
+			tidy(folder, i, keep)
+		case found == nil && p.card.Binary == c.binary && p.kept() && p.check(c) == nil:
 			found = p
 		default:
 			h.drain(ctx, p)
@@ -49,11 +50,15 @@ func (h *Host) obtain(ctx context.Context, dir string, c command) (*Process, err
 	return h.launch(ctx, filepath.Join(dir, strconv.Itoa(next)), c)
 }
 
-// keptFolders is how many folders of dead processes stay, for the attempts that may still ask for them.
-const keptFolders = 50
+// keptFolders is how many folders of dead processes stay, for the attempts that may still ask for them, and keptLogs how many of them with what
+// the processes printed.
+const (
+	keptFolders = 50
+	keptLogs    = 5
+)
 
-// tidy removes what a dead process and its dead keeper left behind: the folder of its socket, and its own when it is old.
-func tidy(folder string, old bool, keep kept) {
+// tidy removes what a dead process and its dead keeper left behind: the folder of its socket, and its own when so many are newer.
+func tidy(folder string, newer int, keep kept) {
 	if !process.Dead(folder) {
 		return
 	}
@@ -65,7 +70,11 @@ func tidy(folder string, old bool, keep kept) {
 	if err != nil || !keep.spare(card.Binary) {
 		_ = os.RemoveAll(filepath.Join(folder, copies))
 	}
-	if old {
+	if newer >= keptLogs {
+		_ = os.Remove(filepath.Join(folder, keeper.LogFile))
+		_ = os.Remove(filepath.Join(folder, keeper.OldLogFile))
+	}
+	if newer >= keptFolders {
 		_ = os.RemoveAll(folder)
 	}
 }
@@ -86,8 +95,8 @@ func processes(dir string) ([]int, error) {
 	return numbers, nil
 }
 
-// reattach connects to the process of a folder; nil: there is none that works.
-func (h *Host) reattach(ctx context.Context, dir string) *Process {
+// reattach connects to the process of a folder; nil: there is none that works. The title is the plugin's.
+func (h *Host) reattach(ctx context.Context, dir, title string) *Process {
 	card, err := keeper.ReadReattach(dir)
 	if err != nil {
 		return nil
@@ -96,11 +105,12 @@ func (h *Host) reattach(ctx context.Context, dir string) *Process {
 	if err != nil || boot != card.Boot || !proc.Alive(card.PID, card.Born, card.Born) {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
-	defer cancel()
-	p, err := h.attach(ctx, card)
+	p, err := h.attach(ctx, dir, title, card)
 	if err != nil {
 		h.options.Log.Warn("a plugin process does not answer", "pid", card.PID, "folder", dir, "error", err)
+		if ctx.Err() == nil && card.Protocol == sdk.ProtocolVersion { // else another version of flowctl may know better
+			kill(dir, card.Keeper)
+		}
 		return nil
 	}
 	h.options.Log.Info("attached to a plugin process", "pid", card.PID, "folder", dir)
@@ -117,8 +127,10 @@ func (h *Host) drain(ctx context.Context, p *Process) {
 func (h *Host) retire(ctx context.Context, p *Process) {
 	p.lose() // its end is nothing to wonder at
 	live, err := p.Stop(ctx, true)
-	if err != nil && !errors.Is(err, sdk.ErrGone) {
-		h.options.Log.Warn("an old plugin process does not drain", "pid", p.card.PID, "error", err)
+	if p.refuses(ctx, err) {
+		h.options.Log.Warn("an old plugin process does not drain and is killed", "pid", p.card.PID, "error", err)
+		kill(p.dir, p.card.Keeper)
+		return
 	}
 	h.options.Log.Info("an old plugin process drains", "pid", p.card.PID, "attempts", live)
 }
@@ -136,7 +148,7 @@ func (h *Host) launch(ctx context.Context, dir string, c command) (*Process, err
 			return nil, err
 		}
 	}
-	log, err := os.OpenFile(filepath.Join(dir, "plugin.log"), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	log, err := os.OpenFile(filepath.Join(dir, keeper.LogFile), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, err
 	}
@@ -164,15 +176,64 @@ func (h *Host) launch(ctx context.Context, dir string, c command) (*Process, err
 		return nil, fmt.Errorf("start the keeper: %w", err)
 	}
 	h.reap(cmd)
-	if err := ready(ctx, r); err != nil {
+	p, err := h.introduced(ctx, dir, r, c)
+	if err != nil {
+		h.clear(cmd.Process.Pid)
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
 		return nil, fmt.Errorf("%w (see %s)", err, log.Name())
+	}
+	h.options.Log.Info("launched a plugin process", "pid", p.card.PID, "folder", dir)
+	return p, nil
+}
+
+// introduced connects to a plugin when its keeper says that it is there.
+func (h *Host) introduced(ctx context.Context, dir string, r *os.File, c command) (*Process, error) {
+	if err := h.ready(ctx, r); err != nil {
+		return nil, err
 	}
 	card, err := keeper.ReadReattach(dir)
 	if err != nil {
 		return nil, err
 	}
-	h.options.Log.Info("launched a plugin process", "pid", card.PID, "folder", dir)
-	return h.attach(ctx, card)
+	p, err := h.attach(ctx, dir, c.title(), card)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.check(c); err != nil {
+		p.detach()
+		return nil, err
+	}
+	return p, nil
+}
+
+// check tells whether the plugin is what its file's name says.
+func (p *Process) check(c command) error {
+	if d := p.Describe(); d.Kind != c.kind || d.Name != c.name {
+		return fmt.Errorf("it says that it is the %.100s plugin %.100q, not the %s plugin %q: rename the file, or mend what the plugin says of itself",
+			d.Kind, d.Name, c.kind, c.name)
+	}
+	return nil
+}
+
+// clear ends a keeper whose plugin could not be launched, and all that came of it: there is no attempt.
+func (h *Host) clear(keeper int) {
+	ctx, cancel := context.WithTimeout(h.ctx, stopTime)
+	defer cancel()
+	if !(proc.Tree{Leader: keeper}).Kill(ctx) {
+		h.options.Log.Warn("what is left of a plugin that was not launched could not be killed", "session", keeper)
+	}
+}
+
+// kill ends a plugin process that does not answer: what is in its session, except the keeper, which stays with the attempts. They are in sessions
+// of their own; the next process finds them.
+func kill(dir string, keeper int) {
+	for _, s := range proc.List() {
+		if s.Session == keeper && s.PID != keeper && sameOwner("/proc/"+strconv.Itoa(s.PID), dir) { // the folder is its own, and may lie
+			_ = syscall.Kill(s.PID, syscall.SIGKILL)
+		}
+	}
 }
 
 // environment is the plugin's: the host's, less flowctl's own settings and secrets, which are for this process only.
@@ -188,6 +249,7 @@ func (h *Host) environment(dir string, c command) []string {
 		sdk.EnvDir+"="+dir,
 		sdk.EnvIdle+"="+h.options.Idle.String(),
 		keeper.EnvBinary+"="+c.binary,
+		keeper.EnvStart+"="+h.options.Start.String(),
 		// A Go plugin mostly waits. With a thread for every core it spends half of an attempt's CPU time on waking threads that
 		// find nothing to do.
 		"GOMAXPROCS="+strconv.Itoa(max(1, runtime.NumCPU()/4)),
@@ -210,18 +272,25 @@ func (h *Host) reap(cmd *exec.Cmd) {
 	})
 }
 
+const (
+	// keeperTime is how long a keeper has for its own work.
+	keeperTime = 10 * time.Second
+	// maxWord is more than the longest error of a keeper needs, in bytes.
+	maxWord = 16 << 10
+)
+
 // ready waits for the keeper's word that the plugin is there.
-func ready(ctx context.Context, r *os.File) error {
+func (h *Host) ready(ctx context.Context, r *os.File) error {
 	stop := context.AfterFunc(ctx, func() { _ = r.SetReadDeadline(time.Unix(1, 0)) })
 	defer stop()
-	late := time.AfterFunc(startTimeout, func() { _ = r.SetReadDeadline(time.Unix(1, 0)) })
+	late := time.AfterFunc(h.options.Start+keeperTime, func() { _ = r.SetReadDeadline(time.Unix(1, 0)) })
 	defer late.Stop()
-	line, err := bufio.NewReader(r).ReadString('\n')
+	line, err := bufio.NewReader(io.LimitReader(r, maxWord)).ReadString('\n')
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return fmt.Errorf("no handshake within %v", startTimeout)
+		return fmt.Errorf("its keeper says nothing within %v", h.options.Start+keeperTime)
 	case err != nil:
 		return fmt.Errorf("%w: its keeper ended before it was ready", sdk.ErrGone)
 	case strings.TrimSpace(line) == keeper.Died:

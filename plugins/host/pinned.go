@@ -26,8 +26,8 @@ type Found struct {
 	SHA256 string // of the executable
 }
 
-// Examine launches a plugin of a third party, whatever it is, and returns what it says of itself. It is for who means to lock it.
-func (h *Host) Examine(ctx context.Context, kind, name string) (Found, error) {
+// Inspect launches a plugin of a third party, whatever it is, and returns what it says of itself. It is for who means to lock it.
+func (h *Host) Inspect(ctx context.Context, kind, name string) (Found, error) {
 	c, err := h.command(kind, name)
 	if err != nil {
 		return Found{}, err
@@ -121,28 +121,38 @@ func (e *entry) admit(c *command, pins []string) error {
 
 // holder returns a process that was launched from a pinned executable: one that still runs, or a new one of the copy that such a process left;
 // nil: there is neither.
-func (h *Host) holder(ctx context.Context, dir, user string, e *entry, pins []string) (*Process, error) {
+func (h *Host) holder(ctx context.Context, name, user string, pins []string) (*Process, error) {
+	key := keyOf(sdk.KindRunner, name, user)
+	e, err := h.entry(key)
+	if err != nil {
+		return nil, err
+	}
+	if err := e.take(ctx); err != nil {
+		return nil, err
+	}
+	defer e.release()
 	for _, p := range []*Process{e.current, e.former} {
 		if p != nil && !p.isGone() && pinned(p.card, pins) {
 			return p, nil
 		}
 	}
+	dir := filepath.Join(h.options.Dir, key)
 	numbers, err := processes(dir)
 	if err != nil {
 		return nil, err
 	}
-	var left command
+	left := command{kind: sdk.KindRunner, name: name, foreign: true}
 	for _, n := range numbers {
 		folder := filepath.Join(dir, strconv.Itoa(n))
 		card, err := keeper.ReadReattach(folder)
 		if err != nil || !pinned(card, pins) {
 			continue
 		}
-		if e.former = h.reattach(ctx, folder); e.former != nil {
+		if e.former = h.reattach(ctx, folder, sdk.KindRunner+" plugin "+name); e.former != nil {
 			return e.former, nil
 		}
 		if found, _ := filepath.Glob(filepath.Join(folder, copies, "flowctl-*")); len(found) == 1 && left.path == "" { // the pattern is valid
-			left = command{path: found[0], args: found, foreign: true, binary: card.Binary, sum: strings.TrimPrefix(card.Binary, pinPrefix)}
+			left.path, left.args, left.binary, left.sum = found[0], found, card.Binary, strings.TrimPrefix(card.Binary, pinPrefix)
 		}
 	}
 	if left.path == "" {

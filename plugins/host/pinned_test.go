@@ -49,6 +49,15 @@ func (f *foreign) runner(pins ...string) *Process {
 	return p
 }
 
+// pinsOf takes what is in the plugin folder for locked.
+func pinsOf(h *Host, kind, name string) []string {
+	sum, err := Sum(filepath.Join(h.options.PluginDir, "flowctl-"+kind+"-"+name))
+	if err != nil {
+		return nil
+	}
+	return []string{sum}
+}
+
 func TestRefusesWhatIsNotPinned(t *testing.T) {
 	t.Parallel()
 	h := openForeign(t, t.TempDir(), t.TempDir())

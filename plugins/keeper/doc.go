@@ -6,5 +6,7 @@
 // keeper are both killed, and no attempt needs a process of its own for that.
 //
 // The keeper also introduces the plugin: it reads the handshake from the plugin's stdout and writes reattach.json, from which
-// any host connects. It ends when the plugin has ended and no orphan is left.
+// any host connects. A plugin without a proper handshake in time is killed with all that came of it. What a plugin prints goes through the keeper
+// into a file that is bounded; one that outlives its keeper prints to nobody, until it has printed as much as a pipe holds. The keeper ends when the
+// plugin has ended and no orphan is left.
 package keeper

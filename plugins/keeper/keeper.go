@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -24,8 +25,16 @@ import (
 	"flowctl/plugins/sdk/process"
 )
 
-// EnvBinary carries the host's name for the binary into reattach.json.
-const EnvBinary = "FLOWCTL_PLUGIN_BINARY"
+// What a host tells the keeper in its environment.
+const (
+	// EnvBinary carries the host's name for the binary into reattach.json.
+	EnvBinary = "FLOWCTL_PLUGIN_BINARY"
+	// EnvStart is how long the plugin has for its handshake, as a Go duration.
+	EnvStart = "FLOWCTL_PLUGIN_START"
+)
+
+// DefaultStart is how long a plugin has for its handshake when EnvStart does not say.
+const DefaultStart = 30 * time.Second
 
 // maxSocket is what fits into a unix socket's address on every system, less the name that go-plugin invents.
 const maxSocket = 80
@@ -37,9 +46,12 @@ const SocketPrefix = "flowctl-plugin-"
 type keeper struct {
 	dir     string
 	sockets string
+	start   time.Duration
 	lock    *os.File
+	log     *log
 	child   *os.Process
 	handle  *proc.Handle
+	refused bool         // the plugin is of no use: what it left is killed
 	orphans map[int]bool // processes that a goroutine looks after
 	settled chan int     // orphans that are done
 }
@@ -50,14 +62,24 @@ func Run(dir string, command []string, out io.WriteCloser) error {
 	if len(command) == 0 {
 		return errors.New("keep wants a command: flowctl plugin keep DIR -- COMMAND…")
 	}
-	k := &keeper{dir: dir, orphans: make(map[int]bool), settled: make(chan int)}
+	k := &keeper{dir: dir, start: DefaultStart, orphans: make(map[int]bool), settled: make(chan int)}
+	var err error
+	if s := os.Getenv(EnvStart); s != "" {
+		if k.start, err = time.ParseDuration(s); err != nil {
+			return fmt.Errorf("%s: %w", EnvStart, err)
+		}
+	}
 	if err := k.claim(); err != nil {
+		return err
+	}
+	if k.log, err = openLog(dir); err != nil {
 		return err
 	}
 	ended := make(chan os.Signal, 1)
 	signal.Notify(ended, syscall.SIGCHLD) // before there are children
-	stdout, err := k.launch(command)
+	stdout, stderr, err := k.launch(command)
 	if err != nil {
+		_, _ = fmt.Fprintln(out, err)
 		return err
 	}
 	gone := make(chan struct{})
@@ -65,7 +87,15 @@ func Run(dir string, command []string, out io.WriteCloser) error {
 		_ = k.handle.Ended(context.Background())
 		close(gone)
 	}()
-	go k.introduce(stdout, out)
+	introduced := make(chan struct{})
+	var printed sync.WaitGroup
+	printed.Go(func() {
+		lines := bufio.NewReader(stdout)
+		k.introduce(stdout, lines, out)
+		close(introduced)
+		_, _ = io.Copy(k.log, lines) // whatever else a plugin prints must neither block nor break it
+	})
+	printed.Go(func() { _, _ = io.Copy(k.log, stderr) })
 	for {
 		select {
 		case <-ended:
@@ -75,6 +105,7 @@ func Run(dir string, command []string, out io.WriteCloser) error {
 		}
 		break
 	}
+	<-introduced
 	k.inherit()
 	for pids := k.reap(); pids > 0 || len(k.orphans) > 0; pids = k.reap() {
 		select {
@@ -83,6 +114,7 @@ func Run(dir string, command []string, out io.WriteCloser) error {
 			delete(k.orphans, pid)
 		}
 	}
+	printed.Wait() // nobody is left who prints
 	return nil
 }
 
@@ -115,44 +147,56 @@ func (k *keeper) claim() error {
 	return err
 }
 
-// launch starts the plugin and returns its stdout.
-func (k *keeper) launch(command []string) (io.Reader, error) {
+// launch starts the plugin and returns what it prints.
+func (k *keeper) launch(command []string) (stdout, stderr *os.File, err error) {
 	path, err := exec.LookPath(command[0])
 	if err != nil {
-		return nil, err
+		return nil, nil, fmt.Errorf("start the plugin: %w", err)
 	}
 	null, err := os.Open(os.DevNull)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer func() { _ = null.Close() }()
-	r, w, err := os.Pipe()
+	stdout, stdoutEnd, err := k.stream("stdout")
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	defer func() { _ = w.Close() }()
+	defer func() { _ = stdoutEnd.Close() }()
+	stderr, stderrEnd, err := k.stream("stderr")
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { _ = stderrEnd.Close() }()
 	k.child, err = os.StartProcess(path, command, &os.ProcAttr{
-		Env: append(os.Environ(), plugin.EnvUnixSocketDir+"="+k.sockets), Files: []*os.File{null, w, os.Stderr},
+		Env: append(os.Environ(), plugin.EnvUnixSocketDir+"="+k.sockets), Files: []*os.File{null, stdoutEnd, stderrEnd},
 	})
 	if err != nil {
-		return nil, fmt.Errorf("start the plugin: %w", err)
+		return nil, nil, fmt.Errorf("start the plugin: %w", err)
 	}
-	k.handle, err = proc.Open(k.child.Pid)
-	return r, err
+	if k.handle, err = proc.Open(k.child.Pid); err != nil {
+		_ = k.child.Kill()
+	}
+	return stdout, stderr, err
 }
 
-// introduce writes the plugin's address card and tells the host.
-func (k *keeper) introduce(stdout io.Reader, out io.WriteCloser) {
-	lines := bufio.NewReader(stdout)
-	if err := k.card(lines); err != nil {
-		fmt.Fprintln(os.Stderr, err)
+// introduce writes the plugin's address card and tells the host. A plugin that does not introduce itself in time, or not as it should, is killed.
+func (k *keeper) introduce(stdout *os.File, lines *bufio.Reader, out io.WriteCloser) {
+	late := time.AfterFunc(k.start, func() { _ = stdout.SetReadDeadline(time.Unix(1, 0)) })
+	err := k.card(lines)
+	if !late.Stop() {
+		err = fmt.Errorf("no handshake within %v: a plugin prints go-plugin's line to its stdout first of all", k.start)
+	}
+	_ = stdout.SetReadDeadline(time.Time{})
+	if err != nil {
+		k.refused = true
+		fmt.Fprintln(k.log, err)
 		_, _ = fmt.Fprintln(out, err)
 		_ = k.child.Kill()
 	} else {
 		_, _ = fmt.Fprintln(out, Ready)
 	}
 	_ = out.Close()
-	_, _ = io.Copy(os.Stderr, lines) // whatever else a plugin prints must neither block nor break it
 }
 
 func (k *keeper) card(stdout *bufio.Reader) error {
@@ -174,10 +218,14 @@ func (k *keeper) card(stdout *bufio.Reader) error {
 }
 
 // reap removes children that ended and are nobody's task, and returns how many children are left. While the plugin lives, a
-// session leader may be a task of a plugin that is just dying: it waits for the verdict.
+// session leader may be a task of a plugin that is just dying: it waits for the verdict. After a plugin that was refused it kills
+// the others, and learns of theirs when they end.
 func (k *keeper) reap() (left int) {
 	for _, s := range k.children() {
 		left++
+		if k.handle == nil && k.refused && s.State != 'Z' {
+			_ = syscall.Kill(s.PID, syscall.SIGKILL)
+		}
 		if s.PID == k.child.Pid || k.orphans[s.PID] || s.State != 'Z' || k.handle != nil && s.Session == s.PID {
 			continue
 		}
@@ -215,7 +263,7 @@ func (k *keeper) inherit() {
 		if b.PID == 0 && !b.Failed && i == len(starts)-1 {
 			if b = k.unrecorded(b, starts); b.PID != 0 {
 				if err := process.NotePID(k.dir, b); err != nil {
-					fmt.Fprintln(os.Stderr, err)
+					fmt.Fprintln(k.log, err)
 				}
 			}
 		}

@@ -2,6 +2,7 @@ package keeper
 
 import (
 	"bufio"
+	"bytes"
 	"strings"
 	"testing"
 )
@@ -15,7 +16,9 @@ func TestHandshake(t *testing.T) {
 		"1|1|unix|/tmp/plugin1|grpc":          Died,
 		"hello\n":                             "no go-plugin gRPC handshake",
 		"1|1|tcp|127.0.0.1:1|netrpc|\n":       "no go-plugin gRPC handshake",
-		"2|1|unix|/tmp/plugin1|grpc|\n":       "core protocol 2",
+		strings.Repeat("x", 1<<20):            "no go-plugin gRPC handshake",
+		"1|1|tcp|127.0.0.1:1|grpc|\n":         "want a unix socket",
+		"2|1|unix|/tmp/plugin1|grpc|\n":       `core protocol "2"`,
 		"1|one|unix|/tmp/plugin1|grpc|\n":     "is not a number",
 	} {
 		got, err := handshake(bufio.NewReader(strings.NewReader(line)))
@@ -26,4 +29,19 @@ func TestHandshake(t *testing.T) {
 			t.Errorf("%q: got %+v, %v", line, got, err)
 		}
 	}
+}
+
+func FuzzHandshake(f *testing.F) {
+	for _, line := range []string{"1|1|unix|/tmp/plugin1|grpc|\n", "1|1|tcp|127.0.0.1:1|grpc\n", "||||\n", "hello", "\x00\xff|1|unix|a|grpc\n"} {
+		f.Add([]byte(line))
+	}
+	f.Fuzz(func(t *testing.T, printed []byte) {
+		r, err := handshake(bufio.NewReader(bytes.NewReader(printed)))
+		if err != nil && len(err.Error()) > 2000 {
+			t.Errorf("an error of %d bytes", len(err.Error()))
+		}
+		if err == nil && (r.Network != "unix" || strings.Contains(r.Address, "|")) {
+			t.Errorf("took %q as %+v", printed, r)
+		}
+	})
 }

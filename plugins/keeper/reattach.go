@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	plugin "github.com/hashicorp/go-plugin"
+	"golang.org/x/sys/unix"
 )
 
 // ReattachFile is the name, in a plugin process's folder, of its address card.
@@ -36,10 +37,18 @@ type Reattach struct {
 	Sockets  string `json:"sockets"`
 }
 
-// ReadReattach returns the card in a plugin process's folder.
+// maxCard is more than the longest paths need.
+const maxCard = 64 << 10
+
+// ReadReattach returns the card in a plugin process's folder, which the plugin can write to as well.
 func ReadReattach(dir string) (Reattach, error) {
 	var r Reattach
-	b, err := os.ReadFile(filepath.Join(dir, ReattachFile))
+	f, err := os.OpenFile(filepath.Join(dir, ReattachFile), os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0) // what is no file must not block
+	if err != nil {
+		return r, err
+	}
+	defer func() { _ = f.Close() }()
+	b, err := io.ReadAll(io.LimitReader(f, maxCard))
 	if err != nil {
 		return r, err
 	}
@@ -61,13 +70,16 @@ func (r Reattach) write(dir string) error {
 	return os.Rename(path+".new", path)
 }
 
-// handshake reads go-plugin's line: CORE|PROTOCOL|NETWORK|ADDRESS|grpc|…
+// handshake reads go-plugin's line: CORE|PROTOCOL|NETWORK|ADDRESS|grpc|… It is no longer than the reader's buffer.
 func handshake(out *bufio.Reader) (Reattach, error) {
-	line, err := out.ReadString('\n')
-	if err != nil {
-		if errors.Is(err, io.EOF) {
-			return Reattach{}, errors.New(Died)
-		}
+	read, err := out.ReadSlice('\n')
+	line := string(read)
+	switch {
+	case errors.Is(err, io.EOF):
+		return Reattach{}, errors.New(Died)
+	case errors.Is(err, bufio.ErrBufferFull):
+		return Reattach{}, fmt.Errorf("the plugin's first line is no go-plugin gRPC handshake: %.200q…", line)
+	case err != nil:
 		return Reattach{}, fmt.Errorf("read the plugin's handshake: %w", err)
 	}
 	parts := strings.Split(strings.TrimSpace(line), "|")
@@ -75,11 +87,14 @@ func handshake(out *bufio.Reader) (Reattach, error) {
 		return Reattach{}, fmt.Errorf("the plugin's first line is no go-plugin gRPC handshake: %.200q", line)
 	}
 	if core := strconv.Itoa(plugin.CoreProtocolVersion); parts[0] != core {
-		return Reattach{}, fmt.Errorf("the plugin speaks go-plugin's core protocol %s, this is %s", parts[0], core)
+		return Reattach{}, fmt.Errorf("the plugin speaks go-plugin's core protocol %.20q, this flowctl %s", parts[0], core)
 	}
 	version, err := strconv.Atoi(parts[1])
 	if err != nil {
-		return Reattach{}, fmt.Errorf("the plugin's protocol version %q is not a number", parts[1])
+		return Reattach{}, fmt.Errorf("the plugin's protocol version %.20q is not a number", parts[1])
+	}
+	if parts[2] != "unix" {
+		return Reattach{}, fmt.Errorf("the plugin listens on %.20q, want a unix socket in the folder that %s names", parts[2], plugin.EnvUnixSocketDir)
 	}
 	return Reattach{Protocol: version, Network: parts[2], Address: parts[3]}, nil
 }

@@ -86,7 +86,7 @@ func tryAll(t *testing.T, plugins string) {
 		}
 	})
 	for _, kind := range []string{sdk.KindRunner, sdk.KindChannel, sdk.KindSensor} {
-		if found, err := h.Examine(t.Context(), kind, "my-"+kind); err != nil || found.Version != "0.1.0" {
+		if found, err := h.Inspect(t.Context(), kind, "my-"+kind); err != nil || found.Version != "0.1.0" {
 			t.Fatalf("%+v, %v", found, err)
 		}
 	}

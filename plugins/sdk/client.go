@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"time"
 
@@ -55,15 +56,24 @@ func (c *Client) Describe() Description { return c.desc }
 
 // Validate asks the plugin. A plugin that does not answer has that as its one problem.
 func (c *Client) Validate(with json.RawMessage) []Problem {
-	r, err := c.plugin.Validate(context.Background(), &pb.ValidateRequest{With: string(with)})
+	problems, err := c.Problems(context.Background(), with)
 	if err != nil {
-		return []Problem{{Message: fmt.Sprintf("plugin %s cannot validate: %v", c.desc.Name, fromStatus(err))}}
+		return []Problem{{Message: fmt.Sprintf("plugin %s cannot validate: %v", c.desc.Name, err)}}
+	}
+	return problems
+}
+
+// Problems is Validate, bounded by ctx.
+func (c *Client) Problems(ctx context.Context, with json.RawMessage) ([]Problem, error) {
+	r, err := c.plugin.Validate(ctx, &pb.ValidateRequest{With: string(with)})
+	if err != nil {
+		return nil, fromStatus(err)
 	}
 	problems := make([]Problem, len(r.Problems))
 	for i, p := range r.Problems {
-		problems[i] = Problem{Path: p.Path, Message: p.Message}
+		problems[i] = Problem{Path: p.Path, Message: clip(p.Message)}
 	}
-	return problems
+	return problems, nil
 }
 
 // Session tells the plugin that its host is there, and blocks until ctx ends or the plugin does.
@@ -169,8 +179,11 @@ func (c *Client) Wait(ctx context.Context, work string, offset int64, log func(i
 			}
 		}
 		if r := e.Result; r != nil {
+			if r.State != Succeeded && r.State != Failed && r.State != Killed {
+				return Result{State: Failed, Code: CodeLost, ExitCode: -1, Message: fmt.Sprintf("runner %s says that it ended as %.100q, which is no state: how it ended is not known", c.desc.Name, r.State)}, nil
+			}
 			return Result{
-				State: r.State, Code: r.Code, Message: r.Message, ExitCode: int(r.ExitCode), MaxRSS: r.MaxRss, Read: r.ReadBytes, Written: r.WrittenBytes,
+				State: r.State, Code: clip(r.Code), Message: clip(r.Message), ExitCode: int(r.ExitCode), MaxRSS: r.MaxRss, Read: r.ReadBytes, Written: r.WrittenBytes,
 				CPU: time.Duration(r.CpuUs) * time.Microsecond,
 			}, nil
 		}
@@ -215,7 +228,7 @@ func (c *Client) Check(ctx context.Context, base string, paths []string) ([]Path
 	}
 	states := make([]PathState, len(paths))
 	for i, s := range r.States {
-		states[i] = PathState{Exists: s.Exists, Error: s.Error, Version: s.Version}
+		states[i] = PathState{Exists: s.Exists, Error: clip(s.Error), Version: s.Version}
 	}
 	return states, nil
 }
@@ -226,7 +239,7 @@ func (c *Client) Capabilities(ctx context.Context, with json.RawMessage) (Capabi
 	if err != nil {
 		return Capabilities{}, fromStatus(err)
 	}
-	return Capabilities{Address: r.Address, Acknowledges: r.Acknowledges, MaxLength: int(r.MaxLength)}, nil
+	return Capabilities{Address: r.Address, Acknowledges: r.Acknowledges, MaxLength: int(max(r.MaxLength, 0))}, nil
 }
 
 // Send implements Channel.
@@ -243,7 +256,7 @@ func (c *Client) Send(ctx context.Context, n Notification) (Receipt, error) {
 	}
 	return Receipt{
 		Delivered: r.Delivered, Retryable: r.Retryable, Unanswered: r.Unanswered, Acknowledged: r.Acknowledged,
-		Message: r.Message, ID: r.Id,
+		Message: clip(r.Message), ID: clip(r.Id),
 	}, nil
 }
 
@@ -272,19 +285,30 @@ func fromStatus(err error) error {
 		return nil
 	}
 	s := status.Convert(err)
+	message := clip(s.Message())
 	switch s.Code() {
 	case codes.NotFound:
-		return &remoteError{s.Message(), ErrUnknown}
+		return &remoteError{message, ErrUnknown}
 	case codes.InvalidArgument:
-		return &remoteError{s.Message(), ErrInvalid}
+		return &remoteError{message, ErrInvalid}
 	case codes.Unavailable:
-		return &remoteError{s.Message(), ErrGone}
+		return &remoteError{message, ErrGone}
 	case codes.Canceled:
-		return &remoteError{s.Message(), context.Canceled}
+		return &remoteError{message, context.Canceled}
 	case codes.DeadlineExceeded:
-		return &remoteError{s.Message(), context.DeadlineExceeded}
+		return &remoteError{message, context.DeadlineExceeded}
 	}
-	return errors.New(s.Message())
+	return errors.New(message)
+}
+
+// maxText is how long a text for people can be that comes from a plugin, in bytes: it ends up in stores and mails.
+const maxText = 16 << 10
+
+func clip(s string) string {
+	if len(s) <= maxText {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxText], "") + "…"
 }
 
 // remoteError is an error from the other end with its class restored.

@@ -13,5 +13,9 @@
 // Authors see plain Go here; gRPC and go-plugin stay behind it. The client half in this package implements the same
 // interfaces, so that a Runner is a Runner on both sides of the socket.
 //
+// A plugin describes itself at once, whatever else it does, and answers other calls within a minute, checks and messages within ten; what takes
+// longer is told by Wait. No message is longer than 16 MiB. The host kills a process that does not describe itself, and asks the next one to recover
+// its attempts: what they consist of must be in sessions of their own, not in the plugin's.
+//
 // Errors that cross the socket keep their class: ErrUnknown, ErrGone and ErrInvalid can be told apart with errors.Is.
 package sdk

@@ -192,4 +192,6 @@ var (
 	ErrInvalid = errors.New("invalid request")
 	// ErrGone says that the plugin process ended or is ending. The attempt may live: ask Recover of a new process.
 	ErrGone = errors.New("the plugin process is gone")
+	// ErrLate says that the plugin did not answer in time. What it was asked to do may have happened.
+	ErrLate = errors.New("the plugin does not answer")
 )

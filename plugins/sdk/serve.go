@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -68,8 +69,9 @@ func Serve(p Plugin) int {
 	}
 	l := newLife(p, idle)
 	config := serveConfig(p, l)
+	out := &output{own: files{os.Stdout, os.Stderr}}
 	config.GRPCServer = func(opts []grpc.ServerOption) *grpc.Server {
-		s := newServer(opts)
+		s := newServer(append(opts, grpc.ChainUnaryInterceptor(out.restore)))
 		go func() {
 			<-l.done
 			late := time.AfterFunc(lastWords, s.Stop)
@@ -80,6 +82,24 @@ func Serve(p Plugin) int {
 	}
 	plugin.Serve(config)
 	return 0
+}
+
+// output is what the process prints to. go-plugin replaces that by pipes to a host, before the first call: a process without a host would wait
+// when they are full. Its keeper takes what it prints.
+type output struct {
+	own   files
+	once  sync.Once
+	pipes files // kept open
+}
+
+type files struct{ stdout, stderr *os.File }
+
+func (o *output) restore(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+	o.once.Do(func() {
+		o.pipes = files{os.Stdout, os.Stderr}
+		os.Stdout, os.Stderr = o.own.stdout, o.own.stderr
+	})
+	return handler(ctx, request)
 }
 
 // ServeTest serves p in this process until ctx ends, and returns how to attach to it. Package sdktest wraps it.

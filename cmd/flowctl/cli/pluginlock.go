@@ -188,7 +188,7 @@ func (l *lockFile) uses(h *host.Host, names []string) (uses []dsl.PluginUse) {
 func (l *lockFile) lock(ctx context.Context, h *host.Host, use dsl.PluginUse) {
 	item := lockedItem{Kind: use.Kind, Name: use.Name, State: lockFailed}
 	old, known := l.locked[use.Name]
-	found, err := h.Examine(ctx, string(use.Kind), use.Name)
+	found, err := h.Inspect(ctx, string(use.Kind), use.Name)
 	switch {
 	case errors.Is(err, host.ErrNotInstalled) && known && old.Kind == use.Kind:
 		item.State, item.Version = lockAbsent, old.Version
