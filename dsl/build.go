@@ -182,7 +182,8 @@ func (b *builder) schedule() {
 		if spec.Calendar == nil {
 			hint := suggest(d.calendar.value, sortedKeys(b.catalog.calendars), "calendars: ")
 			b.findings = append(b.findings, finding{
-				errorAt(d.calendar.at, diag.UnknownCalendar, hint, "no calendar is named "+strconv.Quote(d.calendar.value)), d.calendar.value,
+				Diagnostic: errorAt(d.calendar.at, diag.UnknownCalendar, hint, "no calendar is named "+strconv.Quote(d.calendar.value)),
+				unknown:    d.calendar.value,
 			})
 		}
 	}

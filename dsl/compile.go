@@ -92,10 +92,11 @@ func stages() []stage {
 	}
 }
 
-// finding is a diagnostic and, for a name that nothing defines, that name.
+// finding is a diagnostic and, for a name that nothing defines, that name, with its kind when it is a plugin's.
 type finding struct {
 	diag.Diagnostic
 	unknown string
+	plugin  flow.PluginKind
 }
 
 func (f finding) isError() bool { return isError(f.Diagnostic) }

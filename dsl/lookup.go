@@ -28,7 +28,16 @@ func unlimited(name string, known func() []string, lead string) string {
 
 // unknown reports a name that nothing defines.
 func (l *lookup) unknown(name text, rule, what, hint string) {
-	l.found = append(l.found, finding{errorAt(name.at, rule, hint, "no "+what+" is named "+strconv.Quote(name.value)), name.value})
+	l.found = append(l.found, finding{Diagnostic: errorAt(name.at, rule, hint, "no "+what+" is named "+strconv.Quote(name.value)), unknown: name.value})
+}
+
+// unlocked reports a plugin that neither comes with flowctl nor is in plugins.lock.
+func (l *lookup) unlocked(kind flow.PluginKind, name text, rule, what, hint string) {
+	if !strings.HasPrefix(hint, "did you mean") {
+		hint = strings.TrimPrefix(hint+"; `flowctl plugin lock` adds one of a third party", "; ")
+	}
+	l.unknown(name, rule, what, hint)
+	l.found[len(l.found)-1].plugin = kind
 }
 
 // find reports a name that is not a key of the known ones. A hint says how to declare it when none is similar.
@@ -81,7 +90,7 @@ func (l *lookup) runner(name text) {
 	case name.at.Line == 0 || slices.Contains(builtinRunners(), name.value):
 	case l.plugin(flow.RunnerPlugin, name.value) == nil:
 		known := append(builtinRunners(), l.pluginNames(flow.RunnerPlugin)...)
-		l.unknown(name, diag.UnknownRunner, "runner", l.suggest(name.value, func() []string { return known }, "runners: "))
+		l.unlocked(flow.RunnerPlugin, name, diag.UnknownRunner, "runner", l.suggest(name.value, func() []string { return known }, "runners: "))
 	}
 }
 

@@ -85,7 +85,7 @@ func (b *builder) target(n needDraft) *flowDraft {
 	draft := b.depend(n.flow)
 	if draft == nil {
 		hint := b.suggest(n.flow, func() []string { return b.flowNames }, "")
-		b.findings = append(b.findings, finding{errorAt(n.at, diag.UnknownFlow, hint, "no flow is named "+strconv.Quote(n.flow)), n.flow})
+		b.findings = append(b.findings, finding{Diagnostic: errorAt(n.at, diag.UnknownFlow, hint, "no flow is named "+strconv.Quote(n.flow)), unknown: n.flow})
 	}
 	return draft
 }

@@ -115,7 +115,7 @@ func (l *lookup) channel(d *channelDraft, programs *expr.Programs) {
 	s := l.schemaOf(flow.ChannelPlugin, d.plugin.value)
 	if s == nil {
 		known := append(builtinChannels(), l.pluginNames(flow.ChannelPlugin)...)
-		l.unknown(d.plugin, diag.UnknownChannel, "channel plugin", suggest(d.plugin.value, known, "plugins: "))
+		l.unlocked(flow.ChannelPlugin, d.plugin, diag.UnknownChannel, "channel plugin", suggest(d.plugin.value, known, "plugins: "))
 		return
 	}
 	subject := "the channel " + d.plugin.value

@@ -111,9 +111,12 @@ func schemaError(err error) error {
 	return fmt.Errorf("%s: %s", strings.Join(wrong.InstanceLocation, "."), wrong.ErrorKind.LocalizedString(message.NewPrinter(language.English)))
 }
 
+// text is the JSON of what plugins.lock says.
+func (w *withDraft) text() ([]byte, error) { return json.Marshal(plain(w.value)) }
+
 // compile makes a schema of what plugins.lock says.
 func (w *withDraft) compile() (*schema, error) {
-	text, err := json.Marshal(plain(w.value))
+	text, err := w.text()
 	if err != nil {
 		return nil, err
 	}

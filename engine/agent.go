@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"flowctl/dsl/flow"
 
 	"flowctl/dsl/period"
 )
@@ -102,7 +103,8 @@ type Fleet interface {
 	Kill(agent string, ids []AttemptID)
 	// Recall asks for attempts back that were not reported as started. The agent answers with a report of each.
 	Recall(agent string, ids []AttemptID)
-	Probe(agent string, paths []string)
+	// Probe asks about paths. Sensors are those of third parties that may be asked.
+	Probe(agent string, paths []string, sensors []*flow.Plugin)
 	// Ack tells the agent that the ends of these attempts are stored, so that it may forget them.
 	Ack(agent string, ids []AttemptID)
 }

@@ -47,11 +47,15 @@ func idleAgent(dir string) int {
 // noPlugins has runners whose attempts succeed at once.
 type noPlugins struct{}
 
-func (noPlugins) Runner(context.Context, string, string) (agent.Runner, error) {
+func (noPlugins) Runner(context.Context, string, string, []string) (agent.Runner, error) {
 	return noRunner{}, nil
 }
 
-func (noPlugins) Sensor(context.Context, string) (agent.Sensor, error) {
+func (noPlugins) Holder(context.Context, string, string, []string) (agent.Runner, error) {
+	return noRunner{}, nil
+}
+
+func (noPlugins) Sensor(context.Context, string, []string) (agent.Sensor, error) {
 	return nil, errors.New("there are no sensors here")
 }
 

@@ -33,11 +33,11 @@ func TestBuiltinPlugins(t *testing.T) {
 		var err error
 		switch kind {
 		case "runner":
-			_, err = h.Runner(t.Context(), name, "")
+			_, err = h.Runner(t.Context(), name, "", nil)
 		case "sensor":
-			_, err = h.Sensor(t.Context(), name)
+			_, err = h.Sensor(t.Context(), name, nil)
 		case "channel":
-			_, err = h.Channel(t.Context(), name)
+			_, err = h.Channel(t.Context(), name, nil)
 		}
 		if err != nil {
 			t.Errorf("%s: %v", plugin, err)

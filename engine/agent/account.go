@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -104,11 +103,11 @@ func (a *Agent) makeAccountFolder(at *attempt) error {
 }
 
 // usable tells of an attempt of another account whether this agent may run anything as the account now: an error says that it must go back.
-func (a *Agent) usable(ctx context.Context, at *attempt) error {
+func (a *Agent) usable(at *attempt) error {
 	if at.user == nil {
 		return nil
 	}
-	_, err := a.opts.Plugins.Runner(ctx, at.runner, at.user.Name)
+	_, err := a.launch(at)
 	if errors.Is(err, account.ErrRefused) {
 		return err
 	}

@@ -21,9 +21,12 @@ import (
 // Plugins is where an agent gets its runners and sensors. A plugin may be asked for often; it is launched once. After one
 // answered sdk.ErrGone, asking again gives a new one.
 type Plugins interface {
-	// The runner's process belongs to a user of the operating system; empty = the agent's own.
-	Runner(ctx context.Context, name, user string) (Runner, error)
-	Sensor(ctx context.Context, name string) (Sensor, error)
+	// The runner's process belongs to a user of the operating system; empty = the agent's own. Pins are the SHA-256 of the executables that a third
+	// party's plugin may be; the others need none.
+	Runner(ctx context.Context, name, user string, pins []string) (Runner, error)
+	// Holder is Runner for attempts that were started: the executable may have changed since.
+	Holder(ctx context.Context, name, user string, pins []string) (Runner, error)
+	Sensor(ctx context.Context, name string, pins []string) (Sensor, error)
 	// Clear removes, as a user, what processes of the user left in a folder.
 	Clear(ctx context.Context, user, folder string) error
 }

@@ -112,7 +112,7 @@ func TestProbe(t *testing.T) {
 	r := newRig(t)
 	r.connected("one")
 	r.plugin.paths["there"] = true
-	r.hub.Probe("one", []string{"there", "absent", "s3://bucket/x"})
+	r.hub.Probe("one", []string{"there", "absent", "s3://bucket/x"}, nil)
 	got := map[string]engine.PathState{}
 	for len(got) < 3 { // each sensor answers by itself
 		for _, s := range next[[]engine.PathState](t, r.events) {

@@ -115,16 +115,16 @@ func (a *Agent) execute(s *session, at *attempt) {
 		a.refuse(s, at, engine.Report{Full: true, Message: why})
 		return
 	}
-	if err := a.usable(s.ctx, at); err != nil {
-		a.refuse(s, at, engine.Report{Message: err.Error()})
-		return
-	}
 	tree, err := a.trees.use(s.ctx, s.client, at.tree, at.wire.Revision)
 	if err != nil {
 		a.refuse(s, at, engine.Report{Message: err.Error()})
 		return
 	}
 	defer a.trees.release(at.tree)
+	if err := a.usable(at); err != nil {
+		a.refuse(s, at, engine.Report{Message: err.Error()})
+		return
+	}
 	if at.user != nil {
 		if tree, err = a.trees.lend(at.tree, at.user, a.accountDir(at.user.Name)); err != nil {
 			a.refuse(s, at, engine.Report{Message: fmt.Sprintf("show the files to %s: %v", at.user.Name, err)})
@@ -170,7 +170,7 @@ func (a *Agent) execute(s *session, at *attempt) {
 
 // checkInputs looks at the inputs once more. When ok is false the report says what is wrong.
 func (a *Agent) checkInputs(s *session, at *attempt) (r engine.Report, ok bool) {
-	for _, p := range a.look(s.ctx, at.wire.Inputs) {
+	for _, p := range a.look(s.ctx, at.wire.Inputs, a.sensorsOf(at)) {
 		if p.Error != "" {
 			r.Message = fmt.Sprintf("input %s could not be checked: %s", p.Path, p.Error)
 			return r, false
@@ -239,7 +239,7 @@ func (a *Agent) start(s *session, at *attempt, tree string, before map[string]st
 			return notStarted(engine.CodeStart, "fill in secrets", err), false
 		}
 		var runner Runner
-		if runner, err = a.opts.Plugins.Runner(a.ctx, at.runner, at.as()); err != nil {
+		if runner, err = a.launch(at); err != nil {
 			return notStarted(engine.CodePlugin, "launch runner "+at.runner, err), false
 		}
 		if err = runner.Start(a.ctx, at.spec(tree, with, attemptEnv(a.hostEnv(at), env, at.wire, at.work, s.url))); err == nil {

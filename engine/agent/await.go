@@ -128,7 +128,7 @@ func (a *Agent) wait(at *attempt) (ended, error) {
 	if err != nil {
 		return ended{}, err
 	}
-	runner, err := a.opts.Plugins.Runner(ctx, at.runner, at.as())
+	runner, err := a.holder(ctx, at)
 	if err != nil {
 		return ended{}, fmt.Errorf("launch runner %s: %w", at.runner, err)
 	}
@@ -298,7 +298,7 @@ func (a *Agent) giveBack(at *attempt) bool {
 // recover asks a new plugin process about an attempt that another one was given.
 func (a *Agent) recover(ctx context.Context, at *attempt) (sdk.Recovered, error) {
 	for try := 1; ; try++ {
-		runner, err := a.opts.Plugins.Runner(ctx, at.runner, at.as())
+		runner, err := a.holder(ctx, at)
 		if err == nil {
 			var found sdk.Recovered
 			if found, err = runner.Recover(ctx, at.work); err == nil {
@@ -330,7 +330,7 @@ func (a *Agent) signal(at *attempt) {
 }
 
 func (a *Agent) trySignal(ctx context.Context, at *attempt) error {
-	runner, err := a.opts.Plugins.Runner(ctx, at.runner, at.as())
+	runner, err := a.holder(ctx, at)
 	if err != nil {
 		return err
 	}

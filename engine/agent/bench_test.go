@@ -13,11 +13,15 @@ import (
 // instantPlugins stands in for a runner whose attempts are over as soon as they start.
 type instantPlugins struct{}
 
-func (instantPlugins) Runner(context.Context, string, string) (Runner, error) {
+func (p instantPlugins) Holder(ctx context.Context, name, user string, pins []string) (Runner, error) {
+	return p.Runner(ctx, name, user, pins)
+}
+
+func (instantPlugins) Runner(context.Context, string, string, []string) (Runner, error) {
 	return instantRunner{}, nil
 }
 
-func (instantPlugins) Sensor(context.Context, string) (Sensor, error) { panic("no inputs") }
+func (instantPlugins) Sensor(context.Context, string, []string) (Sensor, error) { panic("no inputs") }
 
 func (instantPlugins) Clear(context.Context, string, string) error { panic("no accounts") }
 

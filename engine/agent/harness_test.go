@@ -345,7 +345,11 @@ type runner struct {
 	*plugin
 }
 
-func (p *plugin) Runner(_ context.Context, name, _ string) (Runner, error) {
+func (p *plugin) Holder(ctx context.Context, name, user string, pins []string) (Runner, error) {
+	return p.Runner(ctx, name, user, pins)
+}
+
+func (p *plugin) Runner(_ context.Context, name, _ string, _ []string) (Runner, error) {
 	if name != "fake" {
 		return nil, fmt.Errorf("no plugin flowctl-runner-%s", name)
 	}
@@ -354,7 +358,7 @@ func (p *plugin) Runner(_ context.Context, name, _ string) (Runner, error) {
 
 func (p *plugin) Clear(context.Context, string, string) error { return nil }
 
-func (p *plugin) Sensor(_ context.Context, name string) (Sensor, error) {
+func (p *plugin) Sensor(_ context.Context, name string, _ []string) (Sensor, error) {
 	if name != "file" {
 		return nil, fmt.Errorf("no plugin flowctl-sensor-%s", name)
 	}

@@ -70,7 +70,7 @@ func (a *Agent) keepLease(ctx context.Context, at *attempt) {
 }
 
 func (a *Agent) renew(ctx context.Context, at *attempt, until time.Duration) {
-	runner, err := a.opts.Plugins.Runner(ctx, at.runner, at.as())
+	runner, err := a.holder(ctx, at)
 	if err == nil {
 		err = runner.Renew(ctx, at.work, until)
 	}

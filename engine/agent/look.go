@@ -12,28 +12,28 @@ import (
 )
 
 // look is check in the words of the server.
-func (a *Agent) look(ctx context.Context, paths []string) []*wire.PathState {
+func (a *Agent) look(ctx context.Context, paths []string, sensors pins) []*wire.PathState {
 	states := make([]*wire.PathState, len(paths))
-	for i, s := range a.check(ctx, paths) {
+	for i, s := range a.check(ctx, paths, sensors) {
 		states[i] = &wire.PathState{Path: paths[i], Exists: s.Exists, Error: s.Error}
 	}
 	return states
 }
 
 // probe answers the server's question about paths, for each sensor as soon as it has answered.
-func (a *Agent) probe(s *session, paths []string) {
+func (a *Agent) probe(s *session, paths []string, sensors pins) {
 	bySensor := map[string][]string{}
 	for _, p := range paths {
 		name := sensorOf(p)
 		bySensor[name] = append(bySensor[name], p)
 	}
 	for _, own := range bySensor {
-		a.work.Go(func() { s.out.probed(a.look(s.ctx, own)) })
+		a.work.Go(func() { s.out.probed(a.look(s.ctx, own, sensors)) })
 	}
 }
 
 // check asks the sensors, all at once, whether paths exist, and in which version. A check that fails is told as the path's error.
-func (a *Agent) check(ctx context.Context, paths []string) []sdk.PathState {
+func (a *Agent) check(ctx context.Context, paths []string, sensors pins) []sdk.PathState {
 	states := make([]sdk.PathState, len(paths))
 	bySensor := map[string][]int{}
 	for i, p := range paths {
@@ -43,7 +43,7 @@ func (a *Agent) check(ctx context.Context, paths []string) []sdk.PathState {
 	var asked sync.WaitGroup
 	for name, indexes := range bySensor {
 		asked.Go(func() {
-			if err := a.ask(ctx, name, paths, states, indexes); err != nil {
+			if err := a.ask(ctx, name, sensors, paths, states, indexes); err != nil {
 				for _, i := range indexes {
 					states[i].Error = fmt.Sprintf("sensor %s: %v", name, err)
 				}
@@ -55,8 +55,12 @@ func (a *Agent) check(ctx context.Context, paths []string) []sdk.PathState {
 }
 
 // ask fills in the states with these indexes.
-func (a *Agent) ask(ctx context.Context, name string, all []string, states []sdk.PathState, indexes []int) error {
-	sensor, err := a.opts.Plugins.Sensor(ctx, name)
+func (a *Agent) ask(ctx context.Context, name string, sensors pins, all []string, states []sdk.PathState, indexes []int) error {
+	sums, err := sensors(name)
+	if err != nil {
+		return err
+	}
+	sensor, err := a.opts.Plugins.Sensor(ctx, name, sums)
 	if err != nil {
 		return err
 	}

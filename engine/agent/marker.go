@@ -25,7 +25,7 @@ func (a *Agent) markers(ctx context.Context, at *attempt) (map[string]string, er
 		return nil, nil
 	}
 	before := make(map[string]string, len(at.wire.Outputs))
-	for i, s := range a.check(ctx, at.wire.Outputs) {
+	for i, s := range a.check(ctx, at.wire.Outputs, a.sensorsOf(at)) {
 		p := at.wire.Outputs[i]
 		switch {
 		case s.Error != "":
@@ -68,7 +68,7 @@ func (a *Agent) judge(at *attempt, res *engine.Result) bool {
 	if err != nil {
 		lacks = []string{"cannot be compared: what they were is not readable: " + err.Error()}
 	} else {
-		lacks = a.lacking(before)
+		lacks = a.lacking(before, a.sensorsOf(at))
 	}
 	switch why := strings.Join(lacks, ", "); {
 	case lost && why == "":
@@ -82,10 +82,10 @@ func (a *Agent) judge(at *attempt, res *engine.Result) bool {
 }
 
 // lacking says of each output that is not there or has not changed what is wrong with it, given what the outputs were.
-func (a *Agent) lacking(before map[string]string) []string {
+func (a *Agent) lacking(before map[string]string, sensors pins) []string {
 	paths := slices.Sorted(maps.Keys(before))
 	var lacks []string
-	for i, s := range a.checkPatiently(paths) {
+	for i, s := range a.checkPatiently(paths, sensors) {
 		switch p := paths[i]; {
 		case s.Error != "":
 			lacks = append(lacks, fmt.Sprintf("%s could not be checked: %s", p, s.Error))
@@ -108,8 +108,8 @@ const (
 )
 
 // checkPatiently is check, which repeats for the paths of which it fails.
-func (a *Agent) checkPatiently(paths []string) []sdk.PathState {
-	states := a.check(a.ctx, paths)
+func (a *Agent) checkPatiently(paths []string, sensors pins) []sdk.PathState {
+	states := a.check(a.ctx, paths, sensors)
 	pause := cmp.Or(a.opts.Recheck, recheckPause)
 	for range recheckTries {
 		var failed []int
@@ -122,7 +122,7 @@ func (a *Agent) checkPatiently(paths []string) []sdk.PathState {
 		if len(failed) == 0 || !sleep(a.ctx, pause) {
 			break
 		}
-		for k, s := range a.check(a.ctx, again) {
+		for k, s := range a.check(a.ctx, again, sensors) {
 			states[failed[k]] = s
 		}
 		pause *= 3

@@ -59,6 +59,32 @@ func (m misbehaved) Recover(context.Context, string) (sdk.Recovered, error) {
 
 func (misbehaved) Check(context.Context, string, []string) ([]sdk.PathState, error) { select {} }
 
+// roguePlugins takes what is in the plugin folder for locked.
+type roguePlugins struct {
+	hostPlugins
+	dir string
+}
+
+func (p roguePlugins) pins(kind, name string) []string {
+	sum, err := host.Sum(filepath.Join(p.dir, "flowctl-"+kind+"-"+name))
+	if err != nil { // one of flowctl's own
+		return nil
+	}
+	return []string{sum}
+}
+
+func (p roguePlugins) Runner(ctx context.Context, name, user string, _ []string) (Runner, error) {
+	return p.hostPlugins.Runner(ctx, name, user, p.pins(sdk.KindRunner, name))
+}
+
+func (p roguePlugins) Holder(ctx context.Context, name, user string, _ []string) (Runner, error) {
+	return p.hostPlugins.Holder(ctx, name, user, p.pins(sdk.KindRunner, name))
+}
+
+func (p roguePlugins) Sensor(ctx context.Context, name string, _ []string) (Sensor, error) {
+	return p.hostPlugins.Sensor(ctx, name, p.pins(sdk.KindSensor, name))
+}
+
 // launchRogues is launch, with rogues in the plugin folder and little patience.
 func launchRogues(t *testing.T, o *Options, ids ...string) (h *host.Host, end func()) {
 	t.Helper()
@@ -80,7 +106,7 @@ func launchRogues(t *testing.T, o *Options, ids ...string) (h *host.Host, end fu
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.Plugins = hostPlugins{h}
+	o.Plugins = roguePlugins{hostPlugins{h}, dir}
 	return h, func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
@@ -151,7 +177,7 @@ func TestAFrozenRunner(t *testing.T) {
 			as.Text = fmt.Sprintf("echo begin; until [ -e %s ]; do sleep 0.02; done; exit 3", gate)
 			r.hub.Assign("one", []*engine.Assignment{as})
 			nextReport(t, r.events, 1, engine.ReportStarted)
-			p, err := h.Runner(t.Context(), "shell", "")
+			p, err := h.Runner(t.Context(), "shell", "", nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -184,7 +210,7 @@ func TestRogueSensors(t *testing.T) {
 			_, stop := r.run(o)
 			t.Cleanup(func() { _ = stop(); end() })
 			next[joined](t, r.events)
-			r.hub.Probe("one", []string{how + "://x", "nothing"})
+			r.hub.Probe("one", []string{how + "://x", "nothing"}, nil)
 			if got := next[[]engine.PathState](t, r.events); len(got) != 1 || got[0] != (engine.PathState{Path: "nothing"}) {
 				t.Errorf("first %+v", got)
 			}

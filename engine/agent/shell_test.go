@@ -52,12 +52,16 @@ func servePlugin(args []string) int {
 // hostPlugins gives an agent the plugins of a host.
 type hostPlugins struct{ host *host.Host }
 
-func (p hostPlugins) Runner(ctx context.Context, name, user string) (Runner, error) {
-	return p.host.Runner(ctx, name, user)
+func (p hostPlugins) Runner(ctx context.Context, name, user string, pins []string) (Runner, error) {
+	return p.host.Runner(ctx, name, user, pins)
 }
 
-func (p hostPlugins) Sensor(ctx context.Context, name string) (Sensor, error) {
-	return p.host.Sensor(ctx, name)
+func (p hostPlugins) Holder(ctx context.Context, name, user string, pins []string) (Runner, error) {
+	return p.host.Holder(ctx, name, user, pins)
+}
+
+func (p hostPlugins) Sensor(ctx context.Context, name string, pins []string) (Sensor, error) {
+	return p.host.Sensor(ctx, name, pins)
 }
 
 func (p hostPlugins) Clear(ctx context.Context, user, folder string) error {
@@ -140,7 +144,7 @@ func TestShellAttemptOutlivesAgentAndPlugin(t *testing.T) {
 	nextReport(t, r.events, 1, engine.ReportStarted)
 
 	// The plugin dies under the agent, then the agent goes too.
-	p, err := h.Runner(t.Context(), "shell", "")
+	p, err := h.Runner(t.Context(), "shell", "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

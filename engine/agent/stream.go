@@ -188,6 +188,6 @@ func (a *Agent) receive(s *session, stream grpc.BidiStreamingClient[wire.AgentMe
 		for _, id := range m.Recalls {
 			a.recall(s, engine.AttemptID(id))
 		}
-		a.probe(s, m.Probes)
+		a.probe(s, m.Probes, pinsOf(m.Sensors))
 	}
 }

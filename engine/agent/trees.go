@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/singleflight"
 	"google.golang.org/protobuf/proto"
 
+	"flowctl/dsl"
 	"flowctl/engine/wire"
 )
 
@@ -52,6 +53,7 @@ type tree struct {
 	lastUse uint64    // counts uses, so that the oldest can go
 	idle    time.Time // since then it has no users
 	ready   bool
+	lock    []dsl.LockedPlugin // its plugins.lock; nil: not read yet
 }
 
 // openTrees finds the trees in the agent's folder. Trees of another boot are removed: nothing is synced when one is made,

@@ -19,8 +19,8 @@ const sendTime = 2 * time.Minute
 
 // Dispatcher sends deliveries through channel plugins.
 type Dispatcher struct {
-	// Channel returns a plugin's channel.
-	Channel func(ctx context.Context, plugin string) (sdk.Channel, error)
+	// Channel returns a plugin's channel. Pins are the SHA-256 of the executables that a third party's may be.
+	Channel func(ctx context.Context, plugin string, pins []string) (sdk.Channel, error)
 	Secret  func(name string) (string, error)
 	// Tail returns the end of an attempt's log; empty when there is none.
 	Tail func(engine.AttemptID) string
@@ -59,7 +59,11 @@ func (d *Dispatcher) send(ctx context.Context, p *flow.Project, v *engine.Delive
 	if err != nil {
 		return Receipt{}, fmt.Errorf("channel %s: %w", c.Name, err)
 	}
-	plugin, err := d.Channel(ctx, c.Plugin)
+	var pins []string
+	if locked := p.Plugins[c.Plugin]; locked != nil && locked.Kind == flow.ChannelPlugin {
+		pins = locked.SHA256
+	}
+	plugin, err := d.Channel(ctx, c.Plugin, pins)
 	if err != nil {
 		return Receipt{}, err
 	}

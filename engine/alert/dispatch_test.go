@@ -44,7 +44,7 @@ channels: {box: {plugin: webhook, with: {url: "https://h/${{ secret('hook') }}",
 	channel := &settings{}
 	found := true
 	d := &Dispatcher{
-		Channel: func(context.Context, string) (sdk.Channel, error) { return channel, nil },
+		Channel: func(context.Context, string, []string) (sdk.Channel, error) { return channel, nil },
 		Secret: func(name string) (string, error) {
 			if !found {
 				return "", errors.New("there is no secret " + name)
@@ -102,7 +102,7 @@ channels: {box: {plugin: webhook, with: {url: "https://h/"}}}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			d := &Dispatcher{
-				Channel: func(context.Context, string) (sdk.Channel, error) { return test.channel, test.err }, Log: slog.New(slog.DiscardHandler),
+				Channel: func(context.Context, string, []string) (sdk.Channel, error) { return test.channel, test.err }, Log: slog.New(slog.DiscardHandler),
 			}
 			r := d.Send(t.Context(), project, &engine.Delivery{To: engine.Told{Channel: "box"}, Items: []engine.Item{{Subject: "x"}}})
 			if r.Delivered || !r.Retryable || r.Message == "" {

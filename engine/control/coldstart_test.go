@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"flowctl/dsl/flow"
 	"flowctl/engine"
 	"flowctl/engine/core"
 	"flowctl/engine/gitsync"
@@ -138,7 +139,7 @@ func (c *coldStart) Assign(_ string, as []*engine.Assignment) { c.reports <- c.a
 func (c *coldStart) Ack(_ string, ids []engine.AttemptID)     { c.agent.forget(ids) }
 func (*coldStart) Kill(string, []engine.AttemptID)            {}
 func (*coldStart) Recall(string, []engine.AttemptID)          {}
-func (*coldStart) Probe(string, []string)                     {}
+func (*coldStart) Probe(string, []string, []*flow.Plugin)     {}
 
 // prompt is an agent that ends what it is given at once, and keeps the ends until it hears that they are stored. It survives servers.
 type prompt struct {

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"flowctl/dsl/flow"
 	"flowctl/engine"
 	"flowctl/engine/core"
 	"flowctl/engine/gitsync"
@@ -238,7 +239,7 @@ func (f *fleet) Kill(_ string, ids []engine.AttemptID) {
 	f.kill = append(f.kill, ids...)
 }
 
-func (f *fleet) Probe(_ string, paths []string) {
+func (f *fleet) Probe(_ string, paths []string, _ []*flow.Plugin) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.paths {

@@ -253,6 +253,20 @@ func (l *Loop) tellEnded(as []engine.Attempt) {
 	}
 }
 
+// sensors returns those of third parties that probes may ask: the active revision's.
+func (l *Loop) sensors(probes map[string][]string) (found []*flow.Plugin) {
+	active := l.machine.Active()
+	if len(probes) == 0 || active == nil {
+		return nil
+	}
+	for _, p := range active.Project.Plugins {
+		if p.Kind == flow.SensorPlugin {
+			found = append(found, p)
+		}
+	}
+	return found
+}
+
 // perform does what a committed round asks for, and returns the answers to its questions.
 func (l *Loop) perform(ctx context.Context, out *core.Output) ([]core.Event, error) {
 	for agent, as := range out.Assign {
@@ -267,9 +281,10 @@ func (l *Loop) perform(ctx context.Context, out *core.Output) ([]core.Event, err
 	for agent, ids := range out.Ack {
 		l.Fleet.Ack(agent, ids)
 	}
+	sensors := l.sensors(out.Probe)
 	for agent, paths := range out.Probe {
 		for call := range slices.Chunk(paths, core.ProbeBatch) {
-			l.Fleet.Probe(agent, call)
+			l.Fleet.Probe(agent, call, sensors)
 		}
 	}
 	if l.Gates != nil && len(out.Questions) > 0 {

@@ -483,7 +483,7 @@ func TestProbesStayApart(t *testing.T) {
 	t.Parallel()
 	q := newQueue()
 	for _, call := range [][]string{{"a", "b"}, {"c"}} {
-		q.add(func(q *queue) { q.probes = append(q.probes, call) })
+		q.add(func(q *queue) { q.probes = append(q.probes, probe{paths: call}) })
 	}
 	q.add(func(q *queue) { q.kills = append(q.kills, 7) })
 	<-q.ready

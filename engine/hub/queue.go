@@ -3,6 +3,7 @@ package hub
 import (
 	"sync"
 
+	"flowctl/dsl/flow"
 	"flowctl/engine"
 	"flowctl/engine/wire"
 )
@@ -15,9 +16,15 @@ type queue struct {
 	assigns []*engine.Assignment
 	kills   []engine.AttemptID
 	recalls []engine.AttemptID
-	probes  [][]string // by call
+	probes  []probe
 	acks    []engine.AttemptID
 	renewed int64 // the newest request for the server's word; 0 = none
+}
+
+// probe is one call of Probe, so that the agent works on several at once.
+type probe struct {
+	paths   []string
+	sensors []*wire.Pin
 }
 
 func newQueue() *queue { return &queue{ready: make(chan struct{}, 1)} }
@@ -48,9 +55,9 @@ func (q *queue) take() *wire.ServerMessage {
 		n++
 	}
 	assigns := q.assigns[:n]
-	var probes []string // of one call, so that the agent works on several at once
+	var asked probe
 	if len(q.probes) > 0 {
-		probes, q.probes = q.probes[0], q.probes[1:]
+		asked, q.probes = q.probes[0], q.probes[1:]
 	}
 	kills, recalls, acks, renewed := q.kills, q.recalls, q.acks, q.renewed
 	q.assigns, q.kills, q.recalls, q.acks, q.renewed = q.assigns[n:], nil, nil, nil, 0
@@ -60,11 +67,12 @@ func (q *queue) take() *wire.ServerMessage {
 	if more {
 		q.wake()
 	}
-	if n+len(kills)+len(recalls)+len(probes)+len(acks) == 0 && renewed == 0 {
+	if n+len(kills)+len(recalls)+len(asked.paths)+len(acks) == 0 && renewed == 0 {
 		return nil
 	}
 	m := &wire.ServerMessage{
-		Kills: wire.FromAttemptIDs(kills), Recalls: wire.FromAttemptIDs(recalls), Probes: probes, Acks: wire.FromAttemptIDs(acks), Renewed: renewed,
+		Kills: wire.FromAttemptIDs(kills), Recalls: wire.FromAttemptIDs(recalls), Probes: asked.paths, Sensors: asked.sensors,
+		Acks: wire.FromAttemptIDs(acks), Renewed: renewed,
 	}
 	for _, a := range assigns {
 		m.Assigns = append(m.Assigns, wire.FromAssignment(a))
@@ -105,9 +113,9 @@ func (h *Hub) Recall(agent string, ids []engine.AttemptID) {
 }
 
 // Probe implements engine.Fleet.
-func (h *Hub) Probe(agent string, paths []string) {
+func (h *Hub) Probe(agent string, paths []string, sensors []*flow.Plugin) {
 	if q := h.live(agent); q != nil {
-		q.add(func(q *queue) { q.probes = append(q.probes, paths) })
+		q.add(func(q *queue) { q.probes = append(q.probes, probe{paths, wire.FromPlugins(sensors)}) })
 	}
 }
 

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"flowctl/dsl/flow"
 	"flowctl/dsl/period"
 	"flowctl/engine"
 )
@@ -94,4 +95,12 @@ func FromAttemptIDs(ids []engine.AttemptID) []int64 {
 		ws[i] = int64(id)
 	}
 	return ws
+}
+
+// FromPlugins puts locked plugins on the wire.
+func FromPlugins(list []*flow.Plugin) (pins []*Pin) {
+	for _, p := range list {
+		pins = append(pins, &Pin{Name: p.Name, Sha256: p.SHA256})
+	}
+	return pins
 }

@@ -325,6 +325,7 @@ type ServerMessage struct {
 	Acks          []int64                `protobuf:"varint,5,rep,packed,name=acks,proto3" json:"acks,omitempty"`
 	Renewed       int64                  `protobuf:"varint,6,opt,name=renewed,proto3" json:"renewed,omitempty"`        // the newest renew that came: leases last from then on
 	Recalls       []int64                `protobuf:"varint,7,rep,packed,name=recalls,proto3" json:"recalls,omitempty"` // attempts to give back, unless they were started
+	Sensors       []*Pin                 `protobuf:"bytes,60,rep,name=sensors,proto3" json:"sensors,omitempty"`        // those of third parties that the probes may ask
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -408,6 +409,66 @@ func (x *ServerMessage) GetRecalls() []int64 {
 	return nil
 }
 
+func (x *ServerMessage) GetSensors() []*Pin {
+	if x != nil {
+		return x.Sensors
+	}
+	return nil
+}
+
+// Pin is a third party's plugin as the plugins.lock of the active revision has it.
+type Pin struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Sha256        []string               `protobuf:"bytes,2,rep,name=sha256,proto3" json:"sha256,omitempty"` // of its executables
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Pin) Reset() {
+	*x = Pin{}
+	mi := &file_engine_wire_wire_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Pin) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Pin) ProtoMessage() {}
+
+func (x *Pin) ProtoReflect() protoreflect.Message {
+	mi := &file_engine_wire_wire_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Pin.ProtoReflect.Descriptor instead.
+func (*Pin) Descriptor() ([]byte, []int) {
+	return file_engine_wire_wire_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *Pin) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Pin) GetSha256() []string {
+	if x != nil {
+		return x.Sha256
+	}
+	return nil
+}
+
 type Open struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Attempts      []int64                `protobuf:"varint,1,rep,packed,name=attempts,proto3" json:"attempts,omitempty"`
@@ -417,7 +478,7 @@ type Open struct {
 
 func (x *Open) Reset() {
 	*x = Open{}
-	mi := &file_engine_wire_wire_proto_msgTypes[6]
+	mi := &file_engine_wire_wire_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -429,7 +490,7 @@ func (x *Open) String() string {
 func (*Open) ProtoMessage() {}
 
 func (x *Open) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_wire_wire_proto_msgTypes[6]
+	mi := &file_engine_wire_wire_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -442,7 +503,7 @@ func (x *Open) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Open.ProtoReflect.Descriptor instead.
 func (*Open) Descriptor() ([]byte, []int) {
-	return file_engine_wire_wire_proto_rawDescGZIP(), []int{6}
+	return file_engine_wire_wire_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Open) GetAttempts() []int64 {
@@ -462,7 +523,7 @@ type Welcome struct {
 
 func (x *Welcome) Reset() {
 	*x = Welcome{}
-	mi := &file_engine_wire_wire_proto_msgTypes[7]
+	mi := &file_engine_wire_wire_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -474,7 +535,7 @@ func (x *Welcome) String() string {
 func (*Welcome) ProtoMessage() {}
 
 func (x *Welcome) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_wire_wire_proto_msgTypes[7]
+	mi := &file_engine_wire_wire_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -487,7 +548,7 @@ func (x *Welcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Welcome.ProtoReflect.Descriptor instead.
 func (*Welcome) Descriptor() ([]byte, []int) {
-	return file_engine_wire_wire_proto_rawDescGZIP(), []int{7}
+	return file_engine_wire_wire_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Welcome) GetLogSizes() map[int64]int64 {
@@ -519,7 +580,7 @@ type Hello struct {
 
 func (x *Hello) Reset() {
 	*x = Hello{}
-	mi := &file_engine_wire_wire_proto_msgTypes[8]
+	mi := &file_engine_wire_wire_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -531,7 +592,7 @@ func (x *Hello) String() string {
 func (*Hello) ProtoMessage() {}
 
 func (x *Hello) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_wire_wire_proto_msgTypes[8]
+	mi := &file_engine_wire_wire_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -544,7 +605,7 @@ func (x *Hello) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hello.ProtoReflect.Descriptor instead.
 func (*Hello) Descriptor() ([]byte, []int) {
-	return file_engine_wire_wire_proto_rawDescGZIP(), []int{8}
+	return file_engine_wire_wire_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Hello) GetBootId() string {
@@ -613,7 +674,7 @@ type Host struct {
 
 func (x *Host) Reset() {
 	*x = Host{}
-	mi := &file_engine_wire_wire_proto_msgTypes[9]
+	mi := &file_engine_wire_wire_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -625,7 +686,7 @@ func (x *Host) String() string {
 func (*Host) ProtoMessage() {}
 
 func (x *Host) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_wire_wire_proto_msgTypes[9]
+	mi := &file_engine_wire_wire_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -638,7 +699,7 @@ func (x *Host) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Host.ProtoReflect.Descriptor instead.
 func (*Host) Descriptor() ([]byte, []int) {
-	return file_engine_wire_wire_proto_rawDescGZIP(), []int{9}
+	return file_engine_wire_wire_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Host) GetName() string {
@@ -715,7 +776,7 @@ type Plugin struct {
 
 func (x *Plugin) Reset() {
 	*x = Plugin{}
-	mi := &file_engine_wire_wire_proto_msgTypes[10]
+	mi := &file_engine_wire_wire_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -727,7 +788,7 @@ func (x *Plugin) String() string {
 func (*Plugin) ProtoMessage() {}
 
 func (x *Plugin) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_wire_wire_proto_msgTypes[10]
+	mi := &file_engine_wire_wire_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -740,7 +801,7 @@ func (x *Plugin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Plugin.ProtoReflect.Descriptor instead.
 func (*Plugin) Descriptor() ([]byte, []int) {
-	return file_engine_wire_wire_proto_rawDescGZIP(), []int{10}
+	return file_engine_wire_wire_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Plugin) GetKind() string {
@@ -779,7 +840,7 @@ type Beat struct {
 
 func (x *Beat) Reset() {
 	*x = Beat{}
-	mi := &file_engine_wire_wire_proto_msgTypes[11]
+	mi := &file_engine_wire_wire_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -791,7 +852,7 @@ func (x *Beat) String() string {
 func (*Beat) ProtoMessage() {}
 
 func (x *Beat) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_wire_wire_proto_msgTypes[11]
+	mi := &file_engine_wire_wire_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -804,7 +865,7 @@ func (x *Beat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Beat.ProtoReflect.Descriptor instead.
 func (*Beat) Descriptor() ([]byte, []int) {
-	return file_engine_wire_wire_proto_rawDescGZIP(), []int{11}
+	return file_engine_wire_wire_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Beat) GetCpu() int64 {
@@ -860,7 +921,7 @@ type LogChunk struct {
 
 func (x *LogChunk) Reset() {
 	*x = LogChunk{}
-	mi := &file_engine_wire_wire_proto_msgTypes[12]
+	mi := &file_engine_wire_wire_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -872,7 +933,7 @@ func (x *LogChunk) String() string {
 func (*LogChunk) ProtoMessage() {}
 
 func (x *LogChunk) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_wire_wire_proto_msgTypes[12]
+	mi := &file_engine_wire_wire_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -885,7 +946,7 @@ func (x *LogChunk) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogChunk.ProtoReflect.Descriptor instead.
 func (*LogChunk) Descriptor() ([]byte, []int) {
-	return file_engine_wire_wire_proto_rawDescGZIP(), []int{12}
+	return file_engine_wire_wire_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *LogChunk) GetAttempt() int64 {
@@ -920,7 +981,7 @@ type PathState struct {
 
 func (x *PathState) Reset() {
 	*x = PathState{}
-	mi := &file_engine_wire_wire_proto_msgTypes[13]
+	mi := &file_engine_wire_wire_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -932,7 +993,7 @@ func (x *PathState) String() string {
 func (*PathState) ProtoMessage() {}
 
 func (x *PathState) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_wire_wire_proto_msgTypes[13]
+	mi := &file_engine_wire_wire_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -945,7 +1006,7 @@ func (x *PathState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PathState.ProtoReflect.Descriptor instead.
 func (*PathState) Descriptor() ([]byte, []int) {
-	return file_engine_wire_wire_proto_rawDescGZIP(), []int{13}
+	return file_engine_wire_wire_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *PathState) GetPath() string {
@@ -983,7 +1044,7 @@ type Report struct {
 
 func (x *Report) Reset() {
 	*x = Report{}
-	mi := &file_engine_wire_wire_proto_msgTypes[14]
+	mi := &file_engine_wire_wire_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -995,7 +1056,7 @@ func (x *Report) String() string {
 func (*Report) ProtoMessage() {}
 
 func (x *Report) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_wire_wire_proto_msgTypes[14]
+	mi := &file_engine_wire_wire_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1008,7 +1069,7 @@ func (x *Report) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Report.ProtoReflect.Descriptor instead.
 func (*Report) Descriptor() ([]byte, []int) {
-	return file_engine_wire_wire_proto_rawDescGZIP(), []int{14}
+	return file_engine_wire_wire_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Report) GetAttempt() int64 {
@@ -1070,7 +1131,7 @@ type Result struct {
 
 func (x *Result) Reset() {
 	*x = Result{}
-	mi := &file_engine_wire_wire_proto_msgTypes[15]
+	mi := &file_engine_wire_wire_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1082,7 +1143,7 @@ func (x *Result) String() string {
 func (*Result) ProtoMessage() {}
 
 func (x *Result) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_wire_wire_proto_msgTypes[15]
+	mi := &file_engine_wire_wire_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1095,7 +1156,7 @@ func (x *Result) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Result.ProtoReflect.Descriptor instead.
 func (*Result) Descriptor() ([]byte, []int) {
-	return file_engine_wire_wire_proto_rawDescGZIP(), []int{15}
+	return file_engine_wire_wire_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Result) GetState() string {
@@ -1193,7 +1254,7 @@ type Assignment struct {
 
 func (x *Assignment) Reset() {
 	*x = Assignment{}
-	mi := &file_engine_wire_wire_proto_msgTypes[16]
+	mi := &file_engine_wire_wire_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1205,7 +1266,7 @@ func (x *Assignment) String() string {
 func (*Assignment) ProtoMessage() {}
 
 func (x *Assignment) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_wire_wire_proto_msgTypes[16]
+	mi := &file_engine_wire_wire_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1218,7 +1279,7 @@ func (x *Assignment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Assignment.ProtoReflect.Descriptor instead.
 func (*Assignment) Descriptor() ([]byte, []int) {
-	return file_engine_wire_wire_proto_rawDescGZIP(), []int{16}
+	return file_engine_wire_wire_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Assignment) GetAttempt() int64 {
@@ -1399,7 +1460,7 @@ type Arg struct {
 
 func (x *Arg) Reset() {
 	*x = Arg{}
-	mi := &file_engine_wire_wire_proto_msgTypes[17]
+	mi := &file_engine_wire_wire_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1411,7 +1472,7 @@ func (x *Arg) String() string {
 func (*Arg) ProtoMessage() {}
 
 func (x *Arg) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_wire_wire_proto_msgTypes[17]
+	mi := &file_engine_wire_wire_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1424,7 +1485,7 @@ func (x *Arg) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Arg.ProtoReflect.Descriptor instead.
 func (*Arg) Descriptor() ([]byte, []int) {
-	return file_engine_wire_wire_proto_rawDescGZIP(), []int{17}
+	return file_engine_wire_wire_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Arg) GetName() string {
@@ -1450,7 +1511,7 @@ type TreeRequest struct {
 
 func (x *TreeRequest) Reset() {
 	*x = TreeRequest{}
-	mi := &file_engine_wire_wire_proto_msgTypes[18]
+	mi := &file_engine_wire_wire_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1462,7 +1523,7 @@ func (x *TreeRequest) String() string {
 func (*TreeRequest) ProtoMessage() {}
 
 func (x *TreeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_wire_wire_proto_msgTypes[18]
+	mi := &file_engine_wire_wire_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1475,7 +1536,7 @@ func (x *TreeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TreeRequest.ProtoReflect.Descriptor instead.
 func (*TreeRequest) Descriptor() ([]byte, []int) {
-	return file_engine_wire_wire_proto_rawDescGZIP(), []int{18}
+	return file_engine_wire_wire_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *TreeRequest) GetRevision() int64 {
@@ -1494,7 +1555,7 @@ type TreePart struct {
 
 func (x *TreePart) Reset() {
 	*x = TreePart{}
-	mi := &file_engine_wire_wire_proto_msgTypes[19]
+	mi := &file_engine_wire_wire_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1506,7 +1567,7 @@ func (x *TreePart) String() string {
 func (*TreePart) ProtoMessage() {}
 
 func (x *TreePart) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_wire_wire_proto_msgTypes[19]
+	mi := &file_engine_wire_wire_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1519,7 +1580,7 @@ func (x *TreePart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TreePart.ProtoReflect.Descriptor instead.
 func (*TreePart) Descriptor() ([]byte, []int) {
-	return file_engine_wire_wire_proto_rawDescGZIP(), []int{19}
+	return file_engine_wire_wire_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *TreePart) GetFiles() []*File {
@@ -1541,7 +1602,7 @@ type File struct {
 
 func (x *File) Reset() {
 	*x = File{}
-	mi := &file_engine_wire_wire_proto_msgTypes[20]
+	mi := &file_engine_wire_wire_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1553,7 +1614,7 @@ func (x *File) String() string {
 func (*File) ProtoMessage() {}
 
 func (x *File) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_wire_wire_proto_msgTypes[20]
+	mi := &file_engine_wire_wire_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1566,7 +1627,7 @@ func (x *File) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use File.ProtoReflect.Descriptor instead.
 func (*File) Descriptor() ([]byte, []int) {
-	return file_engine_wire_wire_proto_rawDescGZIP(), []int{20}
+	return file_engine_wire_wire_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *File) GetPath() string {
@@ -1606,7 +1667,7 @@ type BlobsRequest struct {
 
 func (x *BlobsRequest) Reset() {
 	*x = BlobsRequest{}
-	mi := &file_engine_wire_wire_proto_msgTypes[21]
+	mi := &file_engine_wire_wire_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1618,7 +1679,7 @@ func (x *BlobsRequest) String() string {
 func (*BlobsRequest) ProtoMessage() {}
 
 func (x *BlobsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_wire_wire_proto_msgTypes[21]
+	mi := &file_engine_wire_wire_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1631,7 +1692,7 @@ func (x *BlobsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BlobsRequest.ProtoReflect.Descriptor instead.
 func (*BlobsRequest) Descriptor() ([]byte, []int) {
-	return file_engine_wire_wire_proto_rawDescGZIP(), []int{21}
+	return file_engine_wire_wire_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *BlobsRequest) GetHashes() []string {
@@ -1652,7 +1713,7 @@ type BlobPart struct {
 
 func (x *BlobPart) Reset() {
 	*x = BlobPart{}
-	mi := &file_engine_wire_wire_proto_msgTypes[22]
+	mi := &file_engine_wire_wire_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1664,7 +1725,7 @@ func (x *BlobPart) String() string {
 func (*BlobPart) ProtoMessage() {}
 
 func (x *BlobPart) ProtoReflect() protoreflect.Message {
-	mi := &file_engine_wire_wire_proto_msgTypes[22]
+	mi := &file_engine_wire_wire_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1677,7 +1738,7 @@ func (x *BlobPart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BlobPart.ProtoReflect.Descriptor instead.
 func (*BlobPart) Descriptor() ([]byte, []int) {
-	return file_engine_wire_wire_proto_rawDescGZIP(), []int{22}
+	return file_engine_wire_wire_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *BlobPart) GetData() []byte {
@@ -1718,7 +1779,7 @@ const file_engine_wire_wire_proto_rawDesc = "" +
 	"\areports\x18\x04 \x03(\v2\x17.flowctl.wire.v1.ReportR\areports\x120\n" +
 	"\x05paths\x18\x05 \x03(\v2\x1a.flowctl.wire.v1.PathStateR\x05paths\x12\x14\n" +
 	"\x05renew\x18\x06 \x01(\x03R\x05renew\x12)\n" +
-	"\x04beat\x18\x14 \x01(\v2\x15.flowctl.wire.v1.BeatR\x04beat\"\xf0\x01\n" +
+	"\x04beat\x18\x14 \x01(\v2\x15.flowctl.wire.v1.BeatR\x04beat\"\xa0\x02\n" +
 	"\rServerMessage\x122\n" +
 	"\awelcome\x18\x01 \x01(\v2\x18.flowctl.wire.v1.WelcomeR\awelcome\x125\n" +
 	"\aassigns\x18\x02 \x03(\v2\x1b.flowctl.wire.v1.AssignmentR\aassigns\x12\x14\n" +
@@ -1726,7 +1787,11 @@ const file_engine_wire_wire_proto_rawDesc = "" +
 	"\x06probes\x18\x04 \x03(\tR\x06probes\x12\x12\n" +
 	"\x04acks\x18\x05 \x03(\x03R\x04acks\x12\x18\n" +
 	"\arenewed\x18\x06 \x01(\x03R\arenewed\x12\x18\n" +
-	"\arecalls\x18\a \x03(\x03R\arecalls\"\"\n" +
+	"\arecalls\x18\a \x03(\x03R\arecalls\x12.\n" +
+	"\asensors\x18< \x03(\v2\x14.flowctl.wire.v1.PinR\asensors\"1\n" +
+	"\x03Pin\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
+	"\x06sha256\x18\x02 \x03(\tR\x06sha256\"\"\n" +
 	"\x04Open\x12\x1a\n" +
 	"\battempts\x18\x01 \x03(\x03R\battempts\"\x9d\x01\n" +
 	"\aWelcome\x12C\n" +
@@ -1858,7 +1923,7 @@ func file_engine_wire_wire_proto_rawDescGZIP() []byte {
 	return file_engine_wire_wire_proto_rawDescData
 }
 
-var file_engine_wire_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
+var file_engine_wire_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
 var file_engine_wire_wire_proto_goTypes = []any{
 	(*JoinRequest)(nil),   // 0: flowctl.wire.v1.JoinRequest
 	(*JoinReply)(nil),     // 1: flowctl.wire.v1.JoinReply
@@ -1866,59 +1931,61 @@ var file_engine_wire_wire_proto_goTypes = []any{
 	(*RenewReply)(nil),    // 3: flowctl.wire.v1.RenewReply
 	(*AgentMessage)(nil),  // 4: flowctl.wire.v1.AgentMessage
 	(*ServerMessage)(nil), // 5: flowctl.wire.v1.ServerMessage
-	(*Open)(nil),          // 6: flowctl.wire.v1.Open
-	(*Welcome)(nil),       // 7: flowctl.wire.v1.Welcome
-	(*Hello)(nil),         // 8: flowctl.wire.v1.Hello
-	(*Host)(nil),          // 9: flowctl.wire.v1.Host
-	(*Plugin)(nil),        // 10: flowctl.wire.v1.Plugin
-	(*Beat)(nil),          // 11: flowctl.wire.v1.Beat
-	(*LogChunk)(nil),      // 12: flowctl.wire.v1.LogChunk
-	(*PathState)(nil),     // 13: flowctl.wire.v1.PathState
-	(*Report)(nil),        // 14: flowctl.wire.v1.Report
-	(*Result)(nil),        // 15: flowctl.wire.v1.Result
-	(*Assignment)(nil),    // 16: flowctl.wire.v1.Assignment
-	(*Arg)(nil),           // 17: flowctl.wire.v1.Arg
-	(*TreeRequest)(nil),   // 18: flowctl.wire.v1.TreeRequest
-	(*TreePart)(nil),      // 19: flowctl.wire.v1.TreePart
-	(*File)(nil),          // 20: flowctl.wire.v1.File
-	(*BlobsRequest)(nil),  // 21: flowctl.wire.v1.BlobsRequest
-	(*BlobPart)(nil),      // 22: flowctl.wire.v1.BlobPart
-	nil,                   // 23: flowctl.wire.v1.Welcome.LogSizesEntry
-	nil,                   // 24: flowctl.wire.v1.Result.OutputsEntry
+	(*Pin)(nil),           // 6: flowctl.wire.v1.Pin
+	(*Open)(nil),          // 7: flowctl.wire.v1.Open
+	(*Welcome)(nil),       // 8: flowctl.wire.v1.Welcome
+	(*Hello)(nil),         // 9: flowctl.wire.v1.Hello
+	(*Host)(nil),          // 10: flowctl.wire.v1.Host
+	(*Plugin)(nil),        // 11: flowctl.wire.v1.Plugin
+	(*Beat)(nil),          // 12: flowctl.wire.v1.Beat
+	(*LogChunk)(nil),      // 13: flowctl.wire.v1.LogChunk
+	(*PathState)(nil),     // 14: flowctl.wire.v1.PathState
+	(*Report)(nil),        // 15: flowctl.wire.v1.Report
+	(*Result)(nil),        // 16: flowctl.wire.v1.Result
+	(*Assignment)(nil),    // 17: flowctl.wire.v1.Assignment
+	(*Arg)(nil),           // 18: flowctl.wire.v1.Arg
+	(*TreeRequest)(nil),   // 19: flowctl.wire.v1.TreeRequest
+	(*TreePart)(nil),      // 20: flowctl.wire.v1.TreePart
+	(*File)(nil),          // 21: flowctl.wire.v1.File
+	(*BlobsRequest)(nil),  // 22: flowctl.wire.v1.BlobsRequest
+	(*BlobPart)(nil),      // 23: flowctl.wire.v1.BlobPart
+	nil,                   // 24: flowctl.wire.v1.Welcome.LogSizesEntry
+	nil,                   // 25: flowctl.wire.v1.Result.OutputsEntry
 }
 var file_engine_wire_wire_proto_depIdxs = []int32{
-	6,  // 0: flowctl.wire.v1.AgentMessage.open:type_name -> flowctl.wire.v1.Open
-	8,  // 1: flowctl.wire.v1.AgentMessage.hello:type_name -> flowctl.wire.v1.Hello
-	12, // 2: flowctl.wire.v1.AgentMessage.logs:type_name -> flowctl.wire.v1.LogChunk
-	14, // 3: flowctl.wire.v1.AgentMessage.reports:type_name -> flowctl.wire.v1.Report
-	13, // 4: flowctl.wire.v1.AgentMessage.paths:type_name -> flowctl.wire.v1.PathState
-	11, // 5: flowctl.wire.v1.AgentMessage.beat:type_name -> flowctl.wire.v1.Beat
-	7,  // 6: flowctl.wire.v1.ServerMessage.welcome:type_name -> flowctl.wire.v1.Welcome
-	16, // 7: flowctl.wire.v1.ServerMessage.assigns:type_name -> flowctl.wire.v1.Assignment
-	23, // 8: flowctl.wire.v1.Welcome.log_sizes:type_name -> flowctl.wire.v1.Welcome.LogSizesEntry
-	14, // 9: flowctl.wire.v1.Hello.attempts:type_name -> flowctl.wire.v1.Report
-	9,  // 10: flowctl.wire.v1.Hello.host:type_name -> flowctl.wire.v1.Host
-	11, // 11: flowctl.wire.v1.Hello.beat:type_name -> flowctl.wire.v1.Beat
-	10, // 12: flowctl.wire.v1.Host.plugins:type_name -> flowctl.wire.v1.Plugin
-	15, // 13: flowctl.wire.v1.Report.result:type_name -> flowctl.wire.v1.Result
-	24, // 14: flowctl.wire.v1.Result.outputs:type_name -> flowctl.wire.v1.Result.OutputsEntry
-	17, // 15: flowctl.wire.v1.Assignment.args:type_name -> flowctl.wire.v1.Arg
-	20, // 16: flowctl.wire.v1.TreePart.files:type_name -> flowctl.wire.v1.File
-	0,  // 17: flowctl.wire.v1.Agents.Join:input_type -> flowctl.wire.v1.JoinRequest
-	2,  // 18: flowctl.wire.v1.Agents.Renew:input_type -> flowctl.wire.v1.RenewRequest
-	4,  // 19: flowctl.wire.v1.Agents.Connect:input_type -> flowctl.wire.v1.AgentMessage
-	18, // 20: flowctl.wire.v1.Agents.Tree:input_type -> flowctl.wire.v1.TreeRequest
-	21, // 21: flowctl.wire.v1.Agents.Blobs:input_type -> flowctl.wire.v1.BlobsRequest
-	1,  // 22: flowctl.wire.v1.Agents.Join:output_type -> flowctl.wire.v1.JoinReply
-	3,  // 23: flowctl.wire.v1.Agents.Renew:output_type -> flowctl.wire.v1.RenewReply
-	5,  // 24: flowctl.wire.v1.Agents.Connect:output_type -> flowctl.wire.v1.ServerMessage
-	19, // 25: flowctl.wire.v1.Agents.Tree:output_type -> flowctl.wire.v1.TreePart
-	22, // 26: flowctl.wire.v1.Agents.Blobs:output_type -> flowctl.wire.v1.BlobPart
-	22, // [22:27] is the sub-list for method output_type
-	17, // [17:22] is the sub-list for method input_type
-	17, // [17:17] is the sub-list for extension type_name
-	17, // [17:17] is the sub-list for extension extendee
-	0,  // [0:17] is the sub-list for field type_name
+	7,  // 0: flowctl.wire.v1.AgentMessage.open:type_name -> flowctl.wire.v1.Open
+	9,  // 1: flowctl.wire.v1.AgentMessage.hello:type_name -> flowctl.wire.v1.Hello
+	13, // 2: flowctl.wire.v1.AgentMessage.logs:type_name -> flowctl.wire.v1.LogChunk
+	15, // 3: flowctl.wire.v1.AgentMessage.reports:type_name -> flowctl.wire.v1.Report
+	14, // 4: flowctl.wire.v1.AgentMessage.paths:type_name -> flowctl.wire.v1.PathState
+	12, // 5: flowctl.wire.v1.AgentMessage.beat:type_name -> flowctl.wire.v1.Beat
+	8,  // 6: flowctl.wire.v1.ServerMessage.welcome:type_name -> flowctl.wire.v1.Welcome
+	17, // 7: flowctl.wire.v1.ServerMessage.assigns:type_name -> flowctl.wire.v1.Assignment
+	6,  // 8: flowctl.wire.v1.ServerMessage.sensors:type_name -> flowctl.wire.v1.Pin
+	24, // 9: flowctl.wire.v1.Welcome.log_sizes:type_name -> flowctl.wire.v1.Welcome.LogSizesEntry
+	15, // 10: flowctl.wire.v1.Hello.attempts:type_name -> flowctl.wire.v1.Report
+	10, // 11: flowctl.wire.v1.Hello.host:type_name -> flowctl.wire.v1.Host
+	12, // 12: flowctl.wire.v1.Hello.beat:type_name -> flowctl.wire.v1.Beat
+	11, // 13: flowctl.wire.v1.Host.plugins:type_name -> flowctl.wire.v1.Plugin
+	16, // 14: flowctl.wire.v1.Report.result:type_name -> flowctl.wire.v1.Result
+	25, // 15: flowctl.wire.v1.Result.outputs:type_name -> flowctl.wire.v1.Result.OutputsEntry
+	18, // 16: flowctl.wire.v1.Assignment.args:type_name -> flowctl.wire.v1.Arg
+	21, // 17: flowctl.wire.v1.TreePart.files:type_name -> flowctl.wire.v1.File
+	0,  // 18: flowctl.wire.v1.Agents.Join:input_type -> flowctl.wire.v1.JoinRequest
+	2,  // 19: flowctl.wire.v1.Agents.Renew:input_type -> flowctl.wire.v1.RenewRequest
+	4,  // 20: flowctl.wire.v1.Agents.Connect:input_type -> flowctl.wire.v1.AgentMessage
+	19, // 21: flowctl.wire.v1.Agents.Tree:input_type -> flowctl.wire.v1.TreeRequest
+	22, // 22: flowctl.wire.v1.Agents.Blobs:input_type -> flowctl.wire.v1.BlobsRequest
+	1,  // 23: flowctl.wire.v1.Agents.Join:output_type -> flowctl.wire.v1.JoinReply
+	3,  // 24: flowctl.wire.v1.Agents.Renew:output_type -> flowctl.wire.v1.RenewReply
+	5,  // 25: flowctl.wire.v1.Agents.Connect:output_type -> flowctl.wire.v1.ServerMessage
+	20, // 26: flowctl.wire.v1.Agents.Tree:output_type -> flowctl.wire.v1.TreePart
+	23, // 27: flowctl.wire.v1.Agents.Blobs:output_type -> flowctl.wire.v1.BlobPart
+	23, // [23:28] is the sub-list for method output_type
+	18, // [18:23] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_engine_wire_wire_proto_init() }
@@ -1932,7 +1999,7 @@ func file_engine_wire_wire_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_engine_wire_wire_proto_rawDesc), len(file_engine_wire_wire_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   25,
+			NumMessages:   26,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

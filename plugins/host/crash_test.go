@@ -51,7 +51,7 @@ func TestKilledPlugins(t *testing.T) {
 	}
 	random := rand.New(rand.NewPCG(seed, 1))
 	for range kills {
-		p, err := h.Runner(t.Context(), "shell", "")
+		p, err := h.Runner(t.Context(), "shell", "", nil)
 		if err != nil {
 			t.Error(err)
 			break
@@ -105,7 +105,7 @@ func (c *crash) attempt(spec sdk.Spec) (string, sdk.Result, bool, error) {
 	ctx := c.t.Context()
 	begun := false
 	for {
-		p, err := c.host.Runner(ctx, "shell", "")
+		p, err := c.host.Runner(ctx, "shell", "", nil)
 		if errors.Is(err, sdk.ErrGone) { // killed while it was launched
 			continue
 		}

@@ -56,6 +56,8 @@ type Host struct {
 type entry struct {
 	turn    chan struct{} // holds one value; who has it may look for and launch processes
 	current *Process
+	former  *Process     // of an executable that is not the present one; nil: none is asked for
+	summed  summed       // the executable of a third party
 	failed  atomic.Int64 // launches
 	err     error        // of the last that failed
 }
@@ -85,50 +87,78 @@ func New(o Options) (*Host, error) {
 }
 
 // Runner returns the process of a runner plugin: the one that is connected, one that an earlier host left, or a new one. It belongs to a user of the
-// operating system; empty = the host's own.
-func (h *Host) Runner(ctx context.Context, name, user string) (*Process, error) {
-	return h.process(ctx, sdk.KindRunner, name, user)
+// operating system; empty = the host's own. Pins are the SHA-256 of the executables that a third party's plugin may be; those of flowctl itself need
+// none. When the executable was replaced, the process of the old one drains.
+func (h *Host) Runner(ctx context.Context, name, user string, pins []string) (*Process, error) {
+	return h.process(ctx, sdk.KindRunner, name, user, pins)
+}
+
+// Holder returns the process of a runner plugin for attempts that were started: as Runner does, or, when the executable was replaced by one that
+// is not pinned, one of the old executable, which is launched once more from its copy if need be.
+func (h *Host) Holder(ctx context.Context, name, user string, pins []string) (*Process, error) {
+	p, err := h.process(ctx, sdk.KindRunner, name, user, pins)
+	if err == nil || ctx.Err() != nil {
+		return p, err
+	}
+	p, holderErr := h.holder(ctx, name, user, pins)
+	if p == nil {
+		return nil, errors.Join(err, holderErr)
+	}
+	return p, nil
 }
 
 // Sensor returns the process of a sensor plugin, as Runner does.
-func (h *Host) Sensor(ctx context.Context, name string) (*Process, error) {
-	return h.process(ctx, sdk.KindSensor, name, "")
+func (h *Host) Sensor(ctx context.Context, name string, pins []string) (*Process, error) {
+	return h.process(ctx, sdk.KindSensor, name, "", pins)
 }
 
 // Channel returns the process of a channel plugin, as Runner does.
-func (h *Host) Channel(ctx context.Context, name string) (*Process, error) {
-	return h.process(ctx, sdk.KindChannel, name, "")
+func (h *Host) Channel(ctx context.Context, name string, pins []string) (*Process, error) {
+	return h.process(ctx, sdk.KindChannel, name, "", pins)
 }
 
-func (h *Host) process(ctx context.Context, kind, name, user string) (*Process, error) {
-	key := kind + "-" + name
+func keyOf(kind, name, user string) string {
 	if user != "" {
-		key += "@" + user
+		return kind + "-" + name + "@" + user
 	}
+	return kind + "-" + name
+}
+
+func (h *Host) process(ctx context.Context, kind, name, user string, pins []string) (*Process, error) {
+	key := keyOf(kind, name, user)
 	e, err := h.entry(key)
 	if err != nil {
 		return nil, err
 	}
 	failed := e.failed.Load()
-	select {
-	case <-e.turn:
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	if err := e.take(ctx); err != nil {
+		return nil, err
 	}
-	defer func() { e.turn <- struct{}{} }()
-	if e.current != nil && !e.current.isGone() {
+	defer e.release()
+	ready := e.current != nil && !e.current.isGone()
+	if ready && h.builtin(kind, name) {
 		return e.current, nil
 	}
-	if e.failed.Load() > failed { // so that those who waited for a plugin that hangs do not each wait again
+	if !ready && e.failed.Load() > failed { // so that those who waited for a plugin that hangs do not each wait again
 		return nil, e.err
 	}
-	if e.current != nil {
+	if e.current != nil && !ready {
 		e.current.detach()
 		e.current = nil
 	}
 	c, err := h.command(kind, name)
+	if err == nil && c.foreign {
+		err = e.admit(&c, pins)
+	}
+	if ready && c.binary != "" && e.current.card.Binary != c.binary {
+		h.retire(ctx, e.current)
+		e.current, ready = nil, false
+	}
 	if err != nil {
 		return nil, err
+	}
+	if ready {
+		return e.current, nil
 	}
 	if user != "" {
 		if c.account, err = account.Lookup(user); err != nil {
@@ -154,6 +184,18 @@ func (h *Host) process(ctx context.Context, kind, name, user string) (*Process, 
 	return p, nil
 }
 
+// take waits for the turn of the caller, which lasts until release.
+func (e *entry) take(ctx context.Context) error {
+	select {
+	case <-e.turn:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (e *entry) release() { e.turn <- struct{}{} }
+
 func (h *Host) entry(key string) (*entry, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -176,6 +218,8 @@ type command struct {
 	path    string
 	args    []string      // with the program's name
 	binary  string        // names this very build of the executable
+	foreign bool          // of a third party
+	sum     string        // SHA-256 of a third party's executable
 	account *account.User // nil: the host's own
 }
 
@@ -200,30 +244,33 @@ func (h *Host) executable(kind, name string) (command, error) {
 	if !nameForm.MatchString(name) {
 		return command{}, fmt.Errorf("%q is no plugin name", name)
 	}
-	if slices.Contains(h.options.Builtin, kind+"-"+name) {
-		return h.built(h.options.Self, h.options.Self, "plugin", "serve", "--kind", kind, name)
+	if h.builtin(kind, name) {
+		s, err := os.Stat(h.options.Self)
+		if err != nil {
+			return command{}, err
+		}
+		return command{
+			path: h.options.Self, args: []string{h.options.Self, "plugin", "serve", "--kind", kind, name},
+			binary: fmt.Sprintf("%s %d %d", h.options.Self, s.Size(), s.ModTime().UnixNano()),
+		}, nil
 	}
 	program := "flowctl-" + kind + "-" + name
 	if h.options.PluginDir != "" {
 		path := filepath.Join(h.options.PluginDir, program)
 		if s, err := os.Stat(path); err == nil && s.Mode().IsRegular() {
-			return h.built(path, path)
+			return command{path: path, args: []string{path}, foreign: true}, nil
 		}
 	}
 	path, err := exec.LookPath(program)
 	if err != nil {
-		return command{}, fmt.Errorf("there is no %s plugin %q: it is not built in, and no %s is in the plugin folder %q or on PATH",
-			kind, name, program, h.options.PluginDir)
+		return command{}, fmt.Errorf("there is no %s plugin %q: it is not built in, and no %s is in the plugin folder %q or on PATH: %w",
+			kind, name, program, h.options.PluginDir, ErrNotInstalled)
 	}
-	return h.built(path, path)
+	return command{path: path, args: []string{path}, foreign: true}, nil
 }
 
-func (h *Host) built(path string, args ...string) (command, error) {
-	s, err := os.Stat(path)
-	if err != nil {
-		return command{}, err
-	}
-	return command{path: path, args: args, binary: fmt.Sprintf("%s %d %d", path, s.Size(), s.ModTime().UnixNano())}, nil
+func (h *Host) builtin(kind, name string) bool {
+	return slices.Contains(h.options.Builtin, kind+"-"+name)
 }
 
 // Close ends the plugin processes that carry no attempt, also those of earlier hosts that were not asked for again, waits until they

@@ -71,7 +71,7 @@ func open(t testing.TB, dir string) *Host {
 
 func shellOf(t testing.TB, h *Host) *Process {
 	t.Helper()
-	p, err := h.Runner(t.Context(), "shell", "")
+	p, err := h.Runner(t.Context(), "shell", "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +127,7 @@ func TestChannel(t *testing.T) {
 	h := open(t, t.TempDir())
 	path := filepath.Join(t.TempDir(), "inbox")
 	n := sdk.Notification{Key: "k", With: fmt.Appendf(nil, `{"path": %q}`, path)}
-	first, err := h.Channel(t.Context(), "file")
+	first, err := h.Channel(t.Context(), "file", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,7 +141,7 @@ func TestChannel(t *testing.T) {
 	if _, err := first.Send(t.Context(), n); !errors.Is(err, sdk.ErrGone) {
 		t.Errorf("send to a dead process: %v, want sdk.ErrGone", err)
 	}
-	second, err := h.Channel(t.Context(), "file")
+	second, err := h.Channel(t.Context(), "file", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -219,7 +219,7 @@ func TestCloseLeavesNothing(t *testing.T) {
 	none := goleak.IgnoreCurrent()
 	h := open(t, dir)
 	p := shellOf(t, h)
-	sensor, err := h.Sensor(t.Context(), "file")
+	sensor, err := h.Sensor(t.Context(), "file", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -236,7 +236,7 @@ func TestCloseLeavesNothing(t *testing.T) {
 			t.Errorf("process %d is still there: %+v", pid, s)
 		}
 	}
-	if _, err := h.Runner(t.Context(), "shell", ""); err == nil {
+	if _, err := h.Runner(t.Context(), "shell", "", nil); err == nil {
 		t.Error("a closed host launched a plugin")
 	}
 	goleak.VerifyNone(t, none)
@@ -493,7 +493,7 @@ func TestFinds(t *testing.T) {
 		"../etc":  "is no plugin name",
 		"file":    "no flowctl-runner-file",
 	} {
-		if _, err := h.Runner(t.Context(), name, ""); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := h.Inspect(t.Context(), sdk.KindRunner, name); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("runner %q: got %v, want %q", name, err, want)
 		}
 	}
@@ -506,7 +506,14 @@ func TestFinds(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.options.Builtin = []string{"sensor-file"}
-	p := shellOf(t, h)
+	found, err := h.Inspect(t.Context(), sdk.KindRunner, "shell")
+	if err != nil || found.Path != third || found.Name != "shell" {
+		t.Fatalf("found %+v, %v", found, err)
+	}
+	p, err := h.Runner(t.Context(), "shell", "", []string{found.SHA256})
+	if err != nil {
+		t.Fatal(err)
+	}
 	spec := script(t, "exit 4")
 	if err := p.Start(t.Context(), spec); err != nil {
 		t.Fatal(err)

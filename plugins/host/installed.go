@@ -1,6 +1,7 @@
 package host
 
 import (
+	"errors"
 	"maps"
 	"os"
 	"path/filepath"
@@ -10,13 +11,22 @@ import (
 	"flowctl/plugins/sdk"
 )
 
+// ErrNotInstalled is wrapped by errors about plugins whose executable is nowhere.
+var ErrNotInstalled = errors.New("install it first")
+
 // Installed names the plugins that can be launched, as KIND-NAME, sorted: those of flowctl itself, and the executables in the plugin folder and
 // on PATH.
 func (h *Host) Installed() []string {
-	found := map[string]bool{}
+	found := h.Executables()
 	for _, name := range h.options.Builtin {
-		found[name] = true
+		found[name] = h.options.Self
 	}
+	return slices.Sorted(maps.Keys(found))
+}
+
+// Executables returns the plugins of third parties that can be launched: their executables by KIND-NAME.
+func (h *Host) Executables() map[string]string {
+	found := map[string]string{}
 	for _, dir := range append([]string{h.options.PluginDir}, filepath.SplitList(os.Getenv("PATH"))...) {
 		if dir == "" {
 			continue
@@ -28,13 +38,15 @@ func (h *Host) Installed() []string {
 		for _, e := range entries {
 			name, ok := strings.CutPrefix(e.Name(), "flowctl-")
 			kind, short, _ := strings.Cut(name, "-")
-			if !ok || kind != sdk.KindRunner && kind != sdk.KindSensor || !nameForm.MatchString(short) {
+			if !ok || !slices.Contains([]string{sdk.KindRunner, sdk.KindSensor, sdk.KindChannel}, kind) || !nameForm.MatchString(short) {
 				continue
 			}
-			if info, err := e.Info(); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
-				found[name] = true
+			path := filepath.Join(dir, e.Name())
+			if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 && found[name] == "" {
+				found[name] = path
 			}
 		}
 	}
-	return slices.Sorted(maps.Keys(found))
+	maps.DeleteFunc(found, func(name, _ string) bool { return slices.Contains(h.options.Builtin, name) })
+	return found
 }

@@ -31,13 +31,14 @@ func (h *Host) obtain(ctx context.Context, dir string, c command) (*Process, err
 	}
 	next := 1
 	var found *Process
+	keep := kept{c.binary: true} // the new process makes a copy of its own
 	for i, n := range numbers {
 		next = max(next, n+1)
 		folder := filepath.Join(dir, strconv.Itoa(n))
 		p := h.reattach(ctx, folder, c.title())
 		switch {
 		case p == nil:
-			tidy(folder, i)
+			tidy(folder, i, keep)
 		case found == nil && p.card.Binary == c.binary && p.kept() && p.check(c) == nil:
 			found = p
 		default:
@@ -58,7 +59,7 @@ const (
 )
 
 // tidy removes what a dead process and its dead keeper left behind: the folder of its socket, and its own when so many are newer.
-func tidy(folder string, newer int) {
+func tidy(folder string, newer int, keep kept) {
 	if !process.Dead(folder) {
 		return
 	}
@@ -66,6 +67,9 @@ func tidy(folder string, newer int) {
 	if err == nil && card.Sockets != folder && strings.HasPrefix(filepath.Base(card.Sockets), keeper.SocketPrefix) &&
 		sameOwner(card.Sockets, folder) { // what another account wrote must not lead to what is not its own
 		_ = os.RemoveAll(card.Sockets)
+	}
+	if err != nil || !keep.spare(card.Binary) {
+		_ = os.RemoveAll(filepath.Join(folder, copies))
 	}
 	if newer >= keptLogs {
 		_ = os.Remove(filepath.Join(folder, keeper.LogFile))
@@ -121,10 +125,15 @@ func (h *Host) reattach(ctx context.Context, dir, title string) *Process {
 
 // drain lets a process of another binary end after its last attempt.
 func (h *Host) drain(ctx context.Context, p *Process) {
-	live, err := p.Stop(ctx, true)
-	refused := p.refuses(ctx, err)
+	h.retire(ctx, p)
 	p.detach()
-	if refused {
+}
+
+// retire drains a process; those who wait for its attempts go on.
+func (h *Host) retire(ctx context.Context, p *Process) {
+	p.lose() // its end is nothing to wonder at
+	live, err := p.Stop(ctx, true)
+	if p.refuses(ctx, err) {
 		h.options.Log.Warn("an old plugin process does not drain and is killed", "pid", p.card.PID, "error", err)
 		p.kill()
 		return
@@ -142,6 +151,11 @@ func (h *Host) launch(ctx context.Context, dir string, c command) (*Process, err
 	}
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return nil, err
+	}
+	if c.foreign {
+		if err := c.copyTo(dir); err != nil {
+			return nil, err
+		}
 	}
 	log, err := os.OpenFile(filepath.Join(dir, keeper.LogFile), os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {

@@ -263,7 +263,7 @@ func TestRogueLaunch(t *testing.T) {
 			t.Parallel()
 			h := rogueHost(t, sdk.KindRunner, name)
 			h.options.Start = patience
-			_, err := h.Runner(t.Context(), name, "")
+			_, err := h.Runner(t.Context(), name, "", pinsOf(h, sdk.KindRunner, name))
 			path := "runner plugin " + name + " (" + filepath.Join(h.options.PluginDir, "flowctl-runner-"+name) + "): "
 			if err == nil || !strings.HasPrefix(err.Error(), path) || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "(see ") {
 				t.Errorf("got %v, want %q and %q", err, path, want)
@@ -297,7 +297,7 @@ func TestRogueLaunchBlocksNoOther(t *testing.T) {
 	defer cancel()
 	ended := make(chan error, 1)
 	go func() {
-		_, err := h.Runner(ctx, "slow", "")
+		_, err := h.Runner(ctx, "slow", "", pinsOf(h, sdk.KindRunner, "slow"))
 		ended <- err
 	}()
 	if _, err := os.ReadFile(begun); err != nil {
@@ -319,7 +319,7 @@ func TestRogueLaunchIsWaitedForOnce(t *testing.T) {
 	var all sync.WaitGroup
 	for range 8 {
 		all.Go(func() {
-			if _, err := h.Sensor(t.Context(), "silent"); err == nil || !strings.Contains(err.Error(), "no handshake") {
+			if _, err := h.Sensor(t.Context(), "silent", pinsOf(h, sdk.KindSensor, "silent")); err == nil || !strings.Contains(err.Error(), "no handshake") {
 				t.Error(err)
 			}
 		})
@@ -336,7 +336,7 @@ func TestRogueLaunchGivenUp(t *testing.T) {
 	h := rogueHost(t, sdk.KindChannel, "silent")
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
-	if _, err := h.Channel(ctx, "silent"); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := h.Channel(ctx, "silent", pinsOf(h, sdk.KindChannel, "silent")); !errors.Is(err, context.DeadlineExceeded) {
 		t.Error(err)
 	}
 	nothingLeft(t, h, "channel-silent")
@@ -387,14 +387,14 @@ func TestRogueHangs(t *testing.T) {
 			kind := kindOf(call)
 			h := rogueHost(t, kind, "hangs")
 			h.options.Answer = 100 * time.Millisecond
-			p, err := h.process(t.Context(), kind, "hangs", "")
+			p, err := h.process(t.Context(), kind, "hangs", "", pinsOf(h, kind, "hangs"))
 			if err != nil {
 				t.Fatal(err)
 			}
 			if err := do(t.Context(), p); !errors.Is(err, sdk.ErrLate) || !strings.Contains(err.Error(), "flowctl-"+kind+"-hangs): ") || !strings.Contains(err.Error(), call) {
 				t.Errorf("got %v, want sdk.ErrLate", err)
 			}
-			if q, err := h.process(t.Context(), kind, "hangs", ""); err != nil || q != p {
+			if q, err := h.process(t.Context(), kind, "hangs", "", pinsOf(h, kind, "hangs")); err != nil || q != p {
 				t.Errorf("the process was replaced: %v", err)
 			}
 			ctx, cancel := context.WithCancel(t.Context())
@@ -416,7 +416,7 @@ func TestRogueFreezes(t *testing.T) {
 			h := rogueHost(t, kind, "freezes")
 			h.options.Answer = 100 * time.Millisecond
 			h.options.Start = patience
-			p, err := h.process(t.Context(), kind, "freezes", "")
+			p, err := h.process(t.Context(), kind, "freezes", "", pinsOf(h, kind, "freezes"))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -425,7 +425,7 @@ func TestRogueFreezes(t *testing.T) {
 			}
 			<-p.Gone()
 			nothingLeft(t, h, kind+"-freezes")
-			if q, err := h.process(t.Context(), kind, "freezes", ""); err != nil || q.PID() == p.PID() {
+			if q, err := h.process(t.Context(), kind, "freezes", "", pinsOf(h, kind, "freezes")); err != nil || q.PID() == p.PID() {
 				t.Errorf("there is no new process: %v", err)
 			}
 		})
@@ -437,7 +437,7 @@ func TestRogueDozes(t *testing.T) {
 	t.Parallel()
 	h := rogueHost(t, sdk.KindRunner, "dozes")
 	h.options.Answer, h.options.Start = time.Second, patience
-	p, err := h.Runner(t.Context(), "dozes", "")
+	p, err := h.Runner(t.Context(), "dozes", "", pinsOf(h, sdk.KindRunner, "dozes"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -454,7 +454,7 @@ func TestRogueDozes(t *testing.T) {
 func TestRogueLeftFrozen(t *testing.T) {
 	t.Parallel()
 	first := rogueHost(t, sdk.KindRunner, "hangs")
-	p, err := first.Runner(t.Context(), "hangs", "")
+	p, err := first.Runner(t.Context(), "hangs", "", pinsOf(first, sdk.KindRunner, "hangs"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -463,7 +463,7 @@ func TestRogueLeftFrozen(t *testing.T) {
 	}
 	second := open(t, first.options.Dir)
 	second.options.PluginDir, second.options.Start = first.options.PluginDir, patience
-	q, err := second.Runner(t.Context(), "hangs", "")
+	q, err := second.Runner(t.Context(), "hangs", "", pinsOf(second, sdk.KindRunner, "hangs"))
 	if err != nil || q.PID() == p.PID() {
 		t.Fatalf("there is no new process: %v", err)
 	}
@@ -475,7 +475,7 @@ func TestRogueLeftFrozen(t *testing.T) {
 func TestRogueIsFrozenAtTheEnd(t *testing.T) {
 	t.Parallel()
 	h := rogueHost(t, sdk.KindSensor, "hangs")
-	p, err := h.Sensor(t.Context(), "hangs")
+	p, err := h.Sensor(t.Context(), "hangs", pinsOf(h, sdk.KindSensor, "hangs"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -492,7 +492,7 @@ func TestRogueIsFrozenAtTheEnd(t *testing.T) {
 func attempt(t *testing.T, name string, log func(int64, []byte) error) (*Host, *Process, sdk.Result, error) {
 	t.Helper()
 	h := rogueHost(t, sdk.KindRunner, name)
-	p, err := h.Runner(t.Context(), name, "")
+	p, err := h.Runner(t.Context(), name, "", pinsOf(h, sdk.KindRunner, name))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -513,7 +513,7 @@ func TestRogueCrashes(t *testing.T) {
 		t.Errorf("a wait on a plugin that crashed: %v", err)
 	}
 	ended(t, p.card.Keeper)
-	if q, err := h.Runner(t.Context(), "crashes", ""); err != nil || q.PID() == p.PID() {
+	if q, err := h.Runner(t.Context(), "crashes", "", pinsOf(h, sdk.KindRunner, "crashes")); err != nil || q.PID() == p.PID() {
 		t.Errorf("there is no new process: %v", err)
 	}
 	data, err := os.ReadFile(filepath.Join(h.options.Dir, "runner-crashes", "1", keeper.LogFile))
@@ -533,7 +533,7 @@ func TestRogueBursts(t *testing.T) {
 func TestRogueLacksCalls(t *testing.T) {
 	t.Parallel()
 	h := rogueHost(t, sdk.KindRunner, "curt")
-	p, err := h.Runner(t.Context(), "curt", "")
+	p, err := h.Runner(t.Context(), "curt", "", pinsOf(h, sdk.KindRunner, "curt"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -541,7 +541,7 @@ func TestRogueLacksCalls(t *testing.T) {
 	if err := p.Signal(t.Context(), "/w", sdk.Kill); err == nil || errors.Is(err, sdk.ErrGone) || !strings.Contains(err.Error(), "flowctl-runner-curt): unknown service") {
 		t.Errorf("got %v", err)
 	}
-	if q, err := h.Runner(t.Context(), "curt", ""); err != nil || q != p {
+	if q, err := h.Runner(t.Context(), "curt", "", pinsOf(h, sdk.KindRunner, "curt")); err != nil || q != p {
 		t.Errorf("it was launched anew: %v", err)
 	}
 	if err := syscall.Kill(p.PID(), syscall.SIGKILL); err != nil {
@@ -551,7 +551,7 @@ func TestRogueLacksCalls(t *testing.T) {
 	if _, err := p.Recover(t.Context(), "/w"); !errors.Is(err, sdk.ErrGone) {
 		t.Errorf("got %v, want sdk.ErrGone", err)
 	}
-	if q, err := h.Runner(t.Context(), "curt", ""); err != nil || q == p {
+	if q, err := h.Runner(t.Context(), "curt", "", pinsOf(h, sdk.KindRunner, "curt")); err != nil || q == p {
 		t.Errorf("there is no new process: %v", err)
 	}
 	if err := h.Close(t.Context()); err != nil { // which cannot ask it to end
@@ -608,7 +608,7 @@ func TestRogueDiesOften(t *testing.T) {
 	t.Parallel()
 	h := rogueHost(t, sdk.KindRunner, "exits")
 	for range 3 {
-		if _, err := h.Runner(t.Context(), "exits", ""); !errors.Is(err, sdk.ErrGone) {
+		if _, err := h.Runner(t.Context(), "exits", "", pinsOf(h, sdk.KindRunner, "exits")); !errors.Is(err, sdk.ErrGone) {
 			t.Fatal(err)
 		}
 	}
@@ -622,7 +622,7 @@ func TestRogueDiesOften(t *testing.T) {
 func TestRoguePrintsToNobody(t *testing.T) {
 	t.Parallel()
 	h := rogueHost(t, sdk.KindRunner, "orphaned")
-	p, err := h.Runner(t.Context(), "orphaned", "")
+	p, err := h.Runner(t.Context(), "orphaned", "", pinsOf(h, sdk.KindRunner, "orphaned"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -52,6 +52,9 @@ func (p *grpcPlugin) GRPCClient(ctx context.Context, _ *plugin.GRPCBroker, conn 
 	return NewClient(ctx, conn)
 }
 
+// lastWords is how long the calls in progress have when the process ends.
+const lastWords = time.Second
+
 // Serve serves p until the host stops the process, or until no host was there for a while and no attempt is left.
 // It returns the exit code for main.
 func Serve(p Plugin) int {
@@ -71,7 +74,9 @@ func Serve(p Plugin) int {
 		s := newServer(append(opts, grpc.ChainUnaryInterceptor(out.restore)))
 		go func() {
 			<-l.done
-			s.Stop()
+			late := time.AfterFunc(lastWords, s.Stop)
+			defer late.Stop()
+			s.GracefulStop() // who waits for the last attempt hears of its end
 		}()
 		return s
 	}

@@ -13,16 +13,24 @@ import (
 // Deeds tells the conformance suite what to execute on a runner whose tasks are no commands.
 type Deeds struct {
 	Commander process.Commander
-	Succeed   sdk.Spec // its log holds Mark, once
-	Fail      sdk.Spec // is refused by what executes it; its log holds Mark, too
-	Endless   sdk.Spec // goes on for longer than any test once its log holds Mark
+	Open      func(*testing.T) Process // another process of a plugin that is an executable; nil: Commander is served in this process
+	Succeed   sdk.Spec                 // its log holds Mark, once
+	Fail      sdk.Spec                 // is refused by what executes it; its log holds Mark, too
+	Endless   sdk.Spec                 // goes on for longer than any test once its log holds Mark
 	Mark      string
+	Leases    bool // an attempt can have a lease of some seconds
 }
 
 // Attempts tests what package sdk promises of any runner's attempts. Runner tests more, where tasks are commands.
 func Attempts(t *testing.T, d Deeds) {
 	t.Helper()
 	suite := Suite{Commander: d.Commander, Script: func(string) sdk.Spec { return d.Succeed }}
+	open := func(t *testing.T) *bench {
+		if d.Open == nil {
+			return newBench(t, suite)
+		}
+		return &bench{t: t, suite: suite, runner: d.Open(t), folder: t.TempDir()}
+	}
 	for _, c := range []struct {
 		name string
 		run  func(*deeds, *testing.T)
@@ -34,10 +42,11 @@ func Attempts(t *testing.T, d Deeds) {
 		{"kill", (*deeds).kill},
 		{"timeout", (*deeds).timeout},
 		{"recover by another process", (*deeds).recover},
+		{"lease", (*deeds).lease},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			c.run(&deeds{Deeds: d, bench: newBench(t, suite)}, t)
+			c.run(&deeds{Deeds: d, bench: open(t), open: open}, t)
 		})
 	}
 }
@@ -46,6 +55,7 @@ func Attempts(t *testing.T, d Deeds) {
 type deeds struct {
 	Deeds
 	*bench
+	open func(*testing.T) *bench // another process of the runner
 }
 
 // begin starts an attempt.
@@ -129,7 +139,7 @@ func (d *deeds) recover(t *testing.T) {
 	s.Grace = time.Minute
 	work := d.begin("elsewhere", s)
 	d.begun(t, work, func() {
-		other := &deeds{Deeds: d.Deeds, bench: newBench(t, d.suite)}
+		other := &deeds{Deeds: d.Deeds, bench: d.open(t)}
 		if found, err := other.runner.Recover(t.Context(), work); err != nil || found != sdk.Running {
 			t.Errorf("recover: %v, %v", found, err)
 		}
@@ -145,4 +155,34 @@ func (d *deeds) recover(t *testing.T) {
 			t.Errorf("recover after the end: %v, %v", found, err)
 		}
 	})
+}
+
+func (d *deeds) lease(t *testing.T) {
+	if !d.Leases {
+		return
+	}
+	s := d.Endless
+	s.Lease = sdk.SinceBoot() + startup
+	began := s.Lease
+	work := d.begin("leased", s)
+	r := d.begun(t, work, func() {
+		for _, more := range []time.Duration{2 * startup, time.Second} { // word that came late changes nothing
+			if err := d.runner.Renew(t.Context(), work, began-startup+more); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	d.want(r, sdk.Failed, sdk.CodeAgentLost, -1)
+	if sdk.SinceBoot() < began+startup {
+		t.Error("it ended before the lease that was renewed")
+	}
+	if err := d.runner.Renew(t.Context(), work, sdk.SinceBoot()+time.Hour); err != nil {
+		t.Errorf("the renewal for an attempt that is over: %v", err)
+	}
+	s.Lease = time.Millisecond // after the machine was started
+	r, log := d.wait(d.begin("late", s))
+	d.want(r, sdk.Failed, sdk.CodeAgentLost, -1)
+	if log != "" {
+		t.Errorf("it ran although its lease had ended: %q", log)
+	}
 }

@@ -25,6 +25,12 @@ type Suite struct {
 	Elsewhere bool
 }
 
+// Process is a process of a runner plugin, as its host sees it.
+type Process interface {
+	sdk.Runner
+	sdk.Leaser
+}
+
 // Runner tests that a runner starts, logs, ends, kills and recovers attempts as package sdk promises.
 func Runner(t *testing.T, s Suite) {
 	t.Helper()
@@ -66,7 +72,7 @@ func Runner(t *testing.T, s Suite) {
 type bench struct {
 	t      *testing.T
 	suite  Suite
-	runner *sdk.Client
+	runner Process
 	folder string
 }
 

@@ -202,7 +202,7 @@ func TestPluginIsKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = h.Close(context.Background()) })
-	p, err := h.Runner(t.Context(), "hive", "")
+	p, err := h.Runner(t.Context(), "hive", "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -215,7 +215,7 @@ func TestPluginIsKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-p.Gone()
-	next, err := h.Runner(t.Context(), "hive", "")
+	next, err := h.Runner(t.Context(), "hive", "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,7 +25,7 @@ const slotsPerCore = 4
 
 func newAgent(g *globals) *cobra.Command {
 	o := agent.Options{Version: version, Now: g.now}
-	var memory, taskMemory string
+	var memory, taskMemory, plugins string
 	maxLog := defaultMaxLog
 	cmd := &cobra.Command{
 		Use:   "agent",
@@ -75,7 +75,7 @@ of the server, makes one.`,
 			o.MaxLog = maxLog.bytes
 			rest()
 			o.Log = slog.New(slog.NewTextHandler(g.err, nil))
-			return runAgent(cmd.Context(), o)
+			return runAgent(cmd.Context(), o, first(plugins, filepath.Join(o.Dir, "plugins")))
 		},
 	}
 	f := cmd.Flags()
@@ -83,6 +83,7 @@ of the server, makes one.`,
 	f.StringVar(&o.Token, "token", "", "one-time token to join with (FLOWCTL_JOIN_TOKEN)")
 	f.StringVar(&o.Name, "name", "", "of the agent (default: the host's name, later the one it joined with)")
 	f.StringVar(&o.Dir, "data", ".flowctl-agent", "the agent's data folder")
+	f.StringVar(&plugins, "plugins", "", "folder with executables of third-party plugins, looked at before PATH (default DATA/plugins)")
 	f.IntVar(&o.Slots, "slots", slotsPerCore*runtime.NumCPU(), "how many tasks it executes at once")
 	f.Float64Var(&o.Admission.MaxLoad, "max-load", 8, "load average of a minute, per core, above which it gives tasks back; 0 = no limit")
 	f.StringVar(&memory, "min-free-memory", "256MiB", "free memory below which it gives tasks back; 0 = no limit")
@@ -110,13 +111,13 @@ func parseBytes(text string) (int64, error) {
 // pluginsEnd is how long the end of idle plugin processes is awaited.
 const pluginsEnd = 10 * time.Second
 
-// runAgent runs an agent with this binary's plugins until ctx ends. Plugin processes that carry attempts stay.
-func runAgent(ctx context.Context, o agent.Options) error {
+// runAgent runs an agent with this binary's plugins, and those of third parties in a folder, until ctx ends. Plugin processes that carry attempts stay.
+func runAgent(ctx context.Context, o agent.Options, pluginDir string) error {
 	self, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("find flowctl's own executable: %w", err)
 	}
-	plugins, err := host.New(host.Options{Dir: filepath.Join(o.Dir, "plugins"), Self: self, Log: o.Log})
+	plugins, err := host.New(host.Options{Dir: filepath.Join(o.Dir, "plugins"), Self: self, PluginDir: pluginDir, Log: o.Log})
 	if err != nil {
 		return err
 	}
@@ -156,12 +157,16 @@ func installed(h *host.Host) []engine.Plugin {
 // hostPlugins gives an agent the plugins of a host.
 type hostPlugins struct{ host *host.Host }
 
-func (p hostPlugins) Runner(ctx context.Context, name, user string) (agent.Runner, error) {
-	return p.host.Runner(ctx, name, user)
+func (p hostPlugins) Runner(ctx context.Context, name, user string, pins []string) (agent.Runner, error) {
+	return p.host.Runner(ctx, name, user, pins)
 }
 
-func (p hostPlugins) Sensor(ctx context.Context, name string) (agent.Sensor, error) {
-	return p.host.Sensor(ctx, name)
+func (p hostPlugins) Holder(ctx context.Context, name, user string, pins []string) (agent.Runner, error) {
+	return p.host.Holder(ctx, name, user, pins)
+}
+
+func (p hostPlugins) Sensor(ctx context.Context, name string, pins []string) (agent.Sensor, error) {
+	return p.host.Sensor(ctx, name, pins)
 }
 
 func (p hostPlugins) Clear(ctx context.Context, user, folder string) error {

@@ -26,13 +26,15 @@ func (s *server) openChannels() (*alert.Dispatcher, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find the executable of flowctl: %w", err)
 	}
-	s.channels, err = host.New(host.Options{Dir: filepath.Join(s.data, "channels"), Self: self, PluginDir: filepath.Join(s.data, "plugins"), Log: s.log})
+	s.channels, err = host.New(host.Options{Dir: filepath.Join(s.data, "channels"), Self: self, PluginDir: s.pluginDir(), Log: s.log})
 	if err != nil {
 		return nil, err
 	}
 	return &alert.Dispatcher{
-		Channel: func(ctx context.Context, plugin string) (sdk.Channel, error) { return s.channels.Channel(ctx, plugin) },
-		Secret:  s.secret, Tail: s.logTail, Token: s.service.Token, URL: first(s.public, s.url()), Log: s.log,
+		Channel: func(ctx context.Context, plugin string, pins []string) (sdk.Channel, error) {
+			return s.channels.Channel(ctx, plugin, pins)
+		},
+		Secret: s.secret, Tail: s.logTail, Token: s.service.Token, URL: first(s.public, s.url()), Log: s.log,
 	}, nil
 }
 

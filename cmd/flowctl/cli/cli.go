@@ -156,7 +156,7 @@ func newRoot(s streams) *cobra.Command {
 		newLogs(g),
 		newOncall(g),
 		newPause(g),
-		newPlugin(),
+		newPlugin(g),
 		newRerun(g),
 		newResume(g),
 		newRevisions(g),

@@ -1,6 +1,7 @@
 package cli_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -18,14 +19,44 @@ import (
 
 	"flowctl/cmd/flowctl/cli"
 	"flowctl/plugins/sdk"
+	"flowctl/plugins/sdk/process"
 	"flowctl/plugins/sdktest/inbox"
+	"flowctl/runners/shell"
 )
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"flowctl":              func() { os.Exit(cli.Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) },
-		"flowctl-channel-file": func() { os.Exit(sdk.Serve(inbox.Channel{})) },
+		"flowctl":               func() { os.Exit(cli.Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) },
+		"flowctl-channel-file":  func() { os.Exit(sdk.Serve(inbox.Channel{})) },
+		"flowctl-runner-relay":  func() { os.Exit(process.Serve(relay{})) },
+		"flowctl-sensor-oracle": func() { os.Exit(sdk.Serve(oracle{})) },
 	})
+}
+
+// relay is the shell runner as a plugin of a third party.
+type relay struct{ shell.Runner }
+
+func (r relay) Describe() sdk.Description {
+	d := r.Runner.Describe()
+	d.Name, d.Version = "relay", "1.0"
+	return d
+}
+
+// oracle is a sensor of a third party to which all paths exist.
+type oracle struct{}
+
+func (oracle) Describe() sdk.Description {
+	return sdk.Description{Name: "oracle", Version: "1.0", Kind: sdk.KindSensor, Schema: json.RawMessage(`{"type": "object"}`)}
+}
+
+func (oracle) Validate(json.RawMessage) []sdk.Problem { return nil }
+
+func (oracle) Check(_ context.Context, _ string, paths []string) ([]sdk.PathState, error) {
+	states := make([]sdk.PathState, len(paths))
+	for i := range states {
+		states[i].Exists = true
+	}
+	return states, nil
 }
 
 // TestScripts runs the command lines of testdata/script, each in a folder and process of its own. Tasks see the folder as $HOME.

@@ -30,10 +30,20 @@ const (
 	hiveSession = "hive-session"
 )
 
-// newPlugin returns the verbs with which flowctl starts itself as a plugin process and as its keeper. They are no part of the
-// command-line contract.
-func newPlugin() *cobra.Command {
-	plugin := &cobra.Command{Use: "plugin", Short: "Serve a built-in plugin", Hidden: true, Args: cobra.NoArgs}
+// newPlugin returns the verbs about plugins.
+func newPlugin(g *globals) *cobra.Command {
+	plugin := verbsOnly(&cobra.Command{
+		Use: "plugin", Short: "Lock, list and write plugins of third parties",
+		Long: "Plugins of third parties are executables named flowctl-runner-NAME, flowctl-channel-NAME and flowctl-sensor-NAME. docs/plugins.md tells more.",
+	})
+	plugin.AddCommand(newPluginLock(g), newPluginList(g), newPluginNew(g))
+	plugin.AddCommand(pluginProcesses()...)
+	return plugin
+}
+
+// pluginProcesses are the verbs with which flowctl starts itself as a plugin process and as its keeper. They are no part of the command-line
+// contract.
+func pluginProcesses() []*cobra.Command {
 	var kind string
 	serve := &cobra.Command{
 		Use: "serve NAME", Short: "Serve a built-in plugin to the process that started this one", Args: cobra.ExactArgs(1),
@@ -65,8 +75,11 @@ func newPlugin() *cobra.Command {
 			return exitWith(hive.Session(os.Getenv(process.EnvWork), os.Stdout))
 		},
 	}
-	plugin.AddCommand(serve, keep, empty, end, session, statements)
-	return plugin
+	all := []*cobra.Command{serve, keep, empty, end, session, statements}
+	for _, c := range all {
+		c.Hidden = true
+	}
+	return all
 }
 
 // servePlugin serves a built-in plugin until its host does not need it any more.

@@ -135,6 +135,9 @@ func (s *server) openEngine(ctx context.Context) error {
 	return nil
 }
 
+// pluginDir is where executables of third-party plugins are, for the server's channels and the local agent.
+func (s *server) pluginDir() string { return first(s.plugins, filepath.Join(s.data, "plugins")) }
+
 func (s *server) url() string { return "http://" + s.apiLis.Addr().String() }
 
 // ready says why the server cannot do its work yet; nil = it can.
@@ -244,7 +247,7 @@ func (s *server) runLocalAgent(ctx context.Context) error {
 		}
 		o.Token = t.Token
 	}
-	return runAgent(ctx, o)
+	return runAgent(ctx, o, s.pluginDir())
 }
 
 // close gives back what was opened. Nothing is written any more, so its errors mean nothing.

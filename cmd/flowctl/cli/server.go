@@ -25,6 +25,7 @@ type serverOptions struct {
 	data, store        string
 	listen, agents     string
 	public             string
+	plugins            string
 	noLocalAgent       bool
 	slots              int
 	maxLog             byteSize
@@ -87,6 +88,7 @@ wins over the environment, and that over the file.`,
 	f.StringVar(&o.listen, "listen", "127.0.0.1:7400", "address of the API")
 	f.StringVar(&o.public, "url", "", "address of the API as others reach it, for the callbacks of gates (default http://LISTEN)")
 	f.StringVar(&o.agents, "agents", "127.0.0.1:7401", "address for agents (gRPC, mutual TLS)")
+	f.StringVar(&o.plugins, "plugins", "", "folder with executables of third-party plugins, looked at before PATH (default DATA/plugins)")
 	f.BoolVar(&o.noLocalAgent, "no-local-agent", false, "execute nothing on this host")
 	f.IntVar(&o.slots, "slots", slotsPerCore*runtime.NumCPU(), "how many tasks the local agent executes at once")
 	f.Var(&o.maxLog, "max-log", "how long the log of an attempt on the local agent gets, with a unit; of a longer one the middle is left out; 0: any length")
