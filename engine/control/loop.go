@@ -272,6 +272,9 @@ func (l *Loop) perform(ctx context.Context, out *core.Output) ([]core.Event, err
 			l.Fleet.Probe(agent, call)
 		}
 	}
+	for _, s := range out.Soundings {
+		l.Fleet.Probe(s.Agent, []string{s.Path})
+	}
 	if l.Gates != nil && len(out.Questions) > 0 {
 		l.Gates(out.Questions)
 	}
