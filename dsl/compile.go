@@ -345,6 +345,7 @@ func (r *compilation) assemble() {
 		Flows: make([]*flow.Flow, len(r.built)), Data: r.data, Tests: r.testDocs,
 	}
 	for name, x := range c.connections {
+		x.Address = address(c.schemaOf(flow.RunnerPlugin, x.Runner), x.With)
 		p.Connections[name] = x.Connection
 	}
 	for name, x := range c.plugins {

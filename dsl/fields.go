@@ -112,13 +112,18 @@ func documentMappings() []mapping {
 			{"disk", refTakes("threshold"), "of an agent's host, in percent; alerts above", ""},
 			{"generation", refTakes("delay"), "how late runs are made", ""},
 			{"checks", refTakes("delay"), "how late dependencies are checked", ""},
-			{"connections", refTakes("delay"), "for how long the other end of a connection cannot be reached from the server's host", "nobody tries"},
+			{"connections", refTakes("outside"), "for how long a system outside is not reached, or answers late; `{}` asks none", ""},
 		}},
 		{shape: &thresholdShape, id: "threshold", about: "A number for each severity.", fields: []fieldAbout{
 			{"major", intTakes(0, 1_000_000), "from here on the alert is major", "none"},
 			{"critical", intTakes(0, 1_000_000), "from here on the alert is critical", "none"},
 		}},
 		{shape: &thresholdShape, id: "delay", about: "A duration for each severity.", fields: []fieldAbout{
+			{"major", durationTakes(), "from here on the alert is major", "none"},
+			{"critical", durationTakes(), "from here on the alert is critical", "none"},
+		}},
+		{shape: &outsideShape, id: "outside", about: "A duration for each severity, and how long an answer may take.", fields: []fieldAbout{
+			{"slow", durationTakes(), "an answer that takes longer is as bad as none", "`10s`"},
 			{"major", durationTakes(), "from here on the alert is major", "none"},
 			{"critical", durationTakes(), "from here on the alert is critical", "none"},
 		}},

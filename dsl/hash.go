@@ -297,7 +297,7 @@ func (d *digest) peers(p *flow.Project) {
 	}
 	for _, k := range sortedKeys(p.Connections) {
 		x := p.Connections[k]
-		d.str("connection", k, x.Runner)
+		d.str("connection", k, x.Runner, x.Address)
 		d.list(x.Teams)
 		d.value(x.With)
 	}
@@ -318,11 +318,15 @@ func (d *digest) peers(p *flow.Project) {
 		}
 		d.num(int64(t.Major), int64(t.Critical))
 	}
-	for _, t := range []*flow.Delay{m.Generation, m.Checks, m.Connections} {
+	for _, t := range []*flow.Delay{m.Generation, m.Checks} {
 		if t == nil {
 			t = &flow.Delay{}
 		}
 		d.num(int64(t.Major), int64(t.Critical))
+	}
+	if t := m.Connections; t != nil {
+		d.str("connections")
+		d.num(int64(t.Slow), int64(t.Major), int64(t.Critical))
 	}
 	if p.Watchdog != nil {
 		d.str("watchdog", p.Watchdog.URL)

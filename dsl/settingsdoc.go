@@ -57,11 +57,11 @@ func (d *decoder) monitors(n *node) (m flow.Monitors) {
 		case "disk":
 			m.Disk = d.threshold(v, 100, above)
 		case "generation":
-			m.Generation = d.delay(v)
+			m.Generation = &d.delays(v, &thresholdShape).Delay
 		case "checks":
-			m.Checks = d.delay(v)
+			m.Checks = &d.delays(v, &thresholdShape).Delay
 		case "connections":
-			m.Connections = d.delay(v)
+			m.Connections = d.delays(v, &outsideShape)
 		}
 	})
 	return m
@@ -89,10 +89,12 @@ func (d *decoder) threshold(n *node, most int, side direction) *flow.Threshold {
 	return t
 }
 
-func (d *decoder) delay(n *node) *flow.Delay {
-	t := &flow.Delay{}
-	d.object(n, &thresholdShape, func(key string, v *node) {
+func (d *decoder) delays(n *node, s *shape) *flow.Outside {
+	t := &flow.Outside{}
+	d.object(n, s, func(key string, v *node) {
 		switch key {
+		case "slow":
+			t.Slow = d.duration(v).value
 		case "major":
 			t.Major = d.duration(v).value
 		case "critical":

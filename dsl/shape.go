@@ -21,6 +21,10 @@ var (
 		name: "a threshold", want: "a mapping such as {major: 10, critical: 5}",
 		fields: []string{"major", "critical"},
 	}
+	outsideShape = shape{
+		name: "connections", want: "a mapping such as {slow: 10s, major: 5m, critical: 15m}",
+		fields: []string{"slow", "major", "critical"},
+	}
 	watchdogShape = shape{
 		name: "watchdog", want: "a mapping such as {url: https://example.com/ping}",
 		fields: []string{"url"},

@@ -220,6 +220,7 @@ type Event struct {
 
 	// What routing needs beside, as it was then. It is not stored.
 	Severity flow.Severity // of a platform event; empty = its usual one
+	System   string        // outside, that a platform event is about
 	Revision RevisionID    // that the run follows; 0 = the active one
 	By       string        // who started the backfill
 	Causes   []string      // flow/task@period of what holds the task run, at the ends of its chains of needs

@@ -70,7 +70,7 @@ team: data
 schedule: {every: day, start: 2026-11-19, end: 2026-11-20}
 tasks:
   report:
-    inputs: ["%[1]s/orders/dt=${{ ds }}/"]
+    inputs: ["%[1]s/orders/dt=${{ ds }}/", "tcp://%[2]s"]
     run: 'true'
   make:
     success: outputs
@@ -80,7 +80,7 @@ tasks:
     run: |
       import urllib.request
       urllib.request.urlopen("%[1]s/", data=b"")
-`, web.URL),
+`, web.URL, web.Listener.Addr()),
 	})
 	server := s.startServer()
 	s.awaitReady(server)

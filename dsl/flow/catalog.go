@@ -123,7 +123,9 @@ type Connection struct {
 	Runner string         `json:"runner"`
 	Teams  []string       `json:"teams"` // whose flows may use it
 	With   map[string]any `json:"with,omitempty"`
-	Pos    Pos            `json:"pos"`
+	// Address is where its peer listens, HOST:PORT; empty when the settings do not say so in words that are the same for all plugins.
+	Address string `json:"address,omitempty"`
+	Pos     Pos    `json:"pos"`
 }
 
 // Signal is data of a third party, which announces each of its periods.
@@ -169,16 +171,21 @@ type Monitors struct {
 	CPU             *Threshold `json:"cpu,omitempty"`              // of an agent's host, in percent; alerts above
 	Memory          *Threshold `json:"memory,omitempty"`
 	Disk            *Threshold `json:"disk,omitempty"`
-	Generation      *Delay     `json:"generation,omitempty"` // how late runs are made
-	Checks          *Delay     `json:"checks,omitempty"`     // how late dependencies are checked
-	// Connections is for how long the other end of a connection cannot be reached from the server's host. Nil: nobody tries.
-	Connections *Delay `json:"connections,omitempty"`
+	Generation      *Delay     `json:"generation,omitempty"`  // how late runs are made
+	Checks          *Delay     `json:"checks,omitempty"`      // how late dependencies are checked
+	Connections     *Outside   `json:"connections,omitempty"` // for how long a system outside is unavailable
 }
 
 // Threshold is a number for each severity; 0 is none.
 type Threshold struct {
 	Major    int `json:"major,omitempty"`
 	Critical int `json:"critical,omitempty"`
+}
+
+// Outside is when systems outside count as unavailable.
+type Outside struct {
+	Slow time.Duration `json:"slow,omitempty"` // an answer that takes longer is as bad as none; 0 = 10 seconds
+	Delay
 }
 
 // Delay is a duration for each severity; 0 is none.

@@ -84,7 +84,7 @@ func Events() []EventKind {
 		{SlowGeneration, OfPlatform, "runs are made late"},
 		{SlowChecks, OfPlatform, "dependencies are checked late"},
 		{HostExhausted, OfPlatform, "an agent's host runs out of CPU, memory or disk"},
-		{ConnectionDown, OfPlatform, "the other end of a connection cannot be reached"},
+		{ConnectionDown, OfPlatform, "a system that tasks need is not reached, or answers late"},
 		{DeliveryFailed, OfPlatform, "an alert could not be delivered"},
 		{OutboxStuck, OfPlatform, "alerts wait for long and are not delivered"},
 		{DailyReport, OfOwner, "attempts of the last day took over two hours, or deviated much from what was usual"},

@@ -85,7 +85,7 @@ func sensorOf(path string) string {
 		return "file"
 	}
 	switch scheme {
-	case "https":
+	case "https", "tcp":
 		return "http"
 	case "webhdfs", "swebhdfs":
 		return "hdfs"

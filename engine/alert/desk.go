@@ -240,16 +240,22 @@ func (d *Desk) joined(item engine.Item) *engine.Alert {
 func (d *Desk) recovered(h *Happening, item engine.Item, route Route) {
 	if a := d.root(item); a != nil {
 		d.close(a, "it recovered")
-		for _, told := range a.Told {
-			if told.Kind != flow.Phone {
-				route.To = append(route.To, Addressee{
-					Channel: told.Channel, Kind: told.Kind, Person: told.Person, Name: told.Name, Address: told.Address,
-					Severity: a.Severity, Reasons: []string{"was told of the alert"},
-				})
-			}
-		}
+		route.To = append(route.To, listeners(a)...)
 	}
 	d.news(h, item, route)
+}
+
+// listeners are those who were told of an alert and are to be told that it is over.
+func listeners(a *engine.Alert) (all []Addressee) {
+	for _, told := range a.Told {
+		if told.Kind != flow.Phone {
+			all = append(all, Addressee{
+				Channel: told.Channel, Kind: told.Kind, Person: told.Person, Name: told.Name, Address: told.Address,
+				Severity: a.Severity, Reasons: []string{"was told of the alert"},
+			})
+		}
+	}
+	return all
 }
 
 // news tells of what needs nobody's attention.
@@ -393,20 +399,22 @@ func itemOf(h *Happening) engine.Item {
 	case h.Flow != "":
 		i.Subject = h.Flow
 	default:
-		i.Subject = PlatformSubject(h.Kind, h.Agent)
+		i.Subject = PlatformSubject(&h.Event)
 	}
 	return i
 }
 
 // PlatformSubject names what an event of the installation is about.
-func PlatformSubject(kind flow.Event, agent string) string {
+func PlatformSubject(e *engine.Event) string {
 	switch {
-	case kind == flow.AgentLost:
-		return "agent " + agent
-	case agent != "":
-		return word(kind) + " on " + agent
+	case e.System != "":
+		return word(e.Kind) + ": " + e.System
+	case e.Kind == flow.AgentLost:
+		return "agent " + e.Agent
+	case e.Agent != "":
+		return word(e.Kind) + " on " + e.Agent
 	}
-	return word(kind)
+	return word(e.Kind)
 }
 
 // timer is when an alert or a delivery is to be looked at.

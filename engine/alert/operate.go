@@ -58,11 +58,13 @@ func (d *Desk) SeverityOf(subject string) flow.Severity {
 	return ""
 }
 
-// Over closes the alert that a subject opened, if there is one: what it tells of is over.
+// Over closes the alert that a subject opened, if there is one, and tells those who were told of it: what it tells of is over.
 func (d *Desk) Over(now period.Instant, subject, why string) {
 	d.now = max(d.now, now)
 	if a := d.root(engine.Item{Subject: subject}); a != nil {
 		d.close(a, why)
+		h := &Happening{Event: engine.Event{Kind: flow.Recovered, Key: fmt.Sprintf("over/%d", a.ID)}}
+		d.news(h, engine.Item{Event: flow.Recovered, Subject: subject, At: d.now, Detail: why}, Route{To: listeners(a)})
 	}
 }
 

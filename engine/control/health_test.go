@@ -3,7 +3,6 @@ package control
 import (
 	"context"
 	"fmt"
-	"net"
 	"strings"
 	"testing"
 	"time"
@@ -180,8 +179,13 @@ func TestAFailingCheckKeepsItsAlert(t *testing.T) {
 		answer("name node in safe mode")
 	}
 	f.wantAlerts("it fails", flow.SlowChecks, "major open slow checks on local")
+	f.quiet()
 	answer("")
 	f.wantAlerts("it is only absent", flow.SlowChecks, "major closed slow checks on local")
+	f.quiet()
+	if got := fmt.Sprint(f.outbox.received()); got != "[ops: slow checks on local ops: slow checks on local recovered]" {
+		t.Errorf("received %s", got)
+	}
 }
 
 func TestTooFewServers(t *testing.T) {
@@ -196,11 +200,16 @@ func TestTooFewServers(t *testing.T) {
 	look()
 	f.pass(2 * time.Minute)
 	look()
+	f.quiet()
 	f.wantAlerts("one server", flow.TooFewServers, "critical open too few servers")
 	f.write("flowctl.yaml", flowsRoot+"admins: [ops]\nmonitors: {servers: {major: 1}}\n")
 	f.sync("active")
 	look()
 	f.wantAlerts("one is enough", flow.TooFewServers, "critical closed too few servers")
+	f.quiet()
+	if got := fmt.Sprint(f.outbox.received()); got != "[ops: too few servers ops: too few servers recovered]" {
+		t.Errorf("received %s", got)
+	}
 }
 
 func TestSlowGeneration(t *testing.T) {
@@ -229,70 +238,6 @@ func TestSlowGeneration(t *testing.T) {
 		}
 		if fmt.Sprint(got) != c.want {
 			t.Errorf("%+v: %s", c, got)
-		}
-	}
-}
-
-// TestAConnectionThatCannotBeReached: a host of ssh that stops to listen, and comes back.
-func TestAConnectionThatCannotBeReached(t *testing.T) {
-	t.Parallel()
-	listen := func(address string) net.Listener {
-		l, err := net.Listen("tcp", address)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return l
-	}
-	host := listen("127.0.0.1:0")
-	address := host.Addr().String()
-	_, port, _ := net.SplitHostPort(address)
-	f := alertFixture(t)
-	f.write("flowctl.yaml", flowsRoot+"admins: [ops]\nmonitors: {connections: {major: 5m, critical: 15m}}\n")
-	f.write("connections.yaml", "connections:\n  box: {runner: ssh, teams: [data], with: {host: 127.0.0.1, port: "+port+"}}\n")
-	f.start()
-	t.Cleanup(f.end)
-	f.sync("active")
-	look, stop := f.platform()
-	t.Cleanup(stop)
-	look()
-	f.must(host.Close())
-	look()
-	f.pass(4 * time.Minute)
-	look()
-	f.wantAlerts("after four minutes", flow.ConnectionDown)
-	f.pass(2 * time.Minute)
-	look()
-	f.wantAlerts("after six", flow.ConnectionDown, "major open connection down")
-	f.pass(10 * time.Minute)
-	look()
-	f.wantAlerts("after sixteen", flow.ConnectionDown, "critical open connection down")
-	if all := f.events("", flow.ConnectionDown); len(all) != 2 || !strings.HasPrefix(all[0].Detail, "connection box cannot be reached from the server's host since 2026-11-19T12:") {
-		t.Errorf("events %+v", all)
-	}
-	host = listen(address)
-	t.Cleanup(func() { _ = host.Close() })
-	look()
-	f.wantAlerts("it is back", flow.ConnectionDown, "critical closed connection down")
-}
-
-func TestAddressesOfConnections(t *testing.T) {
-	t.Parallel()
-	for want, c := range map[string]flow.Connection{
-		"hs2:10000": {Runner: "hive", With: map[string]any{"host": "hs2"}},
-		"hs2:10001": {Runner: "hive", With: map[string]any{"host": "hs2", "port": 10001}},
-		"box:2222":  {Runner: "ssh", With: map[string]any{"host": "box", "port": "2222"}},
-		"[::1]:22":  {Runner: "ssh", With: map[string]any{"host": "::1"}},
-	} {
-		if got := addressOf(&c); got != want {
-			t.Errorf("%+v: %q, want %q", c, got, want)
-		}
-	}
-	for _, c := range []flow.Connection{
-		{Runner: "shell"}, {Runner: "third", With: map[string]any{"host": "h", "port": 1}}, {Runner: "ssh", With: map[string]any{"host": &flow.Template{}}},
-		{Runner: "hive", With: map[string]any{"host": "h", "port": &flow.Template{}}}, {Runner: "ssh", With: map[string]any{"host": "h", "jump": "other"}},
-	} {
-		if got := addressOf(&c); got != "" {
-			t.Errorf("%+v: %q", c, got)
 		}
 	}
 }

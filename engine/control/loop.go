@@ -287,6 +287,9 @@ func (l *Loop) perform(ctx context.Context, out *core.Output) ([]core.Event, err
 			l.Fleet.Probe(agent, call, sensors)
 		}
 	}
+	for _, s := range out.Soundings {
+		l.Fleet.Probe(s.Agent, []string{s.Path}, nil) // sensors that come with flowctl
+	}
 	if l.Gates != nil && len(out.Questions) > 0 {
 		l.Gates(out.Questions)
 	}

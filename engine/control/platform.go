@@ -27,7 +27,8 @@ const (
 )
 
 // Platform looks, in each round, after the installation itself, until ctx or the loop ends: whether there are enough servers and agents, what
-// their hosts have left, whether runs are made and paths checked in time, whether connections can be reached, and whether a host gives too many attempts back. It pings the watchdog while ready says nothing.
+// their hosts have left, whether runs are made and paths checked in time, whether a host gives too many attempts back, and whether systems outside
+// can be reached. It pings the watchdog while ready says nothing.
 func Platform(ctx context.Context, l *Loop, ready func() error, rounds <-chan time.Time) {
 	p := platform{loop: l, ready: ready, since: map[string]period.Instant{}}
 	for {
@@ -50,8 +51,9 @@ type platform struct {
 	since map[string]period.Instant // what is wrong, by subject and part, and since when
 	told  map[string]flow.Severity  // nil before the first round
 	// before are the alerts that were open when the server was started: they were told of.
-	before map[string]flow.Severity
-	down   map[string]period.Instant // connections that cannot be reached, and since when
+	before  map[string]flow.Severity
+	project *flow.Project // the active one of the last round
+	systems []core.System // that it needs
 }
 
 // watched are the events that end when a round does not find them any more.
@@ -75,7 +77,7 @@ func (p *platform) recall(ctx context.Context) error {
 
 func (p *platform) round(ctx context.Context) error {
 	asked := period.At(p.loop.Now())
-	if _, err := p.loop.Do(ctx, core.Tick{}); err != nil { // what is due by now is made, even when the clock has just jumped
+	if err := p.sound(ctx); err != nil {
 		return err
 	}
 	now := period.At(p.loop.Now())
@@ -109,6 +111,7 @@ func (p *platform) round(ctx context.Context) error {
 		f, due := m.Ungenerated(asked)
 		found = append(found, slowGeneration(&project.Monitors, f, due, answered, answered.Sub(asked))...)
 		found = append(found, slowChecks(&project.Monitors, m.Pendings(), answered)...)
+		found = append(found, unavailable(&project.Monitors, m.Soundnesses(), answered)...)
 	})
 	if err != nil || project == nil {
 		return err
@@ -122,7 +125,6 @@ func (p *platform) round(ctx context.Context) error {
 			return err
 		}
 	}
-	found = append(found, p.unreachable(ctx, project)...)
 	standing, err := p.tell(ctx, append(found, storms...), now)
 	if err != nil {
 		return err
@@ -130,7 +132,7 @@ func (p *platform) round(ctx context.Context) error {
 	stuck := false
 	err = p.loop.atDesk(ctx, func(d *alert.Desk, now period.Instant) error {
 		for _, name := range here {
-			d.Over(now, alert.PlatformSubject(flow.AgentLost, name), "it is connected again")
+			d.Over(now, alert.PlatformSubject(&engine.Event{Kind: flow.AgentLost, Agent: name}), "it is connected again")
 		}
 		for _, kind := range watched {
 			for _, subject := range d.Standing(kind) {
@@ -145,6 +147,24 @@ func (p *platform) round(ctx context.Context) error {
 	if err == nil && project.Watchdog != nil && !stuck && p.ready() == nil {
 		p.ping(ctx, project.Watchdog.URL)
 	}
+	return err
+}
+
+// sound asks the systems outside. What is due by now is made then, too, even when the clock has just jumped.
+func (p *platform) sound(ctx context.Context) error {
+	var project *flow.Project
+	err := p.loop.Query(ctx, func(m *core.Machine) {
+		if rev := m.Active(); rev != nil {
+			project = rev.Project
+		}
+	})
+	if err != nil || project == nil {
+		return err
+	}
+	if project != p.project {
+		p.project, p.systems = project, outside(project)
+	}
+	_, err = p.loop.Do(ctx, core.Sound{Systems: p.systems, Slow: limits(&project.Monitors).Slow})
 	return err
 }
 
@@ -193,7 +213,7 @@ func (p *platform) tell(ctx context.Context, found []wrong, now period.Instant) 
 	standing = map[string]bool{}
 	wrongs := map[string]bool{}
 	for _, w := range found {
-		subject := alert.PlatformSubject(w.event.Kind, w.event.Agent)
+		subject := alert.PlatformSubject(&w.event)
 		standing[subject] = true
 		if w.event.Severity == "" {
 			continue // it has been told of
@@ -208,7 +228,7 @@ func (p *platform) tell(ctx context.Context, found []wrong, now period.Instant) 
 			continue
 		}
 		e := w.event
-		e.Key = fmt.Sprintf("%s/%d/%s", strings.TrimSuffix(e.Agent+"/"+w.part, "/"), p.since[key], e.Severity)
+		e.Key = fmt.Sprintf("%s/%d/%s", strings.TrimSuffix(cmp.Or(e.System, e.Agent)+"/"+w.part, "/"), p.since[key], e.Severity)
 		if _, err := p.loop.Do(ctx, core.Observed{Event: e}); err != nil {
 			return nil, err
 		}

@@ -228,6 +228,7 @@ func (AgentLost) event()        {}
 func (Silent) event()           {}
 func (Reported) event()         {}
 func (Probed) event()           {}
+func (Sound) event()            {}
 func (LedgerAnswered) event()   {}
 func (ExistingAnswered) event() {}
 func (Loaded) event()           {}
@@ -260,6 +261,8 @@ type Output struct {
 	Recall map[string][]engine.AttemptID   // by agent: to be given back, unless they were started
 	Ack    map[string][]engine.AttemptID   // by agent: ends that are stored
 	Probe  map[string][]string             // by agent: input paths to look at
+	// Soundings are paths to look at, each in a call of its own. They are answered by Probed, too.
+	Soundings []Sounding
 	// Silences are to be sent back, each when its time has passed on a clock that never jumps: what they decide must not come too early.
 	Silences []Silent
 	// Questions are for quality gates. What becomes of each is told by GateReported.
@@ -283,7 +286,7 @@ type ExistingQuestion struct {
 
 // Effects tells whether there is anything to do after the commit.
 func (o *Output) Effects() bool {
-	return len(o.Assign)+len(o.Kill)+len(o.Recall)+len(o.Ack)+len(o.Probe)+len(o.Silences)+len(o.Questions)+len(o.Lookups)+len(o.Existing)+
+	return len(o.Assign)+len(o.Kill)+len(o.Recall)+len(o.Ack)+len(o.Probe)+len(o.Soundings)+len(o.Silences)+len(o.Questions)+len(o.Lookups)+len(o.Existing)+
 		len(o.Wake)+len(o.Overdue) > 0
 }
 
@@ -294,6 +297,7 @@ func (o *Output) reset() {
 	clear(o.Recall)
 	clear(o.Ack)
 	clear(o.Probe)
+	o.Soundings = o.Soundings[:0]
 	o.Silences = o.Silences[:0]
 	o.Questions = o.Questions[:0]
 	o.Lookups = o.Lookups[:0]

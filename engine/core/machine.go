@@ -50,6 +50,8 @@ type Machine struct {
 	lates      map[engine.RunID]period.Instant     // settled runs of which a task run will be late, or is: see Output.Overdue
 	patrolAt   period.Instant                      // of the timer that looks for attempts that take too long; 0 = there is none
 	recallAt   period.Instant                      // of the timer that looks for attempts that do not start; 0 = there is none
+	soundings  []*sounding                         // systems outside
+	slow       time.Duration                       // an answer of one of them that takes longer is trouble
 	inquiries  int                                 // questions about runs that are not answered
 	made       map[engine.RunKey]*run              // the newest run of each period since the oldest of them
 
@@ -138,6 +140,8 @@ func (m *Machine) Handle(now period.Instant, ev Event) (reply any, err error) {
 		m.reported(ev.Agent, ev.Reports)
 	case Probed:
 		m.probed(ev.Agent, ev.Paths)
+	case Sound:
+		m.sound(ev)
 	case LedgerAnswered:
 		m.answered(ev)
 	case ExistingAnswered:

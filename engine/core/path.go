@@ -215,6 +215,7 @@ func (m *Machine) probed(agentName string, paths []engine.PathState) {
 	}
 	for i := range paths {
 		p := &paths[i]
+		m.sounded(a.name, p)
 		for _, w := range a.probing[p.Path] {
 			a.asked--
 			m.lookable, w.asked = true, false

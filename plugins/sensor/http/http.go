@@ -1,8 +1,10 @@
-// Package http is the sensor for http:// and https:// URLs.
+// Package http is the sensor for http:// and https:// URLs, and for tcp://HOST:PORT.
 //
 // A URL exists when a HEAD request, or a GET where HEAD is not allowed, is answered by 2xx; redirects are followed. 404 and 410 say that it
 // does not, any other answer that the check failed. For one whose path ends in /, the marker _SUCCESS below it is asked for. A user and a password in the URL are
 // sent as basic authentication, and appear in no message.
+//
+// tcp://HOST:PORT exists when a connection is accepted there. It has no version.
 //
 // The version is the ETag, or else the time of the last change with the length: a server that sends neither cannot tell.
 package http
@@ -11,6 +13,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -57,8 +60,11 @@ func (s Sensor) check(ctx context.Context, path string) (sdk.PathState, error) {
 	if err != nil {
 		return sdk.PathState{}, fmt.Errorf("not a URL: %w", err.(*url.Error).Err) // the error itself shows the whole text
 	}
+	if u.Scheme == "tcp" && u.Port() != "" {
+		return dial(ctx, u.Host)
+	}
 	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return sdk.PathState{}, fmt.Errorf("%s is no http:// or https:// URL with a host", u.Redacted())
+		return sdk.PathState{}, fmt.Errorf("%s is no http:// or https:// URL with a host, nor tcp://HOST:PORT", u.Redacted())
 	}
 	if strings.HasSuffix(u.Path, "/") {
 		u = u.JoinPath(sdk.Marker)
@@ -78,6 +84,15 @@ func (s Sensor) check(ctx context.Context, path string) (sdk.PathState, error) {
 		return sdk.PathState{}, nil
 	}
 	return sdk.PathState{}, fmt.Errorf("%s %s: %d %s", method, u.Redacted(), status, http.StatusText(status))
+}
+
+func dial(ctx context.Context, address string) (sdk.PathState, error) {
+	connection, err := (&net.Dialer{Timeout: timeout}).DialContext(ctx, "tcp", address)
+	if err != nil {
+		return sdk.PathState{}, err
+	}
+	_ = connection.Close() // that it was accepted is the answer
+	return sdk.PathState{Exists: true}, nil
 }
 
 // ask sends one request. The state is that of an answer of 2xx.
