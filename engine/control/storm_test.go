@@ -107,7 +107,7 @@ func TestAStormIsToldInTime(t *testing.T) {
 		for _, kind := range []flow.ChannelKind{flow.SMS, flow.Email} {
 			t.Logf("%s: %d failures in %d messages, the first after %s, the critical one after %s, the last after %s", kind, told[kind], messages[kind], first[kind], critical[kind], worst[kind])
 			if told[kind] != failures+1 || first[kind] > soon || critical[kind] == 0 || worst[kind] > bound {
-				t.Errorf("by %s", kind)
+				t.Errorf("by %s too late, or not told of all", kind)
 			}
 		}
 		if critical[flow.SMS] > soon || critical[flow.Email] > soon {
