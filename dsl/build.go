@@ -244,6 +244,7 @@ func (b *builder) tasks() {
 	b.plain = b.options(defaults.options)
 	b.flow.Alerts = b.plain.Alerts
 	b.checkHeard(b.flow.Alerts, b.draft.team.at, "a task of "+b.flow.Name)
+	b.checkTexts(b.flow.Alerts, b.draft.team.at)
 	for _, d := range b.written {
 		before := len(b.findings)
 		common := d.commonDraft.or(defaults)

@@ -203,7 +203,7 @@ func (c *catalog) finish(programs *expr.Programs) {
 	for _, u := range c.units {
 		if s := u.settings; s != nil {
 			l.teamNames(s.admins)
-			l.admins(s.admins)
+			l.unheardAdmins(s.admins)
 			l.common(&s.defaults)
 			c.defaults, c.admins, c.monitors, c.watchdog = s.defaults, valuesOf(s.admins), s.monitors, s.watchdog
 		}

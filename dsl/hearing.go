@@ -8,20 +8,49 @@ import (
 	"flowctl/dsl/flow"
 )
 
-// hears tells whether a receiver can be reached by one of some kinds of channels. Without any channel declared, addresses alone decide.
+// hears tells whether a receiver can be reached by one of some kinds of channels, whoever is on call. Without any channel declared, addresses
+// alone decide.
 func (c *catalog) hears(r flow.Receiver, kinds []flow.ChannelKind) bool {
-	return slices.ContainsFunc(kinds, func(kind flow.ChannelKind) bool {
-		if r.Channel != "" {
-			return true
+	switch {
+	case r.Channel != "":
+		return true
+	case r.Address != "":
+		return slices.ContainsFunc(kinds, func(kind flow.ChannelKind) bool {
+			return c.delivers(kind) && strings.Contains(r.Address, "@") == (kind == flow.Email)
+		})
+	case r.Oncall != "":
+		return len(c.persons(r)) > 0 && c.missed(r, kinds) == ""
+	}
+	return slices.ContainsFunc(c.persons(r), func(name string) bool { return c.reaches(name, kinds) })
+}
+
+// reaches tells whether a person has an address for one of some kinds of channels.
+func (c *catalog) reaches(name string, kinds []flow.ChannelKind) bool {
+	return slices.ContainsFunc(kinds, func(kind flow.ChannelKind) bool { return c.delivers(kind) && c.people[name].Address(kind) != "" })
+}
+
+// missed returns the first person whom a receiver can mean and who cannot be reached, empty when there is none.
+func (c *catalog) missed(r flow.Receiver, kinds []flow.ChannelKind) string {
+	for _, name := range c.persons(r) {
+		if !c.reaches(name, kinds) {
+			return name
 		}
-		if !c.delivers(kind) {
-			return false
+	}
+	return ""
+}
+
+// gap says why nobody hears of what goes to some receivers; empty when somebody does, or when a name of theirs does not exist.
+func (c *catalog) gap(receivers []flow.Receiver, kinds []flow.ChannelKind) string {
+	gap := "no receiver has an address for " + join(kinds)
+	for _, r := range receivers {
+		if !c.known(r) || c.hears(r, kinds) {
+			return ""
 		}
-		if r.Address != "" {
-			return strings.Contains(r.Address, "@") == (kind == flow.Email)
+		if who := c.missed(r, kinds); r.Oncall != "" && who != "" {
+			gap = who + ", who is on call in " + r.Oncall + " at times, has no address for " + join(kinds)
 		}
-		return slices.ContainsFunc(c.persons(r), func(name string) bool { return c.people[name].Address(kind) != "" })
-	})
+	}
+	return gap
 }
 
 // delivers tells whether there is a channel of a kind, or none at all.
@@ -38,11 +67,14 @@ func (c *catalog) delivers(kind flow.ChannelKind) bool {
 func (c *catalog) persons(r flow.Receiver) []string {
 	names := []string{r.Person}
 	if t := c.teams[r.Team]; t != nil {
-		names = t.Members
+		names = slices.Clone(t.Members)
 	} else if t := c.teams[r.Oncall]; t != nil && t.Oncall != nil {
-		names = t.Oncall.Order
+		names = slices.Clone(t.Oncall.Order)
+		for _, o := range t.Oncall.Overrides {
+			names = append(names, o.Who)
+		}
 	}
-	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return c.people[name] == nil })
+	return slices.DeleteFunc(names, func(name string) bool { return c.people[name] == nil })
 }
 
 // known tells whether all names of a receiver exist; what does not is reported, and nothing else about it.
@@ -72,37 +104,68 @@ func (l *lookup) unheard(a *alertsDraft) {
 		}
 	}
 	for _, r := range a.rules.value {
-		if l.anyHears(r.Notify, r.Severity) {
-			continue
+		if gap := l.gap(r.Notify, r.Severity.Kinds()); gap != "" {
+			l.noReceiver(r.Pos, l.gravity(r.Severity), "nobody hears of this rule: "+gap)
 		}
-		severity := diag.Warning
-		if r.Severity == flow.Critical && len(l.channels) > 0 {
-			severity = diag.Error
+	}
+}
+
+// gravity is that of a finding about an event which nobody hears of.
+func (c *catalog) gravity(s flow.Severity) diag.Severity {
+	if s == flow.Critical && len(c.channels) > 0 {
+		return diag.Error
+	}
+	return diag.Warning
+}
+
+// unheardSteps reports steps of an escalation that tell nobody: of critical alerts, or only of major ones, which ring nobody.
+func (l *lookup) unheardSteps(steps []flow.Escalation) {
+	for _, e := range steps {
+		for _, s := range []flow.Severity{flow.Critical, flow.Major} {
+			if gap := l.gap(e.Notify, s.Kinds()); gap != "" {
+				l.noReceiver(e.Pos, l.gravity(s), "nobody hears of this step, when the alert is "+string(s)+": "+gap)
+				break
+			}
 		}
-		l.noReceiver(r.Pos, severity, "nobody hears of this rule: no receiver has an address for "+kindsOf(r.Severity))
 	}
 }
 
-// anyHears tells whether one of the receivers may be reached in the way of a severity. One that is reported already counts.
-func (l *lookup) anyHears(list []flow.Receiver, s flow.Severity) bool {
-	return slices.ContainsFunc(list, func(r flow.Receiver) bool { return !l.known(r) || l.hears(r, s.Kinds()) })
+// unheardAdmins reports when nobody hears of critical events of the installation, and what by their severity they should be told by as well.
+func (l *lookup) unheardAdmins(admins []text) {
+	if len(l.channels) == 0 || len(admins) == 0 {
+		return
+	}
+	var members, called []flow.Receiver // by email; by phone and SMS
+	for _, name := range admins {
+		team := flow.Receiver{Team: name.value}
+		members = append(members, team)
+		if t := l.teams[name.value]; t != nil && t.Oncall != nil {
+			called = append(called, flow.Receiver{Oncall: name.value})
+		} else {
+			called = append(called, team)
+		}
+	}
+	at := admins[0].at
+	email, rest := []flow.ChannelKind{flow.Email}, []flow.ChannelKind{flow.Phone, flow.SMS}
+	if l.gap(members, email) != "" && l.gap(called, rest) != "" {
+		l.noReceiver(at, diag.Error, "nobody hears of critical events of the installation: no admin has an address for "+join(flow.Critical.Kinds()))
+		return
+	}
+	var gaps []string
+	for _, kind := range rest {
+		if gap := l.gap(called, []flow.ChannelKind{kind}); gap != "" && l.delivers(kind) {
+			gaps = append(gaps, gap)
+		}
+	}
+	if len(gaps) > 0 {
+		l.noReceiver(at, diag.Warning, "critical events of the installation want calls and texts too: "+strings.Join(gaps, "; "))
+	}
 }
 
-// admins wants one of the teams that look after the installation to hear of its critical events.
-func (l *lookup) admins(teams []text) {
-	var list []flow.Receiver
-	for _, t := range teams {
-		list = append(list, flow.Receiver{Team: t.value})
-	}
-	if len(list) > 0 && len(l.channels) > 0 && !l.anyHears(list, flow.Critical) {
-		l.noReceiver(teams[0].at, diag.Error, "nobody hears of the installation's critical events: no admin has an address for "+kindsOf(flow.Critical))
-	}
-}
-
-func kindsOf(s flow.Severity) string {
-	var words []string
-	for _, k := range s.Kinds() {
-		words = append(words, string(k))
+func join(kinds []flow.ChannelKind) string {
+	words := make([]string, len(kinds))
+	for i, k := range kinds {
+		words[i] = string(k)
 	}
 	return strings.Join(words, ", ")
 }
@@ -113,35 +176,78 @@ func (l *lookup) noReceiver(at flow.Pos, severity diag.Severity, message string)
 	l.found = append(l.found, finding{Diagnostic: d})
 }
 
-// checkHeard warns where nobody hears of a failure. One warning stands for all tasks of a flow that say nothing of alerts.
+// checkHeard reports where nobody hears of a failure. One finding stands for all tasks of a flow that say nothing of alerts.
 func (b *builder) checkHeard(a *flow.Alerts, at flow.Pos, what string) {
 	if b.catalog.teams[b.flow.Team] == nil || b.heard(a) {
 		return
 	}
+	severity := flow.Minor
+	if len(a.Phone) > 0 && !a.OwnerOnly {
+		severity = flow.Critical
+	}
 	l := b.lookup()
-	l.noReceiver(at, diag.Warning, "nobody hears when "+what+" fails")
+	l.noReceiver(at, l.gravity(severity), "nobody hears when "+what+" fails")
 	b.findings = append(b.findings, l.found...)
 }
 
-// heard tells whether somebody may hear of a failed task. Lists and rules are looked at where they are written; without channels, it is
-// enough that the default rule is not switched off.
-func (b *builder) heard(a *flow.Alerts) bool {
-	if len(a.Phone)+len(a.SMS)+len(a.Email)+len(a.Rules) > 0 && !a.OwnerOnly {
-		return true
+// checkTexts warns where a flow's priority wants texts that nobody can get.
+func (b *builder) checkTexts(a *flow.Alerts, at flow.Pos) {
+	if b.catalog.teams[b.flow.Team] == nil || !b.heard(a) {
+		return
 	}
-	if len(b.catalog.channels) == 0 {
-		return a.Default || a.OwnerOnly
+	texts := b.texts(a)
+	if gap := b.catalog.gap(texts, []flow.ChannelKind{flow.SMS}); gap != "" && len(texts) > 0 {
+		l := b.lookup()
+		l.noReceiver(at, diag.Warning, "nobody gets a text when a task of "+b.flow.Name+" fails, as its priority wants: "+gap)
+		b.findings = append(b.findings, l.found...)
+	}
+}
+
+// texts returns who is told of a failed task by SMS because of the flow's priority; nobody without a channel for that.
+func (b *builder) texts(a *flow.Alerts) []flow.Receiver {
+	if b.flow.Priority > 4 || !a.Default && !a.OwnerOnly || len(b.catalog.channels) == 0 || !b.catalog.delivers(flow.SMS) {
+		return nil
+	}
+	if a.OwnerOnly {
+		return []flow.Receiver{b.owner()}
+	}
+	if t := b.catalog.teams[b.flow.Team]; t.Oncall != nil {
+		return []flow.Receiver{{Oncall: b.flow.Team}}
+	}
+	if b.flow.Owner != "" {
+		return []flow.Receiver{{Person: b.flow.Owner}}
+	}
+	return []flow.Receiver{{Team: b.flow.Team}}
+}
+
+// owner is the person that the flow names, else who is on call in the team, else the team.
+func (b *builder) owner() flow.Receiver {
+	switch t := b.catalog.teams[b.flow.Team]; {
+	case b.flow.Owner != "":
+		return flow.Receiver{Person: b.flow.Owner}
+	case t.Oncall != nil:
+		return flow.Receiver{Oncall: b.flow.Team}
+	}
+	return flow.Receiver{Team: b.flow.Team}
+}
+
+// heard tells whether somebody may hear of a failed task. Rules are looked at where they are written.
+func (b *builder) heard(a *flow.Alerts) bool {
+	c := b.catalog
+	hears := func(kind flow.ChannelKind) func(flow.Receiver) bool {
+		return func(r flow.Receiver) bool { return !c.known(r) || c.hears(r, []flow.ChannelKind{kind}) }
 	}
 	kinds := []flow.ChannelKind{flow.Email}
 	if b.flow.Priority <= 4 {
 		kinds = append(kinds, flow.SMS)
 	}
-	if a.OwnerOnly {
-		owner := flow.Receiver{Person: b.flow.Owner}
-		if b.flow.Owner == "" {
-			owner = flow.Receiver{Oncall: b.flow.Team}
-		}
-		return b.catalog.hears(owner, kinds)
+	switch {
+	case a.OwnerOnly && len(c.channels) == 0:
+		return true
+	case a.OwnerOnly:
+		return c.hears(b.owner(), kinds)
+	case len(a.Rules) > 0, slices.ContainsFunc(a.Phone, hears(flow.Phone)), slices.ContainsFunc(a.SMS, hears(flow.SMS)), slices.ContainsFunc(a.Email, hears(flow.Email)):
+		return true
 	}
-	return a.Default && b.catalog.hears(flow.Receiver{Team: b.flow.Team}, kinds)
+	return a.Default && (len(c.channels) == 0 || c.hears(flow.Receiver{Team: b.flow.Team}, kinds))
 }

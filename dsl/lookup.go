@@ -73,10 +73,8 @@ func (l *lookup) teamDraft(t *teamDraft) {
 	}
 	for _, e := range t.escalation {
 		l.receivers(e.Notify)
-		if len(e.Notify) > 0 && !l.anyHears(e.Notify, flow.Critical) {
-			l.noReceiver(e.Notify[0].Pos, diag.Warning, "nobody hears of this step: no receiver has an address for "+kindsOf(flow.Critical))
-		}
 	}
+	l.unheardSteps(t.escalation)
 	if t.oncall != nil {
 		for _, who := range append(slices.Clone(t.oncall.order), t.oncall.whos...) {
 			l.person(who)

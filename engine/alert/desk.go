@@ -35,7 +35,7 @@ const (
 	membersMost = 1000
 )
 
-// pile is what messages are counted by: those of severity critical do not wait behind others.
+// pile is what messages are gathered and counted by: what is critical neither waits behind other trouble nor hides in its list.
 type pile struct {
 	to       engine.Told
 	critical bool
@@ -72,11 +72,11 @@ type Desk struct {
 	alerts     map[engine.AlertID]*engine.Alert
 	subjects   map[string]engine.AlertID // flow/task@period of what is part of an alert, or causes it
 	deliveries map[engine.DeliveryID]*engine.Delivery
-	open       map[engine.Told]engine.DeliveryID // deliveries that still grow
-	sent       map[pile][]period.Instant         // newest messages
-	flying     map[engine.DeliveryID]bool        // handed out, and not answered
-	busy       map[string]int                    // how many of them by channel
-	queues     map[string][]engine.DeliveryID    // due, but the channel is busy
+	open       map[pile]engine.DeliveryID     // deliveries that still grow
+	sent       map[pile][]period.Instant      // newest messages
+	flying     map[engine.DeliveryID]bool     // handed out, and not answered
+	busy       map[string]int                 // how many of them by channel
+	queues     map[string][]engine.DeliveryID // due, but the channel is busy
 	silences   map[engine.SilenceID]*engine.Silence
 	subs       []engine.Subscription
 	overrides  []engine.Override // that may still be in force, by number
@@ -98,7 +98,7 @@ type Desk struct {
 func NewDesk(now period.Instant, o *engine.Outbox) *Desk {
 	d := &Desk{
 		now: now, alerts: map[engine.AlertID]*engine.Alert{}, subjects: map[string]engine.AlertID{},
-		deliveries: map[engine.DeliveryID]*engine.Delivery{}, open: map[engine.Told]engine.DeliveryID{},
+		deliveries: map[engine.DeliveryID]*engine.Delivery{}, open: map[pile]engine.DeliveryID{},
 		sent: map[pile][]period.Instant{}, flying: map[engine.DeliveryID]bool{}, busy: map[string]int{}, queues: map[string][]engine.DeliveryID{}, silences: map[engine.SilenceID]*engine.Silence{},
 		subs: slices.Clone(o.Subscriptions), lastAlert: o.LastAlert, lastDelivery: o.LastDelivery, lastSilence: o.LastSilence,
 		dirtyAlerts: map[engine.AlertID]bool{}, dirtyDeliveries: map[engine.DeliveryID]bool{},
@@ -120,7 +120,7 @@ func NewDesk(now period.Instant, o *engine.Outbox) *Desk {
 		v := o.Deliveries[i]
 		d.deliveries[v.ID] = &v
 		if v.NextAt > now && d.grows(&v) { // it cannot have been sent
-			d.open[v.To] = v.ID
+			d.open[pileOf(v.To, v.Severity)] = v.ID
 		}
 		d.timers.set(max(now, v.NextAt), timer{delivery: v.ID})
 	}
@@ -293,21 +293,18 @@ func (d *Desk) silenced(h *Happening) *engine.Silence {
 
 // deliver tells a receiver of an item: in a message that has not gone yet, or in a new one.
 func (d *Desk) deliver(key string, to engine.Told, s flow.Severity, reasons []string, item engine.Item, alert engine.AlertID, silence *engine.Silence) {
-	if v := d.deliveries[d.open[to]]; v != nil && silence == nil && d.grows(v) {
+	p := pileOf(to, s)
+	if v := d.deliveries[d.open[p]]; v != nil && silence == nil && d.grows(v) {
 		v.Severity = Worse(v.Severity, s)
 		add(v, item, alert, reasons)
 		d.dirtyDeliveries[v.ID] = true
-		if at := d.slot(to, v.Severity); at < v.NextAt {
-			v.NextAt = at
-			d.timers.set(at, timer{delivery: v.ID})
-		}
 		return
 	}
 	v := d.post(key, to, s, reasons)
 	add(v, item, alert, nil)
 	switch {
 	case silence == nil:
-		d.open[to] = v.ID
+		d.open[p] = v.ID
 		v.NextAt = d.slot(to, s)
 	case alert == 0:
 		v.Silence, v.State, v.Done, v.Message = silence.ID, engine.DeliverySilenced, d.now, "silenced by "+silence.By+": "+silence.Why

@@ -51,8 +51,8 @@ func (d *Desk) ripe(id engine.DeliveryID) {
 	}
 	v.Silence = 0
 	d.flying[id] = true
-	if d.open[v.To] == id {
-		delete(d.open, v.To)
+	if p := pileOf(v.To, v.Severity); d.open[p] == id {
+		delete(d.open, p)
 	}
 	d.dirtyDeliveries[id] = true
 	d.queues[v.To.Channel] = append(d.queues[v.To.Channel], id)
