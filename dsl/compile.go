@@ -22,7 +22,7 @@ type Compiler struct {
 	// files give the same findings. It must not change while a compile runs.
 	Year int
 	// Channels are what the channels that come with flowctl say of their settings, by name, where the settings fit their schema. They get a
-	// document with a word in the place of each expression. They touch nothing outside. Nil: the schema alone counts. It must not change.
+	// document with a word in the place of each expression, and again with another one. They touch nothing outside. Nil: the schema alone counts. It must not change.
 	Channels map[string]func(with json.RawMessage) []Misfit
 
 	mu      sync.Mutex

@@ -125,19 +125,24 @@ func (l *lookup) channel(d *channelDraft, programs *expr.Programs) {
 		return
 	}
 	with := d.with.merged()
-	document, err := json.Marshal(filled(with, "secret"))
-	if err != nil { // nothing that YAML has cannot be JSON but a number that is none, which the schema refuses
-		return
+	ask := func(standIn string) []Misfit {
+		document, err := json.Marshal(filled(with, standIn))
+		if err != nil { // nothing that YAML has cannot be JSON but a number that is none, which the schema refuses
+			return nil
+		}
+		return own(document)
 	}
-	for _, m := range own(document) {
+	again := ask("7")
+	for _, m := range ask("secret") {
 		path := strings.Split(strings.NewReplacer("~1", "/", "~0", "~").Replace(strings.TrimPrefix(m.Path, "/")), "/")
 		if m.Path == "" {
 			path = nil
 		}
-		if !isTemplate(with, path) { // what an expression gives is known when the channel is used
-			l.report(d.with.placeOr(d.name.at, misfit{path: path}), diag.RunnerConfig, "see the channel's documentation",
-				strings.TrimPrefix(strings.Join(path, ".")+": "+m.Message, ": "))
+		if t := templateAt(with, path); t != nil && (len(t.Parts) == 1 || !slices.Contains(again, m)) {
+			continue // what an expression gives is known when the channel is used; this may be about that, and not the text around it
 		}
+		l.report(d.with.placeOr(d.name.at, misfit{path: path}), diag.RunnerConfig, "see the channel's documentation",
+			strings.TrimPrefix(strings.Join(path, ".")+": "+m.Message, ": "))
 	}
 }
 

@@ -274,7 +274,10 @@ func (s *schema) settings(path []string) []string {
 	return sortedKeys(at.Properties)
 }
 
-func isTemplate(with map[string]any, path []string) bool {
+func isTemplate(with map[string]any, path []string) bool { return templateAt(with, path) != nil }
+
+// templateAt returns the template that is written at a place, nil when there is another value.
+func templateAt(with map[string]any, path []string) *flow.Template {
 	var at any = with
 	for _, name := range path {
 		switch v := at.(type) {
@@ -286,8 +289,8 @@ func isTemplate(with map[string]any, path []string) bool {
 			}
 		}
 	}
-	_, ok := at.(*flow.Template)
-	return ok
+	t, _ := at.(*flow.Template)
+	return t
 }
 
 // merged is what a with and those below it say, key by key.

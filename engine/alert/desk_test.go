@@ -520,7 +520,10 @@ func TestOverride(t *testing.T) {
 		o.got = nil
 	}
 	texted("by rotation", "alice")
-	v := o.desk.Override(o.now, engine.Override{Team: "data", Person: "bob", From: o.now, To: o.now.Add(24 * time.Hour), By: "ann", Why: "a wedding"})
+	v := o.desk.Override(o.now, engine.Override{Team: "data", Person: "bob", From: o.now.Add(-time.Hour), To: o.now.Add(24 * time.Hour), By: "ann", Why: "a wedding"})
+	if v.From != o.now {
+		t.Errorf("an override begins in the past, at %s", v.From.Time())
+	}
 	o.settle()
 	texted("overridden", "bob")
 	o.restart()

@@ -105,7 +105,7 @@ func (d *Desk) Lift(now period.Instant, id engine.SilenceID, by string) (engine.
 func (d *Desk) Override(now period.Instant, v engine.Override) engine.Override {
 	d.now = max(d.now, now)
 	d.lastOverride++
-	v.ID, v.At = d.lastOverride, d.now
+	v.ID, v.At, v.From = d.lastOverride, d.now, max(v.From, d.now) // what was told before stays explained
 	d.overrides = append(slices.DeleteFunc(d.overrides, func(o engine.Override) bool { return o.To <= d.now }), v)
 	d.out.Overrides = append(d.out.Overrides, v)
 	d.log(v.By, "oncall override", v.Team, fmt.Sprintf("%s from %s to %s: %s", v.Person, v.From.Time().Format(time.RFC3339), v.To.Time().Format(time.RFC3339), v.Why))
