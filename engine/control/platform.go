@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -62,23 +64,32 @@ var watched = []flow.Event{flow.TooFewAgents, flow.TooFewServers, flow.Redispatc
 // serversUp is how many servers there are: one has the data folder to itself.
 const serversUp = 1
 
-// recall notes what was told before the server was started.
-func (p *platform) recall(ctx context.Context) error {
-	p.told, p.before = map[string]flow.Severity{}, map[string]flow.Severity{}
-	return p.loop.atDesk(ctx, func(d *alert.Desk, _ period.Instant) error {
+// open returns the open alerts of what is watched, with their severities. Only they can be over at the end of a round: what is opened while it
+// looks was not there to be seen.
+func (p *platform) open(ctx context.Context) (map[string]flow.Severity, error) {
+	found := map[string]flow.Severity{}
+	err := p.loop.atDesk(ctx, func(d *alert.Desk, _ period.Instant) error {
 		for _, kind := range watched {
 			for _, subject := range d.Standing(kind) {
-				p.before[subject] = d.SeverityOf(subject)
+				found[subject] = d.SeverityOf(subject)
 			}
 		}
 		return nil
 	})
+	return found, err
 }
 
 func (p *platform) round(ctx context.Context) error {
 	asked := period.At(p.loop.Now())
 	if err := p.sound(ctx); err != nil {
 		return err
+	}
+	open, err := p.open(ctx)
+	if err != nil {
+		return err
+	}
+	if p.told == nil { // these were told before the server was started
+		p.told, p.before = map[string]flow.Severity{}, maps.Clone(open)
 	}
 	now := period.At(p.loop.Now())
 	agents, err := p.loop.Store.Agents(ctx)
@@ -120,11 +131,6 @@ func (p *platform) round(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if p.told == nil {
-		if err := p.recall(ctx); err != nil {
-			return err
-		}
-	}
 	standing, err := p.tell(ctx, append(found, storms...), now)
 	if err != nil {
 		return err
@@ -134,11 +140,9 @@ func (p *platform) round(ctx context.Context) error {
 		for _, name := range here {
 			d.Over(now, alert.PlatformSubject(&engine.Event{Kind: flow.AgentLost, Agent: name}), "it is connected again")
 		}
-		for _, kind := range watched {
-			for _, subject := range d.Standing(kind) {
-				if !standing[subject] {
-					d.Over(now, subject, "it is as it should be again")
-				}
+		for _, subject := range slices.Sorted(maps.Keys(open)) {
+			if !standing[subject] {
+				d.Over(now, subject, "it is as it should be again")
 			}
 		}
 		stuck = len(d.Standing(flow.OutboxStuck)) > 0
