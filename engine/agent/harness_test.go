@@ -150,7 +150,7 @@ func next[T any](t testing.TB, e events) T {
 			return want
 		}
 		t.Fatalf("got %T %+v, want %T", got, got, *new(T))
-	case <-time.After(30 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatalf("nothing happened, want %T", *new(T))
 	}
 	panic("unreachable")
@@ -483,7 +483,7 @@ func (r *rig) started() *played {
 	select {
 	case p := <-r.plugin.starts:
 		return p
-	case <-time.After(30 * time.Second):
+	case <-time.After(time.Minute):
 		r.t.Fatal("nothing was started")
 		return nil
 	}

@@ -79,7 +79,7 @@ func (h *Host) describe(ctx context.Context, p *Process) (*sdk.Client, error) {
 	c, err := sdk.NewClient(bounded, p.conn)
 	switch {
 	case err == nil || ctx.Err() != nil:
-	case bounded.Err() != nil:
+	case bounded.Err() != nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded): // the plugin knows the deadline too
 		err = fmt.Errorf("it did not describe itself within %v", h.options.Start)
 	case errors.Is(err, sdk.ErrGone):
 		err = fmt.Errorf("it ended when it was asked what it is: %w", err)
