@@ -155,7 +155,9 @@ func parseExit(name string) (exitRecord, bool) {
 	if n, err := fmt.Sscanf(rest, "%d-%d-%d-%d-%d-%d", &e.Code, &e.Signal, &e.MaxRSS, &cpu, &e.Read, &e.Written); n != 6 || err != nil {
 		return exitRecord{}, false
 	}
-	e.CPU = time.Duration(cpu) * time.Microsecond
+	if e.CPU = time.Duration(cpu) * time.Microsecond; e.CPU.Microseconds() != cpu {
+		return exitRecord{}, false // more than there is
+	}
 	if e.Signal != 0 {
 		e.Code = -1
 	}
