@@ -38,6 +38,7 @@ of the server, makes one.`,
 		Example: "  flowctl agent --server flows.example.com:7401 --token … --label zone=a --label hadoop",
 		Args:    argsAs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			share()
 			if o.Server == "" {
 				return usagef("--server is missing: give host:port of the server's port for agents")
 			}

@@ -162,7 +162,7 @@ func (s *server) ready() error {
 	return errors.New("the local agent has not connected yet")
 }
 
-// share limits the server to half of the cores, unless GOMAXPROCS says otherwise. Its work is many short steps: on all cores, its idle
+// share limits the server, or an agent that is a process of its own, to half of the cores, unless GOMAXPROCS says otherwise. Its work is many short steps: on all cores, its idle
 // threads look for more while the tasks of this host could run, and a chain of small tasks takes a fifth longer.
 //
 // The garbage of these steps is collected when the heap has five times what is live: that is little, so memory stays small.
