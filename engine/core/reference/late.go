@@ -58,7 +58,7 @@ func (w *World) late(r *Run, t *engine.TaskRun, m *Memory, c *complaints) {
 	} {
 		at := countsFrom(r).Add(x.allowed)
 		switch {
-		case x.mark == w.Now && x.allowed > 0 && x.mark < at:
+		case x.mark == w.Now && t.From == 0 && x.allowed > 0 && x.mark < at: // what is taken from an older version keeps its mark
 			c.add("%s is marked as %s, which it will be at %s", r.Name(t.Task), x.name, at.Time())
 		case x.allowed > 0 && matters && x.mark == 0 && x.since != 0 && max(at, x.since).Add(within) <= w.Now:
 			c.add("%s has no mark %s: it was due at %s, and has been so since %s", r.Name(t.Task), x.name, at.Time(), x.since.Time())
