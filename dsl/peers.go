@@ -134,9 +134,9 @@ func (l *lookup) channel(d *channelDraft, programs *expr.Programs) {
 	}
 	again := ask("7")
 	for _, m := range ask("secret") {
-		path := strings.Split(strings.NewReplacer("~1", "/", "~0", "~").Replace(strings.TrimPrefix(m.Path, "/")), "/")
-		if m.Path == "" {
-			path = nil
+		path := strings.Split(m.Path, "/")[1:] // what is before the first / is nothing
+		for i := range path {
+			path[i] = unescaped.Replace(path[i])
 		}
 		if t := templateAt(with, path); t != nil && (len(t.Parts) == 1 || !slices.Contains(again, m)) {
 			continue // what an expression gives is known when the channel is used; this may be about that, and not the text around it
@@ -145,6 +145,9 @@ func (l *lookup) channel(d *channelDraft, programs *expr.Programs) {
 			strings.TrimPrefix(strings.Join(path, ".")+": "+m.Message, ": "))
 	}
 }
+
+// unescaped undoes what a JSON pointer does to a name (RFC 6901).
+var unescaped = strings.NewReplacer("~1", "/", "~0", "~")
 
 // connection checks the runner of a connection and its settings. A connection does nothing by itself, so one for a runner that this version
 // does not have is fine.
