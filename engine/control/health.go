@@ -3,7 +3,6 @@ package control
 import (
 	"cmp"
 	"fmt"
-	"strings"
 	"time"
 
 	"flowctl/dsl/flow"
@@ -142,7 +141,7 @@ func slowGeneration(m *flow.Monitors, f *flow.Flow, due, now period.Instant, ans
 	late, detail := answer, fmt.Sprintf("the scheduler did not answer for %s: look at its disk and its log", answer.Round(time.Second))
 	if f != nil && now.Sub(due) > late {
 		late = now.Sub(due)
-		detail = fmt.Sprintf("the run of %s that was due at %s is not made yet: look at the server's log", f.Name, due.Time().Format(time.RFC3339))
+		detail = fmt.Sprintf("the run of %s that was due at %s is not made yet: look at the server's log", f.Name, stamp(due))
 	}
 	severity := over(cmp.Or(m.Generation, &usualGeneration), late)
 	if severity == "" {
@@ -156,15 +155,14 @@ func slowChecks(m *flow.Monitors, pending []core.Pending, now period.Instant) []
 	var found []wrong
 	for _, p := range pending {
 		e := engine.Event{Kind: flow.SlowChecks, Agent: p.Agent}
-		what, _, _ := strings.Cut(strings.TrimPrefix(p.What, "the "), " ")
 		if p.Failure == "" {
 			e.Severity = over(cmp.Or(m.Checks, &usualChecks), now.Sub(p.Since))
-			e.Detail = fmt.Sprintf("%s was asked for at %s, and agent %s has not answered: what it reads may hang", p.What, p.Since.Time().Format(time.RFC3339), p.Agent)
+			e.Detail = fmt.Sprintf("the %s of %s was asked for at %s, and agent %s has not answered: what it reads may hang", p.Kind, p.Name, stamp(p.Since), p.Agent)
 			if e.Severity == "" {
 				continue
 			}
 		}
-		found = append(found, wrong{event: e, part: what})
+		found = append(found, wrong{event: e, part: string(p.Kind)})
 	}
 	return found
 }

@@ -1,51 +1,60 @@
 package core
 
 import (
-	"fmt"
-
 	"flowctl/dsl/flow"
 	"flowctl/dsl/period"
 )
 
+// PendingKind is what is waited for.
+type PendingKind string
+
+// The kinds of what is waited for.
+const (
+	PendingCheck PendingKind = "check" // of a path
+	PendingStart PendingKind = "start" // of an attempt
+)
+
 // Pending is something that the machine waits for and that should not take long.
 type Pending struct {
-	What    string // for people: "the check of hdfs://…"
+	Kind    PendingKind
+	Name    string // of the path, or of the task run
 	Agent   string // who is to do it
 	Since   period.Instant
 	Failure string // the check has failed since then, and an event told of it; empty = there is no answer
 }
 
-// Pendings returns what is waited for longest, for each agent: a check of a path without answer, one that fails, and an attempt that was given
+// Pendings returns what is waited for longest, for each agent: a check that fails, one of a path without answer, and an attempt that was given
 // to it and has not started.
 func (m *Machine) Pendings() []Pending {
-	type kind struct {
-		agent string
-		what  int
+	type place struct {
+		agent   string
+		kind    PendingKind
+		failing bool
 	}
-	worst := map[kind]Pending{}
-	keep := func(what int, p Pending) {
-		k := kind{p.Agent, what}
-		if old, known := worst[k]; !known || p.Since < old.Since || p.Since == old.Since && p.What < old.What {
+	worst := map[place]Pending{}
+	keep := func(p Pending) {
+		k := place{p.Agent, p.Kind, p.Failure != ""}
+		if old, known := worst[k]; !known || p.Since < old.Since || p.Since == old.Since && p.Name < old.Name {
 			worst[k] = p
 		}
 	}
 	for _, w := range m.watches {
 		switch {
 		case w.failed > checkRetries:
-			keep(0, Pending{What: "the check of " + w.key.path, Agent: w.agent, Since: w.since, Failure: w.failure})
+			keep(Pending{Kind: PendingCheck, Name: w.key.path, Agent: w.agent, Since: w.since, Failure: w.failure})
 		case w.asked:
-			keep(1, Pending{What: "the check of " + w.key.path, Agent: w.agent, Since: w.askedAt})
+			keep(Pending{Kind: PendingCheck, Name: w.key.path, Agent: w.agent, Since: w.askedAt})
 		}
 	}
 	for _, t := range m.attempts {
 		if t.attempt.Started == 0 && t.agent.connected {
-			keep(2, Pending{What: fmt.Sprintf("the start of %s", m.name(t)), Agent: t.agent.name, Since: t.attempt.Assigned})
+			keep(Pending{Kind: PendingStart, Name: m.name(t), Agent: t.agent.name, Since: t.attempt.Assigned})
 		}
 	}
 	all := make([]Pending, 0, len(worst))
 	for _, a := range m.fleet {
-		for what := range 3 {
-			if p, ok := worst[kind{a.name, what}]; ok {
+		for _, k := range [...]place{{a.name, PendingCheck, true}, {a.name, PendingCheck, false}, {a.name, PendingStart, false}} {
+			if p, ok := worst[k]; ok {
 				all = append(all, p)
 			}
 		}
