@@ -118,10 +118,9 @@ func TestAHostRunsOut(t *testing.T) {
 	}
 }
 
-// TestCheckWithoutAnswer: an agent that was asked about a path, or was given an attempt, and says nothing.
-func TestCheckWithoutAnswer(t *testing.T) {
-	t.Parallel()
-	f := alertFixture(t)
+// waitingFixture has a run that waits for the input /data/orders, and the monitors of the installation.
+func waitingFixture(t *testing.T) (f *fixture, look func()) {
+	f = alertFixture(t)
 	f.write("shop.yaml", strings.Replace(shop, "a: {run: 'true'}", "a: {run: 'true', inputs: [/data/orders]}", 1))
 	f.start()
 	t.Cleanup(f.end)
@@ -131,6 +130,13 @@ func TestCheckWithoutAnswer(t *testing.T) {
 	t.Cleanup(stop)
 	_, err := f.service.StartRun(t.Context(), engine.StartRun{Target: "shop@2026-11-12"})
 	f.must(err)
+	return f, look
+}
+
+// TestCheckWithoutAnswer: an agent that was asked about a path, or was given an attempt, and says nothing.
+func TestCheckWithoutAnswer(t *testing.T) {
+	t.Parallel()
+	f, look := waitingFixture(t)
 	f.pass(4 * time.Minute)
 	look()
 	f.wantAlerts("after four minutes", flow.SlowChecks)
@@ -144,7 +150,7 @@ func TestCheckWithoutAnswer(t *testing.T) {
 	if all := f.events("", flow.SlowChecks); len(all) != 2 || !strings.HasPrefix(all[0].Detail, "the check of /data/orders was asked for at 2026-11-19T12:00:") {
 		t.Errorf("events %+v", all)
 	}
-	_, err = f.loop.Do(t.Context(), core.Probed{Agent: "local", Paths: []engine.PathState{{Path: "/data/orders", Exists: true}}})
+	_, err := f.loop.Do(t.Context(), core.Probed{Agent: "local", Paths: []engine.PathState{{Path: "/data/orders", Exists: true}}})
 	f.must(err)
 	look()
 	f.wantAlerts("answered", flow.SlowChecks, "critical closed slow checks on local")
@@ -159,16 +165,7 @@ func TestCheckWithoutAnswer(t *testing.T) {
 // TestAFailingCheckKeepsItsAlert: the event is the scheduler's, and the monitor ends it when checks work again.
 func TestAFailingCheckKeepsItsAlert(t *testing.T) {
 	t.Parallel()
-	f := alertFixture(t)
-	f.write("shop.yaml", strings.Replace(shop, "a: {run: 'true'}", "a: {run: 'true', inputs: [/data/orders]}", 1))
-	f.start()
-	t.Cleanup(f.end)
-	f.sync("active")
-	f.join()
-	look, stop := f.platform()
-	t.Cleanup(stop)
-	_, err := f.service.StartRun(t.Context(), engine.StartRun{Target: "shop@2026-11-12"})
-	f.must(err)
+	f, look := waitingFixture(t)
 	answer := func(failure string) {
 		_, err := f.loop.Do(t.Context(), core.Probed{Agent: "local", Paths: []engine.PathState{{Path: "/data/orders", Error: failure}}})
 		f.must(err)

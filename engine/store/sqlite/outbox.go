@@ -22,10 +22,7 @@ const (
 ON CONFLICT (id) DO UPDATE SET acked = ?4, closed = ?5, row = ?6`
 	putDelivery = `INSERT INTO deliveries (id, key, state, row) VALUES (?1, ?2, ?3, ?4)
 ON CONFLICT (id) DO UPDATE SET state = ?3, row = ?4 ON CONFLICT (key) DO NOTHING`
-	putSilence = `INSERT INTO silences (id, ends_at, row) VALUES (?1, ?2, ?3)
-ON CONFLICT (id) DO UPDATE SET ends_at = ?2, row = ?3`
-	putOverride = `INSERT INTO overrides (id, ends_at, row) VALUES (?1, ?2, ?3)
-ON CONFLICT (id) DO UPDATE SET ends_at = ?2, row = ?3`
+	putsEnding = ` (id, ends_at, row) VALUES (?1, ?2, ?3) ON CONFLICT (id) DO UPDATE SET ends_at = ?2, row = ?3`
 )
 
 func (w *writer) putAlerts(c *engine.Changes) error {
@@ -64,12 +61,8 @@ func (w *writer) putDeliveries(c *engine.Changes) error {
 func (w *writer) putSilences(c *engine.Changes) error {
 	for i := range c.Silences {
 		s := &c.Silences[i]
-		text, err := rowText(s)
-		if err == nil {
-			_, err = w.exec(putSilence, int64(s.ID), int64(s.Until), text)
-		}
-		if err != nil {
-			return fmt.Errorf("silence %d: %w", s.ID, err)
+		if err := w.putEnding("silences", int64(s.ID), s.Until, s); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -78,13 +71,21 @@ func (w *writer) putSilences(c *engine.Changes) error {
 func (w *writer) putOverrides(c *engine.Changes) error {
 	for i := range c.Overrides {
 		v := &c.Overrides[i]
-		text, err := rowText(v)
-		if err == nil {
-			_, err = w.exec(putOverride, int64(v.ID), int64(v.To), text)
+		if err := w.putEnding("overrides", int64(v.ID), v.To, v); err != nil {
+			return err
 		}
-		if err != nil {
-			return fmt.Errorf("override %d: %w", v.ID, err)
-		}
+	}
+	return nil
+}
+
+// putEnding writes a row of a table of what is in force until an instant.
+func (w *writer) putEnding(table string, id int64, until period.Instant, v any) error {
+	text, err := rowText(v)
+	if err == nil {
+		_, err = w.exec("INSERT INTO "+table+putsEnding, id, int64(until), text)
+	}
+	if err != nil {
+		return fmt.Errorf("%s %d: %w", table, id, err)
 	}
 	return nil
 }
